@@ -1,0 +1,78 @@
+//! Every limit of the program, in one place, with its origin.
+//!
+//! Sizes are bytes unless the name says otherwise. A limit that two parts rely on together is asserted at
+//! compile time at the end.
+
+/// Smallest content-defined chunk, except a file's last.
+pub const CHUNK_BYTES_MIN: usize = 256 << 10;
+/// Where content-defined chunks end on average.
+pub const CHUNK_BYTES_AVG: usize = 1 << 20;
+/// Largest plain chunk of any kind.
+pub const CHUNK_BYTES_MAX: usize = 4 << 20;
+/// Files up to this size are bundled with their neighbours in walk order instead of being chunked alone.
+pub const BUNDLED_FILE_BYTES_MAX: usize = 512 << 10;
+/// A bundle ends at the next content-defined file boundary from here on.
+pub const BUNDLE_BYTES_MIN: usize = 1 << 20;
+/// A bundle ends before it would grow past this.
+pub const BUNDLE_BYTES_MAX: usize = 2 << 20;
+/// Files up to this size live inside the tree.
+pub const INLINE_BYTES_MAX: usize = 256;
+
+/// A pack is finished when its sealed records reach this. Packs stay in memory until they are durable (an
+/// fsync that failed is answered by writing them again under another name), so this times
+/// [`PACKS_OPEN`] plus [`PACKS_IN_FLIGHT`] is memory.
+pub const PACK_BYTES: usize = 16 << 20;
+/// No pack is larger than this: what a reader may be asked to hold.
+pub const PACK_BYTES_MAX: usize = 64 << 20;
+/// Most records in a pack.
+pub const PACK_RECORDS_MAX: usize = 1 << 16;
+/// Data packs open at once; a chunk goes to one of them by chance, so that neighbours in a pack do not tell
+/// neighbours in a file.
+pub const PACKS_OPEN: usize = 2;
+/// Packs being made durable at once.
+pub const PACKS_IN_FLIGHT: usize = 2;
+/// Every sector of a pack has its own hash.
+pub const PACK_SECTOR_BYTES: usize = 64 << 10;
+
+/// Natural end of a tree node, on average, in items.
+pub const NODE_ITEMS_AVG: usize = 512;
+/// Most items in a tree node.
+pub const NODE_ITEMS_MAX: usize = 4096;
+/// A tree node is cut before its encoded items pass this.
+pub const NODE_BYTES_MAX: usize = 1 << 20;
+/// Deepest tree: 512^16 items are more than there will ever be.
+pub const TREE_DEPTH_MAX: usize = 16;
+/// Longest key of a tree: twice a path of 64 KiB (escapes), so that paths longer than PATH_MAX fit.
+pub const TREE_KEY_BYTES_MAX: usize = 128 << 10;
+/// Longest name of one directory entry, in bytes (Linux: 255; others more).
+pub const NAME_BYTES_MAX: usize = 1024;
+/// Deepest directory nesting that is walked or restored.
+pub const PATH_DEPTH_MAX: usize = 4096;
+/// Extents kept inside an entry; a file with more has an extent map of its own.
+pub const EXTENTS_PER_ENTRY_MAX: usize = 32;
+/// Most extended attributes of one entry.
+pub const XATTRS_PER_ENTRY_MAX: usize = 1024;
+/// Largest value of one extended attribute (Linux: XATTR_SIZE_MAX, 64 KiB).
+pub const XATTR_BYTES_MAX: usize = 64 << 10;
+/// Longest target of a symbolic link.
+pub const SYMLINK_BYTES_MAX: usize = 64 << 10;
+
+/// Largest log record as stored.
+pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
+/// Pack names in one log record.
+pub const LOG_PACKS_MAX: usize = 1024;
+/// Largest recovery point object.
+pub const POINT_BYTES_MAX: usize = 64 << 10;
+/// Largest key object.
+pub const KEY_OBJECT_BYTES_MAX: usize = 64 << 10;
+/// Shortest passphrase, in characters (PRODUCT.md: 16, as the original).
+pub const PASSPHRASE_CHARS_MIN: usize = 16;
+/// Chunks sealed under one data key generation. With random 96-bit nonces the chance of a repeat stays
+/// below 2^-33 (NIST SP 800-38D, section 8.3, allows 2^32).
+pub const GENERATION_CHUNKS_MAX: u64 = 1 << 31;
+
+const _: () = assert!(BUNDLE_BYTES_MAX + BUNDLED_FILE_BYTES_MAX <= CHUNK_BYTES_MAX);
+const _: () =
+    assert!(CHUNK_BYTES_MAX < PACK_BYTES && PACK_BYTES + CHUNK_BYTES_MAX < PACK_BYTES_MAX);
+const _: () = assert!(NODE_BYTES_MAX <= CHUNK_BYTES_MAX);
+const _: () = assert!(INLINE_BYTES_MAX < BUNDLED_FILE_BYTES_MAX);

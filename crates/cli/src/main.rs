@@ -1,0 +1,2 @@
+//! dozo
+fn main() {}

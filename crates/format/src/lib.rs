@@ -1,0 +1,4 @@
+//! Everything Dozo ever stores, and nothing that does I/O.
+
+pub mod entry;
+pub mod replica;
