@@ -65,6 +65,12 @@ pub const LOG_PACKS_MAX: usize = 1024;
 pub const POINT_BYTES_MAX: usize = 64 << 10;
 /// Largest key object.
 pub const KEY_OBJECT_BYTES_MAX: usize = 64 << 10;
+/// Longest component of an object's name: 32 bytes as hex.
+pub const OBJECT_NAME_PART_BYTES_MAX: usize = 64;
+/// Most components of an object's name.
+pub const OBJECT_NAME_PARTS_MAX: usize = 8;
+/// Largest object: a pack. A reader refuses more before it allocates.
+pub const OBJECT_BYTES_MAX: usize = PACK_BYTES_MAX;
 /// Shortest passphrase, in characters (PRODUCT.md: 16, as the original).
 pub const PASSPHRASE_CHARS_MIN: usize = 16;
 /// Chunks sealed under one data key generation. With random 96-bit nonces the chance of a repeat stays

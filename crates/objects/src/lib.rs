@@ -1,1 +1,141 @@
-//! objects
+//! Immutable named bytes in a place: put-new, get, list, delete.
+//!
+//! Invariants, the same for every place:
+//! - A name is written at most once: of several writers one wins, the others are told.
+//! - What `put_new` reported as done survives a power cut at any later moment, whole.
+//! - A reader sees an object whole or not at all, never half of it.
+//!
+//! Any method may run beside any other, also on the same name. Nothing here knows what the bytes mean, keeps
+//! time, or retries: a caller that gets an error knows best whether the same bytes may be sent again.
+
+pub mod disk;
+
+mod error;
+mod local;
+mod memory;
+mod name;
+
+pub use error::{DeleteError, GetError, ListError, OpenError, PutError};
+
+pub use local::Local;
+pub use memory::Memory;
+pub use name::{NotAnObjectName, ObjectName, fan_out};
+
+/// One object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its name.
+    pub name: ObjectName,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// A place that keeps objects.
+pub trait Objects: Send + Sync {
+    /// Makes directories that many objects will go to, durably. A place without directories has nothing to
+    /// do; a place with them makes missing ones on demand anyway, at the cost of one more sync each.
+    ///
+    /// # Errors
+    /// As [`Objects::put_new`]; directories already there are not an error.
+    fn prepare(&self, dirs: &[ObjectName]) -> Result<(), PutError>;
+
+    /// Stores a new object; on return it is durable under its name.
+    ///
+    /// # Errors
+    /// - [`PutError::Exists`]: the name is taken, by whatever bytes; nothing changed.
+    /// - [`PutError::Full`]: no room; nothing is stored, trying again at once is useless.
+    /// - [`PutError::ReadOnly`]: this place takes no writes until it is opened anew.
+    /// - [`PutError::Unsure`]: the object may be there, durable or not: settle it and read it back.
+    /// - [`PutError::TooLarge`], [`PutError::Failed`]: nothing is stored.
+    fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), PutError>;
+
+    /// Makes an object that was found, and that this caller has not put, durable under its name: a writer
+    /// killed between publishing and syncing leaves one that the next power cut may take back. To be called
+    /// before anything is built on it.
+    ///
+    /// # Errors
+    /// As [`Objects::put_new`].
+    fn settle(&self, name: &ObjectName) -> Result<(), PutError>;
+
+    /// Returns an object's bytes.
+    ///
+    /// # Errors
+    /// - [`GetError::Missing`]: no object has this name.
+    /// - [`GetError::Unreadable`]: the medium does not give the bytes back; another copy is needed.
+    /// - [`GetError::TooLarge`]: longer than any object, so not one of ours.
+    /// - [`GetError::Failed`]: anything else; it may work later.
+    fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError>;
+
+    /// Returns exactly `bytes` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// As [`Objects::get`], and [`GetError::TooShort`] if the object ends before.
+    fn get_range(&self, name: &ObjectName, offset: u64, bytes: usize) -> Result<Vec<u8>, GetError>;
+
+    /// Returns the objects whose names begin with `prefix`, in order of their names. Everything is held in
+    /// memory: a caller with millions of objects lists one fan-out directory at a time. What does not have
+    /// the form of an object's name is not an object and not listed.
+    ///
+    /// # Errors
+    /// [`ListError::Failed`]: the listing could not be completed; a partial one is never returned.
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, ListError>;
+
+    /// Returns an object's length, or `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// As [`Objects::get`].
+    fn head(&self, name: &ObjectName) -> Result<Option<u64>, GetError>;
+
+    /// Removes an object; on return it is gone for good.
+    ///
+    /// # Errors
+    /// - [`DeleteError::Missing`]: there was none.
+    /// - [`DeleteError::ReadOnly`]: this place takes no writes.
+    /// - [`DeleteError::Failed`]: it may be gone or not.
+    fn delete(&self, name: &ObjectName) -> Result<(), DeleteError>;
+
+    /// Returns how many bytes can still be stored, if the place knows a limit.
+    ///
+    /// # Errors
+    /// The place did not answer.
+    fn free_space(&self) -> Result<Option<u64>, std::io::Error>;
+}
+
+/// A handle that several owners share is as good as the thing itself.
+impl<T: Objects + ?Sized> Objects for std::sync::Arc<T> {
+    fn prepare(&self, dirs: &[ObjectName]) -> Result<(), PutError> {
+        (**self).prepare(dirs)
+    }
+
+    fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), PutError> {
+        (**self).put_new(name, bytes)
+    }
+
+    fn settle(&self, name: &ObjectName) -> Result<(), PutError> {
+        (**self).settle(name)
+    }
+
+    fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {
+        (**self).get(name)
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, bytes: usize) -> Result<Vec<u8>, GetError> {
+        (**self).get_range(name, offset, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, ListError> {
+        (**self).list(prefix)
+    }
+
+    fn head(&self, name: &ObjectName) -> Result<Option<u64>, GetError> {
+        (**self).head(name)
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), DeleteError> {
+        (**self).delete(name)
+    }
+
+    fn free_space(&self) -> Result<Option<u64>, std::io::Error> {
+        (**self).free_space()
+    }
+}
