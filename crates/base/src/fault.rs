@@ -1,8 +1,20 @@
 //! The catalogue that every error a user can see comes from.
+//!
+//! A [`Fault`] is a [`Code`] with values for the parameters of its texts and, where there was one, the
+//! error below. Texts are Fluent, English and Japanese; nothing outside writes sentences about failures of
+//! its own. Exit code, HTTP status and console text are views of the code.
+
+mod catalogue;
+mod text;
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+
+pub use catalogue::Code;
+pub use text::{Explanation, Text};
+
+pub use crate::lang::Lang;
 
 /// What a caller can do about a failure; HTTP status, exit code and console text are views of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,11 +33,113 @@ pub enum Kind {
     Bug,
 }
 
-/// A stable name in the catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
-    /// Something that has no name yet.
-    Internal,
+/// How much an alert about a fault matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Nothing has to be done.
+    Information,
+    /// Something was refused, left out or will become critical.
+    Warning,
+    /// Data is not protected, or not restorable, until somebody or something acts.
+    Critical,
+}
+
+impl Severity {
+    /// Returns its stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Information => "information",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl Kind {
+    /// Returns its stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::FixInput => "fix-input",
+            Self::NotFound => "not-found",
+            Self::Denied => "denied",
+            Self::Damaged => "damaged",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+impl Code {
+    /// Returns the stable name.
+    pub fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Returns how much it matters.
+    pub fn severity(self) -> Severity {
+        self.facts().severity
+    }
+
+    /// Returns what a caller can do about it.
+    pub fn kind(self) -> Kind {
+        self.facts().kind
+    }
+
+    /// Returns the exit code of a command that ends with it: 0 done, 1 failed, 2 usage, 3 done with
+    /// warnings, 4 not found, 5 refused, 6 conflict, 7 unreachable, 8 damaged data, 9 timed out waiting.
+    pub fn exit(self) -> u8 {
+        self.facts().exit
+    }
+
+    /// Returns the error numbers of the original product that administrators may search for; one number
+    /// can belong to several codes.
+    pub fn compat(self) -> &'static [&'static str] {
+        self.facts().compat
+    }
+
+    /// Returns the items of the original's troubleshooting guide it answers: 18 is S18.
+    pub fn guide(self) -> &'static [u8] {
+        self.facts().guide
+    }
+
+    /// Returns the names of the values its texts speak of.
+    pub fn params(self) -> &'static [&'static str] {
+        self.facts().params
+    }
+
+    /// Finds the code of that name or, failing that, the first one that answers to that number of the
+    /// original product (`33515`, `0x80070015`) or item of its guide (`S18`). Case does not matter.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::search(text).first().copied()
+    }
+
+    /// Finds every code that answers to a name, a number or an item of the guide; see [`Code::parse`].
+    pub fn search(text: &str) -> Vec<Self> {
+        let text = text.trim();
+        let named = Self::all()
+            .iter()
+            .find(|code| code.name().eq_ignore_ascii_case(text));
+        if let Some(code) = named {
+            return vec![*code];
+        }
+        let number = text.strip_prefix("ID ").unwrap_or(text);
+        let item = text
+            .strip_prefix(['s', 'S'])
+            .and_then(|digits| digits.parse::<u8>().ok());
+        let answers = |code: &Self| {
+            code.compat()
+                .iter()
+                .any(|id| id.eq_ignore_ascii_case(number))
+                || item.is_some_and(|item| code.guide().contains(&item))
+        };
+        Self::all().iter().copied().filter(answers).collect()
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// One fault that happened: a code of the catalogue, its parameters, and what caused it.
@@ -49,9 +163,16 @@ impl Fault {
         }
     }
 
-    /// Returns it with one parameter more.
+    /// Returns it with one parameter more. In a debug build it panics if the code's texts have no such
+    /// parameter, so that a misspelt name does not outlive its first test.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        debug_assert!(
+            self.code.params().contains(&name),
+            "{} has no parameter {name}, only {:?}",
+            self.code,
+            self.code.params()
+        );
         self.params.push((name, value.to_string()));
         self
     }
@@ -62,10 +183,50 @@ impl Fault {
         self.source = Some(Arc::new(source));
         self
     }
+
+    /// Returns what a caller can do about it.
+    pub fn kind(&self) -> Kind {
+        self.code.kind()
+    }
+
+    /// Returns the exit code of a command that ends with it; see [`Code::exit`].
+    pub fn exit(&self) -> u8 {
+        self.code.exit()
+    }
+
+    /// Returns how much it matters.
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+
+    /// Returns the value of a parameter.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let found = self.params.iter().find(|(n, _)| *n == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?}", self.code, self.params)
+        write!(f, "{:?} {:?}", self.code, self.params)?;
+        match &self.source {
+            Some(source) => write!(f, " because {source:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The English sentence of what happened, without the cause.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what(Lang::En))
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn Error + 'static))
     }
 }

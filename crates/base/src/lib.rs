@@ -6,12 +6,15 @@
 pub mod fault;
 pub mod id;
 pub mod limits;
+pub mod units;
 
 mod env;
+mod lang;
 
 pub use env::{Clock, Env, Random, System};
-pub use fault::{Fault, Kind};
+pub use fault::{Code, Fault, Kind, Severity};
 pub use id::{
     ChunkHash, ChunkId, GroupId, JobId, MachineId, PackName, PointId, SessionId, SourceId, StoreId,
 };
 pub use jiff::Timestamp;
+pub use lang::Lang;

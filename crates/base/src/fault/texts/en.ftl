@@ -1,0 +1,499 @@
+# The English texts of the catalogue (../catalogue.rs).
+#
+# Three texts a code: -what happened (one line, no full stop), -why, and what to -try (one action a line,
+# the best first). $count is a number and can choose a plural; every other parameter is text.
+
+label-what = What happened
+label-why = Why
+label-try = Try
+label-exit = Exit code
+label-compat = Also known as
+label-unknown = (unknown)
+label-severity-critical = critical
+label-severity-warning = warning
+label-severity-information = information
+
+## The program itself
+
+Internal-what = Dozo made a mistake: {$detail}
+Internal-why = The program met a state that it holds impossible. It stopped before it could do harm; what was stored before is untouched.
+Internal-try =
+    Run the command again; interrupted work is not lost.
+    Report it with this text and with what you did before.
+
+UsageError-what = {$detail}
+UsageError-why = The command does not say clearly what to do, so nothing was done.
+UsageError-try =
+    Run `dozo help` or put `--help` after the command to see what it takes.
+
+CodeUnknown-what = There is no code "{$code}"
+CodeUnknown-why = Codes are names such as PoolFull; error numbers of the original product, such as 33515, are understood too.
+CodeUnknown-try =
+    Run `dozo explain` without a code to list them all.
+
+ClockSkew-what = This computer's clock is off by {$skew}, compared with {$reference}
+ClockSkew-why = Somebody set the clock, or time synchronization does not work. Schedules would run at wrong times; nothing is deleted on the word of a clock that jumped.
+ClockSkew-try =
+    Run `timedatectl` and switch time synchronization on.
+    Run `dozo status` once the clock is right.
+
+## The data directory and the server
+
+DataDirectoryBusy-what = The data directory {$path} is in use by process {$pid} ({$command})
+DataDirectoryBusy-why = Only one process may work on a data directory at a time. That one started at {$since} and is still alive.
+DataDirectoryBusy-try =
+    Wait until process {$pid} ends, then run the command again.
+    Run `dozo job list` to see what it is doing.
+    Name another data directory with `--data-dir`.
+
+DataDirectoryUnwritable-what = Cannot write to the data directory {$path}
+DataDirectoryUnwritable-why = The operating system refused: {$reason}. Dozo keeps its catalog, its keys and, unless told otherwise, its pool there.
+DataDirectoryUnwritable-try =
+    Run the command as the directory's owner.
+    Name a directory that you may write with `--data-dir` or DOZO_DATA_DIR.
+
+ServerUnreachable-what = Cannot reach the server at {$address}
+ServerUnreachable-why = Nobody answered: {$reason}. Either the server does not run or something is in between.
+ServerUnreachable-try =
+    Run `dozo up` to start the server.
+    Run `dozo status` to see whether it answers.
+
+SchedulerNotRunning-what = No scheduled job has started since {$since}, although some were due
+SchedulerNotRunning-why = The scheduler is stopped or stuck. Nothing fails in such a case, so without this warning nobody would notice.
+SchedulerNotRunning-try =
+    Run `dozo up`: it starts the scheduler, which makes up for what was missed, once for each member.
+    Run `dozo job list` to see what ran last.
+
+SlaMissed-what = The newest good recovery point of {$source} is {$age} old; {$promise} was promised
+SlaMissed-why = Recovery points failed, were not due often enough, or were not started. What changed since then would be lost today.
+SlaMissed-try =
+    Run `dozo point create {$source}` to make a recovery point now.
+    Run `dozo job list` to see why the last ones failed.
+
+## Data sources and what is read from them
+
+SourcePathMissing-what = There is nothing at {$path}
+SourcePathMissing-why = The path was mistyped, was removed, or lies on a file system that is not mounted. Recovery points made earlier can still be restored.
+SourcePathMissing-try =
+    Check the spelling, or mount the file system.
+    Run `dozo source list` to see what is protected.
+
+SourcePathUnreadable-what = Cannot read {$path}
+SourcePathUnreadable-why = The operating system refused: {$reason}.
+SourcePathUnreadable-try =
+    Run the command as root, or as a user who may read it.
+
+SourceInsidePool-what = {$path} cannot be protected: it and the pool {$pool} contain one another
+SourceInsidePool-why = Every recovery point would contain the ones before it, and the pool would grow without end.
+SourceInsidePool-try =
+    Protect a directory beside the pool.
+    Leave the pool out: `dozo protect PATH --exclude {$pool}`.
+    Put the pool elsewhere with `--data-dir`.
+
+SourceUnknown-what = No data source is called "{$source}"
+SourceUnknown-why = A data source is named by its address, machine:kind/path, by any beginning of it that only one has, or by its path.
+SourceUnknown-try =
+    Run `dozo source list` to see them all.
+    Run `dozo protect PATH` to add one.
+
+SourceAmbiguous-what = "{$source}" could be several data sources: {$matches}
+SourceAmbiguous-why = Nothing is done unless exactly one is meant.
+SourceAmbiguous-try =
+    Type more of the name; `dozo source list` shows all of them.
+
+SourceWithoutPoints-what = {$source} has no recovery point yet
+SourceWithoutPoints-why = None was finished so far, or all of them have expired or were deleted.
+SourceWithoutPoints-try =
+    Run `dozo point create {$source}` to make one.
+    Run `dozo job list` to see whether one failed.
+
+SourceDeviceNotReady-what = The device below {$path} stopped answering
+SourceDeviceNotReady-why = Reading failed with: {$reason}. A disk or a network file system went away, or a snapshot was dropped because it ran full. No recovery point was made from what could not be read.
+SourceDeviceNotReady-try =
+    Look at `dmesg` and at the device, and mount the file system again.
+    Run `dozo sync SOURCE` once it answers; what was already sent is not sent again.
+
+SnapshotProviderUnavailable-what = No snapshot of {$path} could be made with {$provider}
+SnapshotProviderUnavailable-why = {$reason}. Without a snapshot the files are read one after the other, each as it is at that moment, so the recovery point is crash-consistent at best.
+SnapshotProviderUnavailable-try =
+    Put the data on a btrfs subvolume and run Dozo as root.
+    Stop the programs that write there while the backup runs.
+
+FileAccessBlocked-what = Another program keeps {$path} from being read
+FileAccessBlocked-why = Opening or reading it was refused: {$reason}. Usually it is a virus scanner, a lock, or a security policy. The file is not in the recovery point; everything else is.
+FileAccessBlocked-try =
+    Make the scanner or policy let Dozo read this path.
+    Run `dozo sync SOURCE` afterwards.
+
+FileChangedWhileRead-what = {$path} kept changing while it was read
+FileChangedWhileRead-why = A program was writing to it during each attempt, so the copy may mix old and new content.
+FileChangedWhileRead-try =
+    Protect it from a snapshot (btrfs), or when nothing writes to it.
+    Leave it out with `--exclude` if it is a cache or a log.
+
+FileVanished-what = {$path} disappeared before it could be read
+FileVanished-why = Something deleted or renamed it during the run. It is not in the recovery point.
+FileVanished-try =
+    Nothing needs doing if the file was temporary.
+    Leave such files out with `--exclude`.
+
+FileUnreadable-what = Cannot read {$path}
+FileUnreadable-why = Reading failed: {$reason}. It is not in the recovery point; everything else is.
+FileUnreadable-try =
+    Run the command as root if permission is what is missing.
+    Look at `dmesg` if the disk reports errors.
+    Leave it out with `--exclude` if it is not needed.
+
+ExcludePatternInvalid-what = The exclude pattern "{$pattern}" cannot be understood
+ExcludePatternInvalid-why = {$reason}. Patterns are written as in a .gitignore file.
+ExcludePatternInvalid-try =
+    Correct the pattern, for example `--exclude "*.tmp"` or `--exclude /var/cache/`.
+
+ProtectionWarnings-what = { $count ->
+        [one] The recovery point of {$source} was made without {$count} entry
+       *[other] The recovery point of {$source} was made without {$count} entries
+    }
+ProtectionWarnings-why = They could not be read, or kept changing, also when tried again. Everything else is in the recovery point.
+ProtectionWarnings-try =
+    Run `dozo job show JOB` to see each path and its reason.
+    Leave out with `--exclude` what need not be protected.
+
+## Recovery points
+
+PointUnknown-what = There is no recovery point "{$point}"
+PointUnknown-why = It was mistyped, has expired, or was deleted.
+PointUnknown-try =
+    Run `dozo point list` to see them all.
+
+PointAmbiguous-what = "{$point}" could be several recovery points: {$matches}
+PointAmbiguous-why = Nothing is done unless exactly one is meant.
+PointAmbiguous-try =
+    Type more of the id; `dozo point list` shows all of them.
+
+PointInUse-what = Recovery point {$point} is in use by job {$job}
+PointInUse-why = It is being read, for example by a restore, and is not deleted under a reader's hands.
+PointInUse-try =
+    Run `dozo job watch {$job}` to wait for the end, then delete it.
+    Run `dozo job cancel {$job}` to stop that job.
+
+PointDamaged-what = Recovery point {$point} is damaged
+PointDamaged-why = Its description in the pool is not what was written: {$reason}. Other recovery points do not depend on it.
+PointDamaged-try =
+    Run `dozo point create SOURCE` to make a new recovery point.
+    Run `dozo point list` and restore from the one before or after it.
+    Look at `dmesg` and test the disk that holds the pool.
+
+## Groups and members
+
+GroupUnknown-what = There is no protection group "{$group}"
+GroupUnknown-why = It was mistyped or has been removed.
+GroupUnknown-try =
+    Run `dozo group list` to see them all.
+    Run `dozo group create {$group}` to make it.
+
+GroupExists-what = There is a protection group "{$group}" already
+GroupExists-why = Names of groups are unique.
+GroupExists-try =
+    Run `dozo group set {$group}` to change its policy.
+    Choose another name.
+
+GroupNameInvalid-what = "{$group}" cannot be the name of a protection group
+GroupNameInvalid-why = {$reason}. A name has 1 to 64 characters, at least one of them a letter, and no slash, pipe, parenthesis or dot.
+GroupNameInvalid-try =
+    Choose another name, for example `dozo group create Documents`.
+
+MemberInOtherGroup-what = {$source} is a member of the protection group "{$group}" already
+MemberInOtherGroup-why = A data source belongs to one group at a time, so that only one policy decides about it.
+MemberInOtherGroup-try =
+    Run `dozo group remove {$group} {$source}` first; its recovery points stay.
+    Leave it where it is and change that group: `dozo group set {$group}`.
+
+MemberUnknown-what = {$source} is not a member of the protection group "{$group}"
+MemberUnknown-why = It belongs to another group or to none.
+MemberUnknown-try =
+    Run `dozo group show {$group}` to see its members.
+
+MemberFailed-what = {$source} failed; the other members of "{$group}" went on
+MemberFailed-why = {$reason}. Every member is a task of its own, so that one that fails does not stop the others.
+MemberFailed-try =
+    Run `dozo sync {$source}` to try this member alone.
+    Run `dozo job list` to see its history.
+
+## Jobs
+
+JobUnknown-what = There is no job "{$job}"
+JobUnknown-why = It was mistyped, or it is so old that it was cleared away.
+JobUnknown-try =
+    Run `dozo job list` to see them all.
+
+JobAmbiguous-what = "{$job}" could be several jobs: {$matches}
+JobAmbiguous-why = Nothing is done unless exactly one is meant.
+JobAmbiguous-try =
+    Type more of the id; `dozo job list` shows all of them.
+
+JobCancelled-what = Job {$job} was cancelled
+JobCancelled-why = Somebody asked for it, or the program was told to stop. No half recovery point was left behind.
+JobCancelled-try =
+    Run the command again to go on; what was already stored is not sent again.
+
+JobInterrupted-what = Job {$job} was interrupted
+JobInterrupted-why = The program or the computer stopped while it ran. No half recovery point was left behind, and older ones are untouched.
+JobInterrupted-try =
+    Run the command again to go on; what was already stored is not sent again.
+    Run `dozo job show {$job}` to see how far it came.
+
+JobTimedOut-what = Job {$job} did not end within {$limit}
+JobTimedOut-why = It is slower than expected or waits for something that does not come. It may still be running.
+JobTimedOut-try =
+    Run `dozo job watch {$job}` to see whether it moves.
+    Run `dozo job cancel {$job}` to stop it.
+
+## The storage pool
+
+PoolMissing-what = There is no pool at {$path}
+PoolMissing-why = Its file system is not mounted, or it was moved or removed. A new, empty pool is never made in its place, because that would look like a loss.
+PoolMissing-try =
+    Mount the file system that holds the pool, then run `dozo pool status`.
+    Name the right place with `--data-dir`.
+
+PoolUnwritable-what = Cannot write to the pool {$path}
+PoolUnwritable-why = The operating system refused: {$reason}. Existing recovery points can still be restored.
+PoolUnwritable-try =
+    Run the command as the pool's owner.
+    Run `dozo pool status` once it is writable.
+
+PoolReadOnly-what = The pool {$path} is on a read-only file system
+PoolReadOnly-why = It was mounted so, or the kernel made it read-only after a disk error. Existing recovery points can still be restored.
+PoolReadOnly-try =
+    Look at `dmesg` for disk errors before anything else.
+    Mount it writable again: `mount -o remount,rw {$path}`.
+
+PoolFull-what = The pool {$path} is full ({$free} free)
+PoolFull-why = The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
+PoolFull-try =
+    Run `dozo pool status` to see what takes the space.
+    Enlarge the file system, or delete what is not needed: `dozo point delete POINT`.
+    Shorten the retention of a group: `dozo group set GROUP`.
+
+PoolLowSpace-what = The pool {$path} is nearly full: {$free} of {$total} free
+PoolLowSpace-why = It grows with every change until old recovery points expire. When it is full, no new ones are made.
+PoolLowSpace-try =
+    Run `dozo pool status` to see what takes the space.
+    Enlarge the file system, or shorten the retention of a group: `dozo group set GROUP`.
+
+PoolInsufficientSpace-what = The job needs about {$needed}, the pool {$path} has {$free} free
+PoolInsufficientSpace-why = A job that cannot end is not started.
+PoolInsufficientSpace-try =
+    Enlarge the file system, or delete what is not needed: `dozo point delete POINT`.
+    Protect less: `dozo protect PATH --exclude PATTERN`.
+
+PoolOwned-what = The pool {$path} belongs to process {$pid} ({$command})
+PoolOwned-why = Only one process may write to a pool. That one started at {$since} and is still alive; an owner that died would have been replaced without asking.
+PoolOwned-try =
+    Wait until process {$pid} ends, or stop it, then run the command again.
+
+PoolNotAPool-what = {$path} is not a pool
+PoolNotAPool-why = It has no FORMAT object, with which every pool begins.
+PoolNotAPool-try =
+    Check the path, and whether the right file system is mounted.
+
+PoolNotEmpty-what = Cannot make a pool in {$path}: the directory is not empty
+PoolNotEmpty-why = A new pool begins in an empty directory, so that nothing is mixed up or overwritten.
+PoolNotEmpty-try =
+    Name an empty or a new directory with `--data-dir`.
+
+## What is stored
+
+StoreVersionUnsupported-what = The pool {$path} has format version {$found}; this program knows {$supported}
+StoreVersionUnsupported-why = A newer version of Dozo made or changed it. Nothing was touched.
+StoreVersionUnsupported-try =
+    Install that newer version of Dozo and run the command again.
+
+StoreKeyMissing-what = The key file {$path} is missing
+StoreKeyMissing-why = Everything in the pool is encrypted, and the server opens it with this file.
+StoreKeyMissing-try =
+    Put the key file back from your copy.
+    Open the pool with its passphrase, if one was set.
+
+StoreKeyWrong-what = The key file {$path} does not open this pool
+StoreKeyWrong-why = It belongs to another pool, or is damaged. Nothing was touched.
+StoreKeyWrong-try =
+    Put this pool's own key file there.
+    Open the pool with its passphrase, if one was set.
+
+PassphraseMismatch-what = The passphrase is not the right one
+PassphraseMismatch-why = It does not open the keys of this store. Nothing was changed or read.
+PassphraseMismatch-try =
+    Type it again; capital letters, spaces and the keyboard layout count.
+    Use the key file if you have it.
+
+PassphraseTooShort-what = The passphrase is too short
+PassphraseTooShort-why = It needs at least {$minimum} characters: whoever gets hold of the pool may try as many as they like.
+PassphraseTooShort-try =
+    Choose a longer one, for example five or more random words.
+
+PassphraseNotSet-what = No passphrase was set
+PassphraseNotSet-why = Without one the data can be opened by the server's key file alone, and would be lost with it.
+PassphraseNotSet-try =
+    Set a passphrase of at least 16 characters, and keep it somewhere else.
+
+ChunkMissing-what = Chunk {$chunk} is missing
+ChunkMissing-why = A recovery point needs it, but no pack in the pool holds it. A file was removed from the pool, or the disk lost it.
+ChunkMissing-try =
+    Run `dozo source check SOURCE`: it stores again what the source still has.
+    Look at `dmesg` and test the disk that holds the pool.
+
+ChunkDamaged-what = Chunk {$chunk} in pack {$pack} is damaged
+ChunkDamaged-why = The bytes read are not the ones written. Usually it is the disk, sometimes memory or a cable. Damaged bytes are never restored.
+ChunkDamaged-try =
+    Run `dozo source check SOURCE`: it stores again what the source still has.
+    Look at `dmesg` and test the disk that holds the pool.
+
+PackMissing-what = Pack {$pack} is missing
+PackMissing-why = The log says that it was stored. A file was removed from the pool, or the disk lost it.
+PackMissing-try =
+    Put the file back if somebody, or a virus scanner, moved it away.
+    Run `dozo source check SOURCE`: it stores again what the source still has.
+
+PackDamaged-what = Pack {$pack} is damaged
+PackDamaged-why = The bytes read are not the ones written: {$reason}. Damaged bytes are never restored.
+PackDamaged-try =
+    Run `dozo source check SOURCE`: it stores again what the source still has.
+    Look at `dmesg` and test the disk that holds the pool.
+
+LogDamaged-what = Log record {$sequence} is damaged
+LogDamaged-why = It is not what was written: {$reason}. The log says what the pool holds, so nothing is changed until it can be read.
+LogDamaged-try =
+    Look at `dmesg` and test the disk that holds the pool.
+    Put the record back from a copy of the pool.
+
+LogConflict-what = Another process wrote log record {$sequence} first
+LogConflict-why = It has taken over this pool. This process stopped writing; nothing it had finished is lost.
+LogConflict-try =
+    Run `dozo job list` to see what else is running.
+    Run the command again.
+
+TreeDamaged-what = Tree node {$chunk} makes no sense
+TreeDamaged-why = It opened, but its content breaks the rules of the format: {$reason}. A part of a recovery point's directory cannot be read.
+TreeDamaged-try =
+    Run `dozo source check SOURCE` to make the replica anew.
+    Restore the rest, or another recovery point: `dozo point list`.
+
+IndexRebuilt-what = The chunk index was made anew
+IndexRebuilt-why = {$reason}. The index is a cache: making it anew costs time, never data.
+IndexRebuilt-try =
+    Nothing needs doing.
+
+CatalogVersionNewer-what = The catalog {$path} has version {$found}; this program knows {$supported}
+CatalogVersionNewer-why = A newer version of Dozo has used this data directory. Nothing was touched.
+CatalogVersionNewer-try =
+    Install that newer version of Dozo and run the command again.
+    Name another data directory with `--data-dir`.
+
+CatalogDamaged-what = The catalog {$path} is damaged
+CatalogDamaged-why = {$reason}. The catalog is a copy of what the pool's log says, so no recovery point is lost.
+CatalogDamaged-try =
+    Run `dozo status`: the catalog is made anew from the pool.
+    Look at `dmesg` and test the disk that holds it.
+
+CatalogRebuilt-what = The catalog was made anew from the pool
+CatalogRebuilt-why = {$reason}. Groups, data sources and recovery points came back; the history of old jobs did not.
+CatalogRebuilt-try =
+    Nothing needs doing; `dozo status` shows what is there.
+
+## Replicas
+
+ReplicaInconsistent-what = The replica of {$source} is inconsistent since {$since}
+ReplicaInconsistent-why = It can no longer be proven equal to the source: {$reason}. Older recovery points stay restorable; new ones wait for the consistency check, which starts by itself.
+ReplicaInconsistent-try =
+    Run `dozo source check {$source}` to check and repair it now.
+
+ReplicaBusy-what = The replica of {$source} is in use by job {$job}
+ReplicaBusy-why = Two jobs must not change one replica at the same time.
+ReplicaBusy-try =
+    Run `dozo job watch {$job}` to wait for it, then run the command again.
+    Run `dozo job cancel {$job}` to stop that job.
+
+ReplicaMissing-what = {$source} has no replica
+ReplicaMissing-why = The first copy was never finished, or the replica was removed from the pool.
+ReplicaMissing-try =
+    Run `dozo sync {$source}` to make it.
+
+## Restore
+
+RestoreTargetUnwritable-what = Cannot write to {$path}
+RestoreTargetUnwritable-why = The operating system refused: {$reason}. Nothing was restored there.
+RestoreTargetUnwritable-try =
+    Name a directory that you may write: `dozo restore SOURCE --to DIR`.
+    Run the command as root.
+
+RestoreTargetInsidePool-what = {$path} lies in the pool or the data directory {$pool}
+RestoreTargetInsidePool-why = Restored files there would be mixed with what Dozo stores.
+RestoreTargetInsidePool-try =
+    Name a directory elsewhere: `dozo restore SOURCE --to DIR`.
+
+RestoreTargetFull-what = Not enough room at {$path}: about {$needed} needed, {$free} free
+RestoreTargetFull-why = The restore stopped where the room ended. What was finished is complete and is not restored again.
+RestoreTargetFull-try =
+    Make room, then run the same command again: it goes on.
+    Restore elsewhere with `dozo restore SOURCE --to DIR`, or only the paths you need.
+
+RestoreConflict-what = { $count ->
+        [one] {$count} entry to restore is in {$path} already
+       *[other] {$count} entries to restore are in {$path} already
+    }
+RestoreConflict-why = Nothing is overwritten unless you say so.
+RestoreConflict-try =
+    Look first: `dozo restore SOURCE --to DIR --plan`.
+    Choose `--on-conflict skip`, `rename` or `overwrite`.
+    Name an empty directory: `dozo restore SOURCE --to DIR`.
+
+RestorePathUnknown-what = Recovery point {$point} has nothing at "{$path}"
+RestorePathUnknown-why = The path was mistyped, was excluded, or did not exist when the recovery point was made.
+RestorePathUnknown-try =
+    Run `dozo point browse {$point}` to see what is in it.
+    Run `dozo point list` and look into an earlier or later one.
+
+RestoreIncomplete-what = { $count ->
+        [one] {$count} entry could not be restored to {$path}
+       *[other] {$count} entries could not be restored to {$path}
+    }
+RestoreIncomplete-why = The report names each with its reason. Everything else was restored and verified.
+RestoreIncomplete-try =
+    Remove the reasons, then run the same command again: only what is missing is restored.
+
+RestorePrivilegeMissing-what = { $count ->
+        [one] {$count} entry was restored without its owner, device or protected attributes
+       *[other] {$count} entries were restored without their owners, devices or protected attributes
+    }
+RestorePrivilegeMissing-why = The user {$user} may not set them. Contents, names, times and permissions are restored.
+RestorePrivilegeMissing-try =
+    Run the same command as root to restore those too.
+
+## Policies and input
+
+PolicyInvalid-what = The policy cannot be used: {$reason}
+PolicyInvalid-why = Parts of it contradict one another or are out of range, so nothing was changed.
+PolicyInvalid-try =
+    Run `dozo group show GROUP` to see the policy in force.
+    Correct the value and run `dozo group set GROUP` again.
+
+ScheduleInvalid-what = The schedule "{$text}" cannot be understood
+ScheduleInvalid-why = {$reason}.
+ScheduleInvalid-try =
+    Write times, with days before them if it is not every day: `22:00`, `mon-fri 12:00,22:00`, `sat,sun 03:30`.
+
+TimeInvalid-what = "{$text}" is not a point in time
+TimeInvalid-why = A date, a date with a time, or a time with its offset is understood; without an offset the local time zone counts.
+TimeInvalid-try =
+    Write for example `2026-03-01`, `2026-03-01T14:30` or `2026-03-01T14:30:00+01:00`.
+
+SizeInvalid-what = "{$text}" is not a size
+SizeInvalid-why = A size is a number with a unit: B, KiB, MiB, GiB, TiB, or kB, MB, GB, TB in thousands.
+SizeInvalid-try =
+    Write for example `500MiB`, `1.5 GiB` or `2TB`.
+
+RetentionBelowMinimum-what = {$requested} is below the minimum retention of {$minimum} for {$class} recovery points
+RetentionBelowMinimum-why = The minimums protect against anyone who would like the recovery points gone sooner.
+RetentionBelowMinimum-try =
+    Keep at least {$minimum}: `dozo group set GROUP`.

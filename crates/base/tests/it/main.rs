@@ -1,0 +1,3 @@
+//! Behaviour of `base` through its public door.
+
+mod fault;
