@@ -67,6 +67,10 @@ catalogue! {
     DataDirectoryBusy Warning Retry 6 s[] ids[] (path pid since command);
     /// The data directory cannot be made or written.
     DataDirectoryUnwritable Critical Denied 5 s[] ids[] (path reason);
+    /// Whoever asked is not allowed to do that.
+    PermissionMissing Warning Denied 5 s[] ids[] (operation needs);
+    /// The server cannot listen where it should.
+    ServerCannotListen Critical Retry 6 s[] ids[] (address reason);
     /// The server does not answer.
     ServerUnreachable Critical Retry 7 s[] ids[] (address reason);
     /// Due work is not being started.

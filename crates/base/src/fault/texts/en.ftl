@@ -52,6 +52,16 @@ DataDirectoryUnwritable-try =
     Run the command as the directory's owner.
     Name a directory that you may write with `--data-dir` or DOZO_DATA_DIR.
 
+PermissionMissing-what = You are not allowed to use {$operation}
+PermissionMissing-why = It needs the permission "{$needs}", and over the network nobody has signed in: only the socket in the data directory grants it.
+PermissionMissing-try =
+    Run the `dozo` command on the server itself, as the user who owns the data directory.
+
+ServerCannotListen-what = Cannot listen on {$address}
+ServerCannotListen-why = The operating system refused: {$reason}.
+ServerCannotListen-try =
+    Choose another address with `--listen`, or stop the program that uses this one.
+
 ServerUnreachable-what = Cannot reach the server at {$address}
 ServerUnreachable-why = Nobody answered: {$reason}. Either the server does not run or something is in between.
 ServerUnreachable-try =

@@ -52,6 +52,16 @@ DataDirectoryUnwritable-try =
     このディレクトリの所有者としてコマンドを実行してください。
     書き込み可能なディレクトリを `--data-dir` または DOZO_DATA_DIR で指定してください。
 
+PermissionMissing-what = {$operation} を使用する権限がありません
+PermissionMissing-why = 権限「{$needs}」が必要です。ネットワーク経由ではまだサインインできないため、データ ディレクトリ内のソケットだけがこの権限を与えます。
+PermissionMissing-try =
+    サーバー上で、データ ディレクトリの所有者として `dozo` コマンドを実行してください。
+
+ServerCannotListen-what = {$address} で待ち受けできません
+ServerCannotListen-why = オペレーティング システムに拒否されました: {$reason}。
+ServerCannotListen-try =
+    `--listen` で別のアドレスを指定するか、このアドレスを使っているプログラムを停止してください。
+
 ServerUnreachable-what = バックアップ サーバー {$address} に接続できません
 ServerUnreachable-why = 応答がありませんでした: {$reason}。サーバーが動作していないか、通信が途中で妨げられています。
 ServerUnreachable-try =
