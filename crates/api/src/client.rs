@@ -1,0 +1,251 @@
+//! A typed blocking client for the server of a data directory, over its unix socket.
+//!
+//! [`Operations`] over HTTP: each call is one request to the route of its name.
+//! Calls do not retry: whoever asked decides.
+
+mod socket;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base::Fault;
+use base::fault::{Code, Lang};
+use serde::{Serialize, de::DeserializeOwned};
+use ureq::http::{Method, Request};
+
+use crate::view::{
+    DeletedView, EntryListView, GroupListView, GroupView, JobListView, JobView, MemberListView,
+    PointListView, PointView, PoolView, ProtectedView, RestorePlanView, SourceListView, SourceView,
+    StatusView,
+};
+use crate::{Document, Operations, Problem, View, request, route};
+
+/// An answer that is larger is not read: a listing is paged long before.
+const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Longest wait for an answer. Planning a restore of millions of entries is the slowest of them.
+const ANSWER_SECONDS_MAX: u64 = 600;
+
+/// A connection to the server that owns a data directory.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: ureq::Agent,
+    socket: PathBuf,
+    language: Lang,
+}
+
+impl Client {
+    /// Connects to the socket at `path`, whatever the length of the path. Texts come in `language`.
+    ///
+    /// # Errors
+    /// Nobody listens there: `NotFound` or `ConnectionRefused`; or the directory cannot be entered.
+    pub fn connect(path: &Path, language: Lang) -> io::Result<Self> {
+        // Tried once here, so that a dead socket is told from a failing request.
+        socket::connect(path)?;
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .timeout_recv_response(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
+            .build();
+        Ok(Self {
+            agent: ureq::Agent::with_parts(
+                config,
+                socket::UnixConnector::new(path),
+                socket::NoResolver,
+            ),
+            socket: path.to_owned(),
+            language,
+        })
+    }
+
+    fn get<T: View>(&self, path: &str) -> Result<T, Problem> {
+        self.call(Method::GET, path, Vec::new())
+    }
+
+    fn send<T: View>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Problem> {
+        let body = serde_json::to_vec(body).map_err(|e| self.bug(e))?;
+        self.call(method, path, body)
+    }
+
+    fn call<T: View>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<T, Problem> {
+        let request = Request::builder()
+            .method(&method)
+            // The host is a word for the header; the socket decides where it goes.
+            .uri(format!("http://dozo{path}"))
+            .header("content-type", "application/json")
+            .header("accept-language", self.language.tag())
+            .body(body)
+            .map_err(|e| self.bug(e))?;
+        let mut answer = match method {
+            // These have no body, and ureq knows that by the type.
+            Method::GET | Method::DELETE => self.agent.run(request.map(|_: Vec<u8>| ())),
+            _ => self.agent.run(request),
+        }
+        .map_err(|e| self.unreachable(e))?;
+        let status = answer.status();
+        let bytes = answer
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(|e| self.unreachable(e))?;
+        if !status.is_success() {
+            return Err(self
+                .parse::<Problem>(&bytes)
+                .unwrap_or_else(|problem| problem));
+        }
+        self.parse::<Document<T>>(&bytes)?
+            .into_body()
+            .map_err(|e| self.bug(e))
+    }
+
+    fn parse<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Problem> {
+        serde_json::from_slice(bytes).map_err(|e| self.bug(e))
+    }
+
+    fn unreachable(&self, error: ureq::Error) -> Problem {
+        let fault = Fault::new(Code::ServerUnreachable)
+            .with("address", self.socket.display())
+            .with("reason", &error)
+            .because(error);
+        Problem::of(&fault, self.language)
+    }
+
+    fn bug(&self, error: impl std::error::Error + Send + Sync + 'static) -> Problem {
+        let fault = Fault::new(Code::Internal)
+            .with("detail", &error)
+            .because(error);
+        Problem::of(&fault, self.language)
+    }
+}
+
+impl Operations for Client {
+    fn status(&self) -> Result<StatusView, Problem> {
+        self.get(route::STATUS)
+    }
+
+    fn pool(&self) -> Result<PoolView, Problem> {
+        self.get(route::POOL)
+    }
+
+    fn protect(&self, request: &request::Protect) -> Result<ProtectedView, Problem> {
+        self.send(Method::POST, route::PROTECT, request)
+    }
+
+    fn sources(&self) -> Result<SourceListView, Problem> {
+        self.get(route::SOURCES)
+    }
+
+    fn source(&self, name: &str) -> Result<SourceView, Problem> {
+        self.get(&route::fill(route::SOURCE, name))
+    }
+
+    fn sync(&self, source: &str) -> Result<JobView, Problem> {
+        self.send(Method::POST, &route::fill(route::SOURCE_SYNC, source), &())
+    }
+
+    fn create_point(&self, source: &str) -> Result<JobView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::SOURCE_POINTS, source),
+            &(),
+        )
+    }
+
+    fn check(&self, source: &str) -> Result<JobView, Problem> {
+        self.send(Method::POST, &route::fill(route::SOURCE_CHECK, source), &())
+    }
+
+    fn points(&self, source: Option<&str>) -> Result<PointListView, Problem> {
+        match source {
+            Some(source) => self.get(&route::fill(route::SOURCE_POINTS, source)),
+            None => self.get(route::POINTS),
+        }
+    }
+
+    fn point(&self, name: &str) -> Result<PointView, Problem> {
+        self.get(&route::fill(route::POINT, name))
+    }
+
+    fn browse(&self, point: &str, request: &request::Browse) -> Result<EntryListView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::POINT_BROWSE, point),
+            request,
+        )
+    }
+
+    fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {
+        self.call(Method::DELETE, &route::fill(route::POINT, name), Vec::new())
+    }
+
+    fn plan_restore(&self, request: &request::Restore) -> Result<RestorePlanView, Problem> {
+        self.send(Method::POST, route::RESTORE_PLAN, request)
+    }
+
+    fn restore(&self, request: &request::Restore) -> Result<JobView, Problem> {
+        self.send(Method::POST, route::RESTORES, request)
+    }
+
+    fn groups(&self) -> Result<GroupListView, Problem> {
+        self.get(route::GROUPS)
+    }
+
+    fn group(&self, name: &str) -> Result<GroupView, Problem> {
+        self.get(&route::fill(route::GROUP, name))
+    }
+
+    fn create_group(&self, request: &request::CreateGroup) -> Result<GroupView, Problem> {
+        self.send(Method::POST, route::GROUPS, request)
+    }
+
+    fn change_group(
+        &self,
+        name: &str,
+        request: &request::ChangeGoals,
+    ) -> Result<GroupView, Problem> {
+        self.send(Method::PATCH, &route::fill(route::GROUP, name), request)
+    }
+
+    fn add_members(
+        &self,
+        group: &str,
+        request: &request::Members,
+    ) -> Result<MemberListView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::GROUP_MEMBERS, group),
+            request,
+        )
+    }
+
+    fn remove_members(
+        &self,
+        group: &str,
+        request: &request::Members,
+    ) -> Result<MemberListView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::GROUP_MEMBERS_REMOVE, group),
+            request,
+        )
+    }
+
+    fn jobs(&self) -> Result<JobListView, Problem> {
+        self.get(route::JOBS)
+    }
+
+    fn job(&self, name: &str) -> Result<JobView, Problem> {
+        self.get(&route::fill(route::JOB, name))
+    }
+
+    fn cancel_job(&self, name: &str) -> Result<JobView, Problem> {
+        self.send(Method::POST, &route::fill(route::JOB_CANCEL, name), &())
+    }
+}

@@ -1,0 +1,120 @@
+//! What can be asked of the server, version 1.
+//!
+//! A source is named by its id, its address, its path, or any prefix of these that is unique; a recovery point by its id
+//! or a unique prefix. The server resolves names, so that every door resolves them alike.
+
+use serde::{Deserialize, Serialize};
+
+use crate::view::{RetentionView, SelectionView};
+use crate::{PathText, Time};
+
+/// Protect paths of the server's own machine and make a recovery point of each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Protect {
+    /// Absolute paths.
+    pub paths: Vec<PathText>,
+    /// The group; none: the one they are members of already, else `default`. Made if there is none of that name.
+    pub group: Option<String>,
+    /// What to leave out; none: as it was.
+    pub selection: Option<SelectionView>,
+}
+
+/// Which recovery point of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PointChoice {
+    /// The newest.
+    Newest,
+    /// The one with this id, or a unique prefix of it.
+    Id(String),
+    /// The newest that is not younger than this.
+    At(Time),
+}
+
+/// Where a restore goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Destination {
+    /// To where it came from.
+    Original,
+    /// Beside where it came from, in a directory named for the point.
+    Beside,
+    /// Into this directory; absolute.
+    Directory(PathText),
+}
+
+/// What to do with an entry whose place is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnConflict {
+    /// Leave what is there.
+    #[default]
+    Skip,
+    /// Replace what is there.
+    Overwrite,
+    /// Restore it under another name.
+    Rename,
+}
+
+/// Restore a recovery point, or parts of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restore {
+    /// The source.
+    pub source: String,
+    /// Which of its recovery points.
+    pub point: PointChoice,
+    /// What of it, relative to the source; none: everything.
+    pub paths: Vec<PathText>,
+    /// Where to.
+    pub to: Destination,
+    /// What to do with what stands in the way.
+    pub on_conflict: OnConflict,
+}
+
+/// Make a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CreateGroup {
+    /// Its name.
+    pub name: String,
+    /// What of its policy shall differ from the defaults.
+    pub goals: ChangeGoals,
+}
+
+/// Change a group's policy: what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChangeGoals {
+    /// How often to synchronize.
+    pub sync: Option<SyncEvery>,
+    /// When recovery points are made: times of day (`21:00`).
+    pub points: Option<Vec<String>>,
+    /// How long they are kept.
+    pub retention: Option<RetentionView>,
+}
+
+/// How often a member is synchronized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncEvery {
+    /// Just before each recovery point.
+    BeforePoint,
+    /// Every so many minutes.
+    Minutes(u32),
+}
+
+/// Sources that shall join or leave a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Members {
+    /// Their names; joining, a path that is no source yet becomes one.
+    pub sources: Vec<String>,
+}
+
+/// Look into a directory of a recovery point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Browse {
+    /// The directory, relative to the source; empty is the source itself.
+    pub path: PathText,
+    /// Only entries with names after this one.
+    pub after: Option<PathText>,
+    /// At most so many; the server may give fewer.
+    pub limit: u32,
+}

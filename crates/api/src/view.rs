@@ -1,0 +1,19 @@
+//! What the server shows, version 1.
+
+mod group;
+mod job;
+mod point;
+mod restore;
+mod source;
+mod status;
+
+pub use group::{
+    GoalsView, GroupListView, GroupView, MemberListView, PolicyView, ProtectedView, RetentionView,
+};
+pub use job::{JobListView, JobState, JobView, OutcomeView, ProgressView, StepView, WarningView};
+pub use point::{
+    DeletedView, EntryKind, EntryListView, EntryView, PointListView, PointStatsView, PointView,
+};
+pub use restore::{ConflictView, RestorePlanView};
+pub use source::{ReplicaView, SelectionView, SourceListView, SourceView};
+pub use status::{ExplainView, Health, OwnerView, PoolView, StatusView};

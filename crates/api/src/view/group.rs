@@ -1,0 +1,99 @@
+//! Protection groups, their policy and their members.
+
+use serde::{Deserialize, Serialize};
+
+use crate::view::JobView;
+use crate::{Time, View};
+
+/// All protection groups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupListView {
+    /// By name.
+    pub groups: Vec<GroupView>,
+}
+
+impl View for GroupListView {
+    const SCHEMA: &'static str = "dozo.group.list/1";
+}
+
+/// One protection group: members that share a policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Addresses of its members.
+    pub members: Vec<String>,
+    /// Its policy.
+    pub policy: PolicyView,
+    /// When the next recovery points are due.
+    pub next_point: Option<Time>,
+}
+
+impl View for GroupView {
+    const SCHEMA: &'static str = "dozo.group/1";
+}
+
+/// A policy: goals, and the same as a sentence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyView {
+    /// The policy as a sentence, in the language asked for.
+    pub sentence: String,
+    /// The policy as values.
+    pub goals: GoalsView,
+}
+
+/// The values of a policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GoalsView {
+    /// Minutes between synchronizations; none: just before each recovery point.
+    pub sync_minutes: Option<u32>,
+    /// When recovery points are made: times of day, `21:00`, in the server's time zone; or a cron expression.
+    pub points: Vec<String>,
+    /// How long they are kept.
+    pub retention: RetentionView,
+}
+
+/// How long recovery points are kept. A point is kept while any of these keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionView {
+    /// Every point, for so many days.
+    pub days: u32,
+    /// One a day, for so many days that have points.
+    pub daily: u32,
+    /// One a week, for so many weeks.
+    pub weekly: u32,
+    /// One a month, for so many months.
+    pub monthly: u32,
+    /// One a year, for so many years.
+    pub yearly: u32,
+}
+
+/// Members that came or went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberListView {
+    /// The group.
+    pub group: String,
+    /// Addresses of the sources.
+    pub members: Vec<String>,
+}
+
+impl View for MemberListView {
+    const SCHEMA: &'static str = "dozo.group.members/1";
+}
+
+/// What `protect` set going.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProtectedView {
+    /// The group the sources are members of.
+    pub group: GroupView,
+    /// Whether the group was made for this.
+    pub group_created: bool,
+    /// One job a source, in the order asked: each ends with a recovery point.
+    pub jobs: Vec<JobView>,
+}
+
+impl View for ProtectedView {
+    const SCHEMA: &'static str = "dozo.protect/1";
+}

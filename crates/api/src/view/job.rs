@@ -1,0 +1,132 @@
+//! Jobs: what runs, ran, and how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PathText, Problem, Time, View};
+
+/// Jobs, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobListView {
+    /// Newest first.
+    pub jobs: Vec<JobView>,
+}
+
+impl View for JobListView {
+    const SCHEMA: &'static str = "dozo.job.list/1";
+}
+
+/// Where a job is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// Waits for its turn.
+    Queued,
+    /// Runs.
+    Running,
+    /// Ended well.
+    Done,
+    /// Ended, with entries it had to leave out.
+    DoneWithWarnings,
+    /// Ended without doing what it should.
+    Failed,
+    /// Was stopped by a person.
+    Cancelled,
+}
+
+impl JobState {
+    /// Returns whether nothing more will happen.
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    /// Its id.
+    pub id: String,
+    /// `sync`, `point`, `check`, `restore` ...
+    pub kind: String,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// Address of the source it works on.
+    pub source: Option<String>,
+    /// When it was asked for.
+    pub created: Time,
+    /// When it began.
+    pub started: Option<Time>,
+    /// When it was over.
+    pub ended: Option<Time>,
+    /// What it has done so far.
+    pub progress: ProgressView,
+    /// Its steps, in order.
+    pub steps: Vec<StepView>,
+    /// How many warnings there were: all of them, not only those listed.
+    pub warning_count: u64,
+    /// The first warnings.
+    pub warnings: Vec<WarningView>,
+    /// Why it failed.
+    pub problem: Option<Problem>,
+    /// What came of it.
+    pub outcome: Option<OutcomeView>,
+}
+
+impl View for JobView {
+    const SCHEMA: &'static str = "dozo.job/1";
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProgressView {
+    /// What it is doing now, in a word.
+    pub phase: String,
+    /// Files so far.
+    pub files: u64,
+    /// Bytes so far.
+    pub bytes: u64,
+    /// Files there are, once known.
+    pub files_total: Option<u64>,
+    /// Bytes there are, once known.
+    pub bytes_total: Option<u64>,
+    /// Bytes the pool grew by so far.
+    pub new_bytes: u64,
+}
+
+/// One step of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepView {
+    /// What it does.
+    pub name: String,
+    /// `pending`, `running`, `done` or `failed`.
+    pub state: String,
+}
+
+/// One thing a job had to leave out or leave different.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WarningView {
+    /// Which entry.
+    pub path: PathText,
+    /// Why.
+    pub reason: String,
+}
+
+/// What came of a job. Absent parts do not apply to its kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeView {
+    /// The recovery point it made.
+    pub point: Option<String>,
+    /// Entries looked at or restored.
+    pub entries: u64,
+    /// Regular files among them.
+    pub files: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// Entries that were new, or differed.
+    pub changed: u64,
+    /// Bytes the pool grew by.
+    pub new_bytes: u64,
+    /// Restore: entries left alone because something stood in their place.
+    pub skipped: u64,
+    /// Restore: where to.
+    pub target: Option<PathText>,
+}

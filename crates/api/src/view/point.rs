@@ -1,0 +1,129 @@
+//! Recovery points and what is in them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PathText, Time, View};
+
+/// Recovery points, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PointListView {
+    /// Newest first.
+    pub points: Vec<PointView>,
+}
+
+impl View for PointListView {
+    const SCHEMA: &'static str = "dozo.point.list/1";
+}
+
+/// One recovery point: an immutable, restorable version of a source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PointView {
+    /// Its id.
+    pub id: String,
+    /// Address of its source.
+    pub source: String,
+    /// Id of its source.
+    pub source_id: String,
+    /// The group its source was a member of when it was made.
+    pub group: String,
+    /// The time it shows.
+    pub time: Time,
+    /// `crash`, `file-system` or `application`.
+    pub consistency: String,
+    /// Entries that could not be read while it was made: it is whole except for these.
+    pub warnings: u64,
+    /// Its figures.
+    pub stats: PointStatsView,
+    /// The point before it, of the same source.
+    pub previous: Option<String>,
+    /// When the policy lets it go, if nothing keeps it longer.
+    pub expires: Option<Time>,
+}
+
+impl View for PointView {
+    const SCHEMA: &'static str = "dozo.point/1";
+}
+
+/// Figures of a recovery point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointStatsView {
+    /// Entries of any kind.
+    pub entries: u64,
+    /// Regular files.
+    pub files: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// Entries that were new or had changed.
+    pub changed: u64,
+    /// Bytes the pool grew by.
+    pub new_bytes: u64,
+}
+
+/// A point that is gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeletedView {
+    /// What it was.
+    pub point: PointView,
+}
+
+impl View for DeletedView {
+    const SCHEMA: &'static str = "dozo.point.delete/1";
+}
+
+/// What one directory of a point holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryListView {
+    /// The point.
+    pub point: PointView,
+    /// The directory, relative to the source; empty is the source itself.
+    pub path: PathText,
+    /// By name, in byte order.
+    pub entries: Vec<EntryView>,
+    /// Where to go on: the name to ask for entries after; none: this is all.
+    pub next: Option<PathText>,
+}
+
+impl View for EntryListView {
+    const SCHEMA: &'static str = "dozo.point.browse/1";
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Symlink,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+}
+
+/// One entry of a directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryView {
+    /// Its name.
+    pub name: PathText,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Bytes, of a regular file.
+    pub size: u64,
+    /// When it was last changed.
+    pub modified: Option<Time>,
+    /// Permission bits.
+    pub mode: u16,
+    /// Owner's name, or number.
+    pub owner: String,
+    /// Group's name, or number.
+    pub group: String,
+    /// Where a symbolic link points.
+    pub target: Option<PathText>,
+}

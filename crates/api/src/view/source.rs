@@ -1,0 +1,70 @@
+//! Data sources.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PathText, Time, View};
+
+/// All data sources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceListView {
+    /// By address.
+    pub sources: Vec<SourceView>,
+}
+
+impl View for SourceListView {
+    const SCHEMA: &'static str = "dozo.source.list/1";
+}
+
+/// One data source: the smallest thing that can be protected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceView {
+    /// Its id.
+    pub id: String,
+    /// What people call it: `machine:kind/path`.
+    pub address: String,
+    /// The protected computer.
+    pub machine: String,
+    /// What sort of source it is (`files`).
+    pub kind: String,
+    /// Where it is on that computer.
+    pub path: PathText,
+    /// Its protection group, if it is a member of one.
+    pub group: Option<String>,
+    /// The server's current copy of it.
+    pub replica: ReplicaView,
+    /// When it was last synchronized.
+    pub synchronized: Option<Time>,
+    /// When its newest recovery point was made.
+    pub newest_point: Option<Time>,
+    /// How many recovery points it has.
+    pub points: u64,
+    /// What is left out of it.
+    pub selection: SelectionView,
+}
+
+impl View for SourceView {
+    const SCHEMA: &'static str = "dozo.source/1";
+}
+
+/// The replica of a source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaView {
+    /// `pending`, `creating`, `ok`, `inconsistent`, `checking`, `missing` or `inactive`.
+    pub state: String,
+    /// Why it is in that state, where that needs saying.
+    pub reason: Option<String>,
+}
+
+/// What of a source is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SelectionView {
+    /// Patterns in gitignore syntax that are left out.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// A directory that holds a file of one of these names is left out.
+    #[serde(default)]
+    pub exclude_if_present: Vec<String>,
+    /// Whether other file systems mounted below are left out.
+    #[serde(default)]
+    pub one_file_system: bool,
+}

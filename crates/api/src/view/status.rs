@@ -1,0 +1,102 @@
+//! The whole at a glance: server, pool, and what the catalogue of faults says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::view::{JobView, SourceView};
+use crate::{PathText, Time, View};
+
+/// How well the promises are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// Every member has a recovery point as new as its policy promises.
+    Ok,
+    /// Something needs attention.
+    Attention,
+    /// Nothing is protected yet.
+    Empty,
+}
+
+/// The server at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Version of the program that answers.
+    pub version: String,
+    /// Its data directory.
+    pub data_dir: PathText,
+    /// The process that owns it now.
+    pub owner: OwnerView,
+    /// How well the promises are kept.
+    pub health: Health,
+    /// What needs attention, as sentences.
+    pub attention: Vec<String>,
+    /// Every source.
+    pub sources: Vec<SourceView>,
+    /// Jobs that wait or run.
+    pub jobs: Vec<JobView>,
+    /// The storage pool.
+    pub pool: PoolView,
+    /// When the next recovery point is due.
+    pub next_point: Option<Time>,
+}
+
+impl View for StatusView {
+    const SCHEMA: &'static str = "dozo.status/1";
+}
+
+/// The process that owns a data directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnerView {
+    /// Its process id.
+    pub pid: u32,
+    /// Since when.
+    pub since: Time,
+    /// What it was started as.
+    pub command: String,
+}
+
+/// The storage pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolView {
+    /// Id of its store.
+    pub store: String,
+    /// Where it is.
+    pub path: PathText,
+    /// Bytes its objects take.
+    pub bytes: u64,
+    /// Packs in it.
+    pub packs: u64,
+    /// Chunks in it.
+    pub chunks: u64,
+    /// Recovery points in it.
+    pub points: u64,
+    /// Bytes that all recovery points show together, each counted in full.
+    pub protected_bytes: u64,
+    /// Bytes free on its file system.
+    pub free_bytes: u64,
+}
+
+impl View for PoolView {
+    const SCHEMA: &'static str = "dozo.pool.status/1";
+}
+
+/// One fault of the catalogue, explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainView {
+    /// Its stable name.
+    pub code: String,
+    /// Numbers of the original product that mean the same.
+    pub compat_ids: Vec<String>,
+    /// How bad it is.
+    pub severity: String,
+    /// What happened.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// What to do about it.
+    pub actions: Vec<String>,
+}
+
+impl View for ExplainView {
+    const SCHEMA: &'static str = "dozo.explain/1";
+}
