@@ -1,0 +1,262 @@
+//! The routes, what each needs, and the one function that every request goes through.
+
+use std::sync::Arc;
+
+use api::{Document, Operations, Problem, View, problem, route};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, on};
+use base::Fault;
+use base::fault::{Code, Lang};
+use serde::de::DeserializeOwned;
+
+/// Largest request: a restore that names a hundred thousand paths.
+const REQUEST_BYTES_MAX: usize = 16 << 20;
+
+/// What whoever asks must be allowed to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// Nothing: strangers may ask.
+    Nothing,
+    /// See what there is.
+    Read,
+    /// Start and stop jobs that lose nothing.
+    Operate,
+    /// Read what is protected, and write it to a disk.
+    Restore,
+    /// Change groups and policies.
+    Configure,
+    /// Delete recovery points.
+    Delete,
+}
+
+/// Which way a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The socket in the data directory: only its owner can open it.
+    Socket,
+    /// The network, where nobody has signed in.
+    Network,
+}
+
+impl Door {
+    /// Returns whether it grants what a route needs.
+    pub fn grants(self, needs: Needs) -> bool {
+        match self {
+            Self::Socket => true,
+            Self::Network => needs == Needs::Nothing,
+        }
+    }
+}
+
+/// Gives the operations, answering in a language.
+pub type Speak = Arc<dyn Fn(Lang) -> Arc<dyn Operations> + Send + Sync>;
+
+/// What a handler is given.
+pub struct Call {
+    name: Option<String>,
+    body: Bytes,
+    language: Lang,
+}
+
+impl Call {
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body).map_err(|e| {
+            let fault = Fault::new(Code::UsageError).with("detail", &e).because(e);
+            Problem::of(&fault, self.language)
+        })
+    }
+}
+
+/// One route.
+pub struct Route {
+    /// The method.
+    pub method: MethodFilter,
+    /// The path, of [`api::route`].
+    pub path: &'static str,
+    /// What whoever asks must be allowed to do.
+    pub needs: Needs,
+    /// Whether it answers before the work is done.
+    accepts: bool,
+    handle: fn(&dyn Operations, &Call) -> Result<Vec<u8>, Problem>,
+}
+
+type Handle = fn(&dyn Operations, &Call) -> Result<Vec<u8>, Problem>;
+
+const fn shows(path: &'static str, needs: Needs, handle: Handle) -> Route {
+    answers(MethodFilter::GET, path, needs, handle)
+}
+
+const fn answers(method: MethodFilter, path: &'static str, needs: Needs, handle: Handle) -> Route {
+    Route {
+        method,
+        path,
+        needs,
+        accepts: false,
+        handle,
+    }
+}
+
+const fn starts(path: &'static str, needs: Needs, handle: Handle) -> Route {
+    Route {
+        method: MethodFilter::POST,
+        path,
+        needs,
+        accepts: true,
+        handle,
+    }
+}
+
+/// Every route there is.
+pub const ROUTES: &[Route] = &[
+    shows(route::HEALTH, Needs::Nothing, |_, _| {
+        Ok(br#"{"schema":"dozo.health/1","status":"up"}"#.to_vec())
+    }),
+    shows(route::STATUS, Needs::Read, |o, _| json(o.status()?)),
+    shows(route::POOL, Needs::Read, |o, _| json(o.pool()?)),
+    starts(route::PROTECT, Needs::Configure, |o, c| {
+        json(o.protect(&c.read()?)?)
+    }),
+    shows(route::SOURCES, Needs::Read, |o, _| json(o.sources()?)),
+    shows(route::SOURCE, Needs::Read, |o, c| json(o.source(c.name())?)),
+    starts(route::SOURCE_SYNC, Needs::Operate, |o, c| {
+        json(o.sync(c.name())?)
+    }),
+    shows(route::SOURCE_POINTS, Needs::Read, |o, c| {
+        json(o.points(Some(c.name()))?)
+    }),
+    starts(route::SOURCE_POINTS, Needs::Operate, |o, c| {
+        json(o.create_point(c.name())?)
+    }),
+    starts(route::SOURCE_CHECK, Needs::Operate, |o, c| {
+        json(o.check(c.name())?)
+    }),
+    shows(route::POINTS, Needs::Read, |o, _| json(o.points(None)?)),
+    shows(route::POINT, Needs::Read, |o, c| json(o.point(c.name())?)),
+    answers(MethodFilter::DELETE, route::POINT, Needs::Delete, |o, c| {
+        json(o.delete_point(c.name())?)
+    }),
+    answers(
+        MethodFilter::POST,
+        route::POINT_BROWSE,
+        Needs::Restore,
+        |o, c| json(o.browse(c.name(), &c.read()?)?),
+    ),
+    answers(
+        MethodFilter::POST,
+        route::RESTORE_PLAN,
+        Needs::Restore,
+        |o, c| json(o.plan_restore(&c.read()?)?),
+    ),
+    starts(route::RESTORES, Needs::Restore, |o, c| {
+        json(o.restore(&c.read()?)?)
+    }),
+    shows(route::GROUPS, Needs::Read, |o, _| json(o.groups()?)),
+    answers(
+        MethodFilter::POST,
+        route::GROUPS,
+        Needs::Configure,
+        |o, c| json(o.create_group(&c.read()?)?),
+    ),
+    shows(route::GROUP, Needs::Read, |o, c| json(o.group(c.name())?)),
+    answers(
+        MethodFilter::PATCH,
+        route::GROUP,
+        Needs::Configure,
+        |o, c| json(o.change_group(c.name(), &c.read()?)?),
+    ),
+    answers(
+        MethodFilter::POST,
+        route::GROUP_MEMBERS,
+        Needs::Configure,
+        |o, c| json(o.add_members(c.name(), &c.read()?)?),
+    ),
+    answers(
+        MethodFilter::POST,
+        route::GROUP_MEMBERS_REMOVE,
+        Needs::Configure,
+        |o, c| json(o.remove_members(c.name(), &c.read()?)?),
+    ),
+    shows(route::JOBS, Needs::Read, |o, _| json(o.jobs()?)),
+    shows(route::JOB, Needs::Read, |o, c| json(o.job(c.name())?)),
+    answers(
+        MethodFilter::POST,
+        route::JOB_CANCEL,
+        Needs::Operate,
+        |o, c| json(o.cancel_job(c.name())?),
+    ),
+];
+
+/// Returns every route as `door` lets it be used.
+pub fn router(door: Door, speak: &Speak) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let speak = Arc::clone(speak);
+        let handler = move |name: Option<Path<String>>, headers: HeaderMap, body: Bytes| {
+            let call = Call {
+                name: name.map(|Path(name)| name),
+                body,
+                language: language(&headers),
+            };
+            respond(door, route, Arc::clone(&speak), call)
+        };
+        router = router.route(route.path, on(route.method, handler));
+    }
+    router.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+}
+
+async fn respond(door: Door, route: &'static Route, speak: Speak, call: Call) -> Response {
+    let language = call.language;
+    if !door.grants(route.needs) {
+        let fault = Fault::new(Code::PermissionMissing)
+            .with("operation", route.path)
+            .with("needs", format!("{:?}", route.needs).to_lowercase());
+        return refusal(&Problem::of(&fault, language));
+    }
+    let work = tokio::task::spawn_blocking(move || {
+        let operations = speak(call.language);
+        (route.handle)(&*operations, &call)
+    });
+    match work.await {
+        Ok(Ok(body)) => answer(route.accepts, body),
+        Ok(Err(problem)) => refusal(&problem),
+        Err(panic) => {
+            tracing::error!(path = route.path, %panic, "a request ended in a panic");
+            let fault = Fault::new(Code::Internal).with("detail", panic);
+            refusal(&Problem::of(&fault, language))
+        }
+    }
+}
+
+fn answer(accepted: bool, body: Vec<u8>) -> Response {
+    let status = if accepted {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    };
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn refusal(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::to_vec(problem).expect("a problem holds only texts and numbers");
+    (status, [(header::CONTENT_TYPE, problem::MEDIA_TYPE)], body).into_response()
+}
+
+fn json<T: View>(view: T) -> Result<Vec<u8>, Problem> {
+    Ok(serde_json::to_vec(&Document::of(view)).expect("views have texts for keys"))
+}
+
+fn language(headers: &HeaderMap) -> Lang {
+    headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok())
+        .map_or_else(Lang::default, Lang::from_locale)
+}
