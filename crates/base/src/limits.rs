@@ -73,10 +73,23 @@ pub const OBJECT_NAME_PARTS_MAX: usize = 8;
 pub const OBJECT_BYTES_MAX: usize = PACK_BYTES_MAX;
 /// Shortest passphrase, in characters (PRODUCT.md: 16, as the original).
 pub const PASSPHRASE_CHARS_MIN: usize = 16;
+/// Most memory that a stored slot may ask for to work out a passphrase (Argon2id), in KiB.
+pub const ARGON_MEMORY_KIB_MAX: u32 = 1 << 20;
+/// Most passes likewise.
+pub const ARGON_PASSES_MAX: u32 = 64;
+/// Most lanes likewise.
+pub const ARGON_LANES_MAX: u32 = 16;
+/// Largest JSON of one configuration item in the log.
+pub const CONFIG_BYTES_MAX: usize = 48 << 10;
+/// Longest address text of a source, longest name of a group.
+pub const ADDRESS_BYTES_MAX: usize = 8 << 10;
 /// Chunks sealed under one data key generation. With random 96-bit nonces the chance of a repeat stays
 /// below 2^-33 (NIST SP 800-38D, section 8.3, allows 2^32).
 pub const GENERATION_CHUNKS_MAX: u64 = 1 << 31;
 
+const _: () = assert!(LOG_PACKS_MAX * 33 + 4096 <= LOG_RECORD_BYTES_MAX);
+const _: () = assert!(CONFIG_BYTES_MAX + 4096 <= LOG_RECORD_BYTES_MAX);
+const _: () = assert!(2 * ADDRESS_BYTES_MAX + 4096 <= POINT_BYTES_MAX);
 const _: () = assert!(BUNDLE_BYTES_MAX + BUNDLED_FILE_BYTES_MAX <= CHUNK_BYTES_MAX);
 const _: () =
     assert!(CHUNK_BYTES_MAX < PACK_BYTES && PACK_BYTES + CHUNK_BYTES_MAX < PACK_BYTES_MAX);

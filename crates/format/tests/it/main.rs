@@ -1,0 +1,8 @@
+//! What the format promises, through its public door.
+
+mod chunker;
+mod keys;
+mod pack;
+mod seal;
+mod wire;
+mod world;
