@@ -38,8 +38,10 @@ pub const PACK_SECTOR_BYTES: usize = 64 << 10;
 pub const NODE_ITEMS_AVG: usize = 512;
 /// Most items in a tree node.
 pub const NODE_ITEMS_MAX: usize = 4096;
-/// A tree node is cut before its encoded items pass this.
+/// A tree node ends with the item that takes the weight of its items to this.
 pub const NODE_BYTES_MAX: usize = 1 << 20;
+/// Heaviest item of a tree: an entry with more extended attributes than that is refused.
+pub const NODE_ITEM_BYTES_MAX: usize = 2 << 20;
 /// Deepest tree: 512^16 items are more than there will ever be.
 pub const TREE_DEPTH_MAX: usize = 16;
 /// Longest key of a tree: twice a path of 64 KiB (escapes), so that paths longer than PATH_MAX fit.
@@ -93,5 +95,6 @@ const _: () = assert!(2 * ADDRESS_BYTES_MAX + 4096 <= POINT_BYTES_MAX);
 const _: () = assert!(BUNDLE_BYTES_MAX + BUNDLED_FILE_BYTES_MAX <= CHUNK_BYTES_MAX);
 const _: () =
     assert!(CHUNK_BYTES_MAX < PACK_BYTES && PACK_BYTES + CHUNK_BYTES_MAX < PACK_BYTES_MAX);
-const _: () = assert!(NODE_BYTES_MAX <= CHUNK_BYTES_MAX);
+const _: () = assert!(NODE_BYTES_MAX + NODE_ITEM_BYTES_MAX + (64 << 10) <= CHUNK_BYTES_MAX);
+const _: () = assert!(TREE_KEY_BYTES_MAX * 2 < NODE_BYTES_MAX);
 const _: () = assert!(INLINE_BYTES_MAX < BUNDLED_FILE_BYTES_MAX);

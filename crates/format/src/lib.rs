@@ -11,6 +11,7 @@ pub mod keys;
 pub mod pack;
 pub mod replica;
 pub mod seal;
+pub mod tree;
 pub mod wire;
 
 mod aead;

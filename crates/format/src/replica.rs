@@ -62,3 +62,15 @@ pub trait ChunkReader: Send + Sync {
     /// `ChunkMissing` if no pack holds it, `ChunkDamaged` if the bytes read are not what was written.
     fn read_chunk(&self, id: &ChunkId) -> Result<std::sync::Arc<Vec<u8>>, Fault>;
 }
+
+impl<T: ChunkReader + ?Sized> ChunkReader for &T {
+    fn read_chunk(&self, id: &ChunkId) -> Result<std::sync::Arc<Vec<u8>>, Fault> {
+        (**self).read_chunk(id)
+    }
+}
+
+impl<T: ChunkReader + ?Sized> ChunkReader for std::sync::Arc<T> {
+    fn read_chunk(&self, id: &ChunkId) -> Result<std::sync::Arc<Vec<u8>>, Fault> {
+        (**self).read_chunk(id)
+    }
+}

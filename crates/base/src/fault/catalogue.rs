@@ -183,6 +183,8 @@ catalogue! {
     LogDamaged Critical Damaged 8 s[] ids[] (sequence reason);
     /// Another writer took over the log.
     LogConflict Critical Retry 6 s[] ids[] (sequence);
+    /// A file tree does not take an entry.
+    EntryRefused Warning FixInput 3 s[] ids[] (reason);
     /// A tree node makes no sense.
     TreeDamaged Critical Damaged 8 s[] ids[] (chunk reason);
     /// The chunk index was made anew.

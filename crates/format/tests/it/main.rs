@@ -4,5 +4,6 @@ mod chunker;
 mod keys;
 mod pack;
 mod seal;
+mod tree;
 mod wire;
 mod world;

@@ -383,6 +383,12 @@ LogConflict-try =
     Run `dozo job list` to see what else is running.
     Run the command again.
 
+EntryRefused-what = An entry cannot be stored
+EntryRefused-why = It is outside what a file tree holds: {$reason}.
+EntryRefused-try =
+    Look for an unusual name or very large extended attributes.
+    Exclude the entry if it is not needed.
+
 TreeDamaged-what = Tree node {$chunk} makes no sense
 TreeDamaged-why = It opened, but its content breaks the rules of the format: {$reason}. A part of a recovery point's directory cannot be read.
 TreeDamaged-try =

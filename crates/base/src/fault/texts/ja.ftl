@@ -380,6 +380,12 @@ LogConflict-try =
     `dozo job list` で他に実行中のジョブを確認してください。
     コマンドをもう一度実行してください。
 
+EntryRefused-what = エントリを保存できません
+EntryRefused-why = ファイル ツリーに保存できる範囲を超えています: {$reason}。
+EntryRefused-try =
+    特殊な名前や、非常に大きい拡張属性がないか確認してください。
+    不要であれば、そのエントリを除外してください。
+
 TreeDamaged-what = ツリー ノード {$chunk} の内容が正しくありません
 TreeDamaged-why = 復号はできましたが、内容が形式の規則に反しています: {$reason}。回復ポイントのディレクトリの一部を読み取れません。
 TreeDamaged-try =

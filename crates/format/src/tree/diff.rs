@@ -1,0 +1,123 @@
+//! What differs between two trees, without reading what they share.
+
+use base::ChunkId;
+use std::cmp::Ordering;
+
+use super::error::TreeError;
+use super::value::Value;
+use super::walk::{Place, Walk};
+use crate::replica::ChunkReader;
+
+/// One key whose value is not the same in both trees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change<V> {
+    /// The key.
+    pub key: Vec<u8>,
+    /// Its value in the first tree.
+    pub old: Option<V>,
+    /// Its value in the second.
+    pub new: Option<V>,
+}
+
+/// Goes through the differences in key order. Subtrees with the same id are stepped over: the cost is about
+/// the depth of the tree for every difference.
+pub struct Diff<'a, V: Value> {
+    reader: Box<dyn ChunkReader + 'a>,
+    old: Walk<V>,
+    new: Walk<V>,
+}
+
+impl<'a, V: Value> Diff<'a, V> {
+    /// Compares the tree `old` with the tree `new`; none stands for an empty tree.
+    ///
+    /// # Errors
+    /// A root cannot be read or is damaged.
+    pub fn new(
+        reader: impl ChunkReader + 'a,
+        old: Option<&ChunkId>,
+        new: Option<&ChunkId>,
+    ) -> Result<Self, TreeError> {
+        let open = |root: Option<&ChunkId>| match root {
+            Some(root) if old != new => Walk::open(&reader, root),
+            _ => Ok(Walk::ended()),
+        };
+        let (old, new) = (open(old)?, open(new)?);
+        Ok(Self {
+            reader: Box::new(reader),
+            old,
+            new,
+        })
+    }
+
+    fn step(&mut self) -> Result<Option<Change<V>>, TreeError> {
+        loop {
+            match (self.old.place(), self.new.place()) {
+                (Place::End, Place::End) => return Ok(None),
+                (Place::Child(a), Place::Child(b)) if a == b => self.children()?,
+                // The higher one is opened, until both are at the same level.
+                (Place::Child(a), Place::Child(b)) if a > b => self.old.descend(&*self.reader)?,
+                (Place::Child(_), Place::Row | Place::End) => self.old.descend(&*self.reader)?,
+                (_, Place::Child(_)) => self.new.descend(&*self.reader)?,
+                _ => {
+                    if let Some(change) = self.rows() {
+                        return Ok(Some(change));
+                    }
+                }
+            }
+        }
+    }
+
+    fn children(&mut self) -> Result<(), TreeError> {
+        let same = match (self.old.child(), self.new.child()) {
+            (Some((_, a)), Some((_, b))) => a.id == b.id,
+            _ => false,
+        };
+        if same {
+            self.old.advance();
+            self.new.advance();
+            return Ok(());
+        }
+        self.old.descend(&*self.reader)?;
+        self.new.descend(&*self.reader)
+    }
+
+    /// Takes the lower row, or both if they have one key.
+    fn rows(&mut self) -> Option<Change<V>> {
+        let (old, new) = (self.old.row(), self.new.row());
+        let order = match (&old, &new) {
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            _ => Ordering::Greater,
+        };
+        let old = old.filter(|_| order.is_le());
+        let new = new.filter(|_| order.is_ge());
+        let same = matches!((&old, &new), (Some((_, a)), Some((_, b))) if a == b);
+        let key = old.as_ref().or(new.as_ref()).map(|(key, _)| *key);
+        let change = key.filter(|_| !same).map(|key| Change {
+            key: key.to_vec(),
+            old: old.map(|(_, value)| V::from_view(value)),
+            new: new.map(|(_, value)| V::from_view(value)),
+        });
+        if order.is_le() {
+            self.old.advance();
+        }
+        if order.is_ge() {
+            self.new.advance();
+        }
+        change
+    }
+}
+
+impl<V: Value> Iterator for Diff<'_, V> {
+    type Item = Result<Change<V>, TreeError>;
+
+    /// Returns the next difference; after an error there is no more.
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        if step.is_err() {
+            self.old = Walk::ended();
+            self.new = Walk::ended();
+        }
+        step.transpose()
+    }
+}
