@@ -1,6 +1,6 @@
 //! Immutable named bytes in a place: put-new, get, list, delete.
 //!
-//! Invariants, the same for every place:
+//! Invariants, the same for every place ([`conformance`] checks them, also on a user's own bucket):
 //! - A name is written at most once: of several writers one wins, the others are told.
 //! - What `put_new` reported as done survives a power cut at any later moment, whole.
 //! - A reader sees an object whole or not at all, never half of it.
@@ -8,7 +8,9 @@
 //! Any method may run beside any other, also on the same name. Nothing here knows what the bytes mean, keeps
 //! time, or retries: a caller that gets an error knows best whether the same bytes may be sent again.
 
+pub mod conformance;
 pub mod disk;
+pub mod faulty;
 
 mod error;
 mod local;
@@ -17,6 +19,7 @@ mod name;
 
 pub use error::{DeleteError, GetError, ListError, OpenError, PutError};
 
+pub use faulty::Faulty;
 pub use local::Local;
 pub use memory::Memory;
 pub use name::{NotAnObjectName, ObjectName, fan_out};

@@ -14,7 +14,7 @@
 
 mod probe;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -166,33 +166,29 @@ impl<D: Disk> Local<D> {
     fn make_ready(&self, dirs: &[&str]) -> Result<(), Errno> {
         // The set only grows by directories that are ready, so it is whole even after a panic.
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing: Vec<&str> = dirs
+        let mut new: Vec<&str> = dirs
             .iter()
             .flat_map(|dir| up_to_root(dir))
             .filter(|dir| !ready.contains(*dir))
             .collect();
-        let mut new = Vec::new();
-        for dir in missing {
-            if !new.contains(&dir) {
-                new.push(dir);
-            }
-        }
         // Shortest first: parents before what is in them.
-        new.sort_by_key(|dir| dir.len());
-        let mut parents: Vec<&str> = Vec::new();
-        for dir in &new {
+        new.sort_unstable_by_key(|dir| (dir.len(), *dir));
+        new.dedup();
+        let mut parents = BTreeSet::new();
+        for dir in new {
             match self.disk.make_dir(dir) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno),
             }
-            parents.push(parent(dir));
+            parents.insert(parent(dir));
         }
-        parents.sort_unstable();
-        parents.dedup();
+        let mut synced = Vec::new();
         for dir in parents {
+            // What is listed before the sync is durable after it: one sync serves all siblings.
+            synced.extend(dirs_in(&self.disk, dir)?);
             self.disk.sync_dir(dir).inspect_err(|_| self.close())?;
         }
-        ready.extend(new.into_iter().map(str::to_owned));
+        ready.extend(synced);
         Ok(())
     }
 
@@ -376,7 +372,6 @@ fn settle_dirs(disk: &impl Disk) -> Result<HashSet<String>, Errno> {
     disk.sync_dir("")?;
     for top in dirs_in(disk, "")? {
         disk.sync_dir(&top)?;
-        ready.extend(dirs_in(disk, &top)?);
         ready.insert(top);
     }
     Ok(ready)

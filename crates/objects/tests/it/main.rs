@@ -1,1 +1,6 @@
 //! The tests of this crate through its public door.
+
+mod backends;
+mod crash;
+mod errors;
+mod real_disk;

@@ -1,0 +1,200 @@
+//! The protocol over every crash point: what `put_new` reported as done is there, whole.
+
+use objects::disk::Errno;
+use objects::{GetError, Local, ObjectName, Objects, PutError};
+use testkit::{Call, Dice, Injection, Knobs, SimDisk, Times};
+
+/// What must be on the disk from an operation on, until another.
+struct Promise {
+    name: ObjectName,
+    bytes: Vec<u8>,
+    /// Operations done when `put_new` returned.
+    stored: usize,
+    /// Operations done when `delete` was called, and when it returned.
+    deleted: Option<(usize, usize)>,
+}
+
+/// Puts into fresh and existing directories, deletes, and returns what was promised.
+fn scenario(disk: &SimDisk) -> Vec<Promise> {
+    let mut dice = Dice::new(3);
+    let place = Local::create(disk.clone()).expect("created");
+    let dirs = ["packs/aa", "packs/ab"].map(|dir| dir.parse().expect("valid"));
+    place.prepare(&dirs).expect("prepared");
+    let mut promises = Vec::new();
+    let names = [
+        "packs/aa/1",
+        "log/1",
+        "packs/ab/2",
+        "packs/aa/3",
+        "points/s1/p1",
+        "log/2",
+        "format",
+    ];
+    for (name, len) in names.into_iter().zip([3000, 200, 512, 700, 1500, 0, 64]) {
+        let name: ObjectName = name.parse().expect("valid");
+        let bytes = dice.bytes(len);
+        place.put_new(&name, &bytes).expect("put");
+        promises.push(Promise {
+            name,
+            bytes,
+            stored: disk.ops(),
+            deleted: None,
+        });
+    }
+    let before = disk.ops();
+    place.delete(&promises[3].name).expect("deleted");
+    promises[3].deleted = Some((before, disk.ops()));
+    promises
+}
+
+/// Opens the disk as after a crash at `k` and returns the first promise that is broken.
+fn broken(disk: SimDisk, k: usize, promises: &[Promise]) -> Option<String> {
+    let origin = disk.origin();
+    let place = match Local::open(disk) {
+        Ok(place) => place,
+        Err(error) => return Some(format!("{error}: {origin}")),
+    };
+    promises.iter().find_map(|promise| {
+        let (deleting, deleted) = promise.deleted.unwrap_or((usize::MAX, usize::MAX));
+        let found = place.get(&promise.name);
+        let held = match &found {
+            Ok(bytes) => *bytes == promise.bytes && k < deleted,
+            Err(GetError::Missing { .. }) => k < promise.stored || k > deleting,
+            Err(_) => false,
+        };
+        let name = &promise.name;
+        (!held).then(|| format!("{name} is {:?}: {origin}", found.map(|b| b.len())))
+    })
+}
+
+/// Visits every crash point; returns how many states there were and the first broken promise.
+fn explore(disk: &SimDisk, promises: &[Promise]) -> (usize, Option<String>) {
+    let mut states = 0;
+    for k in 0..=disk.ops() {
+        for state in disk.crash_states(k, 1).chain([disk.killed_at(k)]) {
+            states += 1;
+            if let Some(what) = broken(state, k, promises) {
+                return (states, Some(format!("{what}\n{disk:?}")));
+            }
+        }
+    }
+    (states, None)
+}
+
+#[test]
+fn a_stored_object_is_whole_after_every_crash() {
+    for named_drafts in [false, true] {
+        let disk = SimDisk::new();
+        disk.set(Knobs {
+            named_drafts,
+            ..Knobs::default()
+        });
+        let promises = scenario(&disk);
+        let (states, first) = explore(&disk, &promises);
+        assert_eq!(first, None);
+        assert!(states > 100, "{states}");
+    }
+}
+
+#[test]
+fn a_disk_that_ignores_syncs_breaks_the_promise() {
+    let knobs = [
+        Knobs {
+            ignore_file_sync: true,
+            ..Knobs::default()
+        },
+        Knobs {
+            ignore_dir_sync: true,
+            ..Knobs::default()
+        },
+    ];
+    for knobs in knobs {
+        let disk = SimDisk::new();
+        disk.set(knobs);
+        let promises = scenario(&disk);
+        assert!(explore(&disk, &promises).1.is_some(), "{knobs:?}");
+    }
+}
+
+#[test]
+fn an_object_written_again_after_a_failed_sync_is_whole_after_every_crash() {
+    // Every sync of the scenario fails once; the one of the probe makes no promise.
+    for passes in 2..9 {
+        let disk = SimDisk::new();
+        disk.inject(fault(Call::Sync, passes, Errno::IO, Times::Once));
+        let promises = scenario(&disk);
+        assert_eq!(explore(&disk, &promises).1, None);
+        assert_eq!(disk.calls(Call::Sync), 10);
+    }
+}
+
+#[test]
+fn what_a_killed_writer_left_is_durable_once_settled() {
+    let disk = SimDisk::new();
+    let promises = scenario(&disk);
+    for k in 0..=disk.ops() {
+        let killed = disk.killed_at(k);
+        let place = Local::open(killed.clone()).expect("opened");
+        let found = place.list("").expect("listed");
+        for listed in &found {
+            place.settle(&listed.name).expect("settled");
+        }
+        for state in killed.crash_states(killed.ops(), 1) {
+            let after = Local::open(state)
+                .expect("opened")
+                .list("")
+                .expect("listed");
+            assert_eq!(after, found, "killed after {k}");
+        }
+    }
+    assert_eq!(promises.len(), 7);
+}
+
+#[test]
+fn what_a_killed_writer_left_near_the_root_is_durable_once_opened() {
+    let disk = SimDisk::new();
+    let promises = scenario(&disk);
+    for k in 0..=disk.ops() {
+        let killed = disk.killed_at(k);
+        let place = Local::open(killed.clone()).expect("opened");
+        let found = place.list("log/").expect("listed");
+        for state in killed.crash_states(killed.ops(), 1) {
+            let after = Local::open(state)
+                .expect("opened")
+                .list("log/")
+                .expect("listed");
+            assert_eq!(after, found, "killed after {k}");
+        }
+    }
+    assert_eq!(promises.len(), 7);
+}
+
+#[test]
+fn a_refused_object_is_never_there_half() {
+    let calls = [Call::Draft, Call::Write, Call::Publish, Call::MakeDir];
+    for call in calls {
+        let disk = SimDisk::new();
+        let place = Local::create(disk.clone()).expect("created");
+        disk.inject(fault(call, 0, Errno::NOSPC, Times::Once));
+        let name: ObjectName = "log/1".parse().expect("valid");
+        let refused = place.put_new(&name, &[7; 2000]);
+        assert!(matches!(refused, Err(PutError::Full { .. })), "{call:?}");
+        assert_eq!(place.list("").expect("listed"), []);
+        for state in disk.crash_states(disk.ops(), 1) {
+            let origin = state.origin();
+            let found = Local::read_only(state).list("").expect("listed");
+            assert_eq!(found, [], "{call:?} {origin}");
+        }
+        // Room is made: it goes on without anything else.
+        place.put_new(&name, &[7; 2000]).expect("put");
+    }
+}
+
+pub(crate) fn fault(call: Call, passes: u64, errno: Errno, times: Times) -> Injection {
+    Injection {
+        call,
+        passes,
+        errno,
+        times,
+    }
+}

@@ -1,0 +1,248 @@
+//! What a machine may find on a simulated disk after a power cut.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::SimDisk;
+use super::state::{DirId, FileId, Op, State};
+use crate::Dice;
+
+/// Up to this many pending operations every subset is tried: 1024.
+const EXHAUSTIVE_MAX: usize = 10;
+/// Random subsets of more.
+const RANDOM_SUBSETS: usize = 200;
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// The crash states of one point, lazily: see [`SimDisk::crash_states`].
+pub struct CrashStates {
+    /// The crash point.
+    k: usize,
+    seed: u64,
+    /// All before the first pending operation.
+    head: State,
+    /// From the first pending operation to the crash.
+    tail: Arc<[Op]>,
+    /// Indexes into the tail of what may be lost.
+    pending: Vec<usize>,
+    /// The next subset, and whether its torn variant is next.
+    next: (usize, bool),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Durable,
+    Pending,
+    /// Nobody will ever see it.
+    Invisible,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Target {
+    File(FileId),
+    Dir(DirId),
+}
+
+/// Decides for each operation whether a crash after the last can lose it.
+fn fates(ops: &[Op]) -> Vec<Fate> {
+    let mut fates = vec![Fate::Durable; ops.len()];
+    let mut waiting: HashMap<Target, Vec<usize>> = HashMap::new();
+    for (i, op) in ops.iter().enumerate() {
+        let (target, settled) = match op {
+            Op::Write { file, .. } => {
+                fates[i] = Fate::Pending;
+                waiting.entry(Target::File(*file)).or_default().push(i);
+                continue;
+            }
+            Op::Link { dir, .. } | Op::Unlink { dir, .. } | Op::MakeDir { dir, .. } => {
+                fates[i] = Fate::Pending;
+                waiting.entry(Target::Dir(*dir)).or_default().push(i);
+                continue;
+            }
+            Op::NewFile { .. } | Op::Damage { .. } => continue,
+            Op::SyncFile { file } => (Target::File(*file), Fate::Durable),
+            Op::SyncDir { dir } => (Target::Dir(*dir), Fate::Durable),
+            Op::LoseFile { file } => (Target::File(*file), Fate::Pending),
+            Op::LoseDir { dir } => (Target::Dir(*dir), Fate::Pending),
+            Op::Forget { file } => {
+                forget(&mut fates, &ops[..i], *file);
+                (Target::File(*file), Fate::Invisible)
+            }
+        };
+        for waited in waiting.remove(&target).unwrap_or_default() {
+            fates[waited] = settled;
+        }
+    }
+    fates
+}
+
+/// Also writes whose sync failed need not be considered any more.
+fn forget(fates: &mut [Fate], ops: &[Op], forgotten: FileId) {
+    for (fate, op) in fates.iter_mut().zip(ops) {
+        if matches!(op, Op::Write { file, .. } if *file == forgotten) {
+            *fate = Fate::Invisible;
+        }
+    }
+}
+
+impl CrashStates {
+    pub(super) fn new(base: &State, ops: &[Op], k: usize, seed: u64) -> Self {
+        let ops = &ops[..k];
+        let fates = fates(ops);
+        let first = fates
+            .iter()
+            .position(|fate| *fate == Fate::Pending)
+            .unwrap_or(k);
+        let mut head = base.clone();
+        for (op, fate) in ops[..first].iter().zip(&fates) {
+            if *fate == Fate::Durable {
+                head.apply(op);
+            }
+        }
+        // Invisible writes are left out of the tail; their files stay empty and nameless.
+        let (tail, fates): (Vec<Op>, Vec<Fate>) = ops[first..]
+            .iter()
+            .zip(&fates[first..])
+            .filter(|(_, fate)| **fate != Fate::Invisible)
+            .map(|(op, fate)| (op.clone(), *fate))
+            .unzip();
+        let pending = fates.iter().enumerate();
+        let pending = pending.filter(|(_, fate)| **fate == Fate::Pending);
+        Self {
+            k,
+            seed,
+            head,
+            pending: pending.map(|(i, _)| i).collect(),
+            tail: tail.into(),
+            next: (0, false),
+        }
+    }
+
+    /// Returns how many operations are pending at this point.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    fn subset_count(&self) -> usize {
+        match self.pending.len() {
+            n if n <= EXHAUSTIVE_MAX => 1 << n,
+            // None, all, each one, each prefix that is not one of these.
+            n => 2 + n + (n - 2) + RANDOM_SUBSETS,
+        }
+    }
+
+    /// Returns for each pending operation whether the subset keeps it.
+    fn subset(&self, index: usize) -> Vec<bool> {
+        let n = self.pending.len();
+        let keep = |chosen: &dyn Fn(usize) -> bool| (0..n).map(chosen).collect();
+        if n <= EXHAUSTIVE_MAX {
+            return keep(&|i| index >> i & 1 == 1);
+        }
+        match index {
+            0 => keep(&|_| false),
+            1 => keep(&|_| true),
+            _ if index < 2 + n => keep(&|i| i == index - 2),
+            // Prefixes of 2 to n - 1.
+            _ if index < 2 * n => keep(&|i| i < index - n),
+            _ => {
+                let mut dice = self.dice(index);
+                (0..n).map(|_| dice.once_in(2)).collect()
+            }
+        }
+    }
+
+    fn dice(&self, index: usize) -> Dice {
+        let mut dice = Dice::new(self.seed);
+        let mixed = dice.roll() ^ (self.k as u64) << 32 ^ index as u64;
+        Dice::new(mixed)
+    }
+
+    /// Returns the disk with the operations kept, or `None` if it should be torn and no kept write can be.
+    fn state(&self, index: usize, torn: bool) -> Option<SimDisk> {
+        let subset = self.subset(index);
+        let mut kept = vec![true; self.tail.len()];
+        for (i, keep) in self.pending.iter().zip(&subset) {
+            kept[*i] = *keep;
+        }
+        let can_tear = |i: usize| {
+            kept[i]
+                && self.pending.binary_search(&i).is_ok()
+                && matches!(&self.tail[i], Op::Write { bytes, .. } if bytes.len() > SECTOR_BYTES)
+        };
+        if torn && !(0..self.tail.len()).any(can_tear) {
+            return None;
+        }
+        let mut dice = self.dice(index ^ 1 << 31);
+        let mut state = self.head.clone();
+        for (i, op) in self.tail.iter().enumerate() {
+            match op {
+                _ if !kept[i] => {}
+                Op::Write {
+                    file,
+                    offset,
+                    bytes,
+                } if torn && can_tear(i) => tear(&mut state, *file, *offset, bytes, &mut dice),
+                op => state.apply(op),
+            }
+        }
+        let kept: String = subset.iter().map(|k| if *k { '1' } else { '0' }).collect();
+        let origin = format!(
+            "power cut after operation {}, subset {index} of {} (kept {kept}), torn: {torn}, seed {}",
+            self.k,
+            self.subset_count(),
+            self.seed,
+        );
+        Some(SimDisk::from_state(state, Vec::new(), origin))
+    }
+}
+
+/// Keeps some sectors of a write: half the time a prefix, half the time any; the others are as before, or
+/// zeros, or beyond the end.
+fn tear(state: &mut State, file: FileId, offset: usize, bytes: &[u8], dice: &mut Dice) {
+    // Sectors are counted from the start of the file.
+    let first_len = SECTOR_BYTES - offset % SECTOR_BYTES;
+    let (first, rest) = bytes.split_at(first_len.min(bytes.len()));
+    let mut at = offset;
+    let mut sectors = Vec::new();
+    for sector in std::iter::once(first).chain(rest.chunks(SECTOR_BYTES)) {
+        sectors.push((at, sector));
+        at += sector.len();
+    }
+    let prefix = dice.once_in(2).then(|| dice.index(sectors.len()));
+    // A file system may have grown the file before its bytes arrived.
+    let grown = dice.once_in(2);
+    let mut new = state.files.get(file).map_or(Vec::new(), |old| old.to_vec());
+    for (i, (at, sector)) in sectors.iter().enumerate() {
+        if prefix.map_or_else(|| dice.once_in(2), |prefix| i < prefix) {
+            let end = at + sector.len();
+            new.resize(new.len().max(end), 0);
+            new[*at..end].copy_from_slice(sector);
+        }
+    }
+    if grown {
+        new.resize(new.len().max(at), 0);
+    }
+    state.apply(&Op::Damage {
+        file,
+        bytes: new.into(),
+    });
+}
+
+impl Iterator for CrashStates {
+    type Item = SimDisk;
+
+    fn next(&mut self) -> Option<SimDisk> {
+        while self.next.0 < self.subset_count() {
+            let (index, torn) = self.next;
+            self.next = if torn {
+                (index + 1, false)
+            } else {
+                (index, true)
+            };
+            if let Some(disk) = self.state(index, torn) {
+                return Some(disk);
+            }
+        }
+        None
+    }
+}

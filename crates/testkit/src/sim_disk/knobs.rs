@@ -1,0 +1,101 @@
+//! What a simulated disk does wrong, on order.
+
+use objects::disk::Errno;
+use std::collections::BTreeMap;
+
+/// Lasting defects; none by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Knobs {
+    /// Syncing a file says that it worked and does nothing.
+    pub ignore_file_sync: bool,
+    /// Syncing a directory says that it worked and does nothing.
+    pub ignore_dir_sync: bool,
+    /// Drafts have names in `.tmp` and are published by a link and an unlink, of which a crash may keep either
+    /// (as with a rename).
+    pub named_drafts: bool,
+    /// Most bytes of all files together.
+    pub capacity_bytes: Option<u64>,
+    /// Most bytes that one read returns.
+    pub read_bytes_max: Option<usize>,
+}
+
+/// The calls of a disk that can be counted and made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    /// `Disk::draft`.
+    Draft,
+    /// `Disk::write`: a failing one writes half.
+    Write,
+    /// `Disk::sync`: what was written before a failing one never becomes durable by a later one.
+    Sync,
+    /// `Disk::publish`.
+    Publish,
+    /// `Disk::sync_dir`: as with `Sync`.
+    SyncDir,
+    /// `Disk::make_dir`.
+    MakeDir,
+    /// `Disk::open`.
+    Open,
+    /// `Disk::read_at`.
+    Read,
+    /// `Disk::list`.
+    List,
+    /// `Disk::remove`.
+    Remove,
+}
+
+/// How often an injection applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// To one call.
+    Once,
+    /// To every call from then on.
+    Always,
+}
+
+/// A call that fails.
+#[derive(Clone, Copy, Debug)]
+pub struct Injection {
+    /// Which.
+    pub call: Call,
+    /// How many of them still work before.
+    pub passes: u64,
+    /// What it fails with.
+    pub errno: Errno,
+    /// How often.
+    pub times: Times,
+}
+
+/// Counts calls and says which fail.
+#[derive(Debug, Default)]
+pub(super) struct Switchboard {
+    pub(super) knobs: Knobs,
+    pub(super) injections: Vec<Injection>,
+    counts: BTreeMap<Call, u64>,
+}
+
+impl Switchboard {
+    pub(super) fn calls(&self, call: Call) -> u64 {
+        self.counts.get(&call).copied().unwrap_or(0)
+    }
+
+    /// Counts a call; the oldest injection that applies decides.
+    pub(super) fn enter(&mut self, call: Call) -> Result<(), Errno> {
+        *self.counts.entry(call).or_default() += 1;
+        let mut result = Ok(());
+        self.injections.retain_mut(|injection| {
+            if injection.call != call {
+                return true;
+            }
+            if injection.passes > 0 {
+                injection.passes -= 1;
+                return true;
+            }
+            if result.is_ok() {
+                result = Err(injection.errno);
+            }
+            injection.times == Times::Always
+        });
+        result
+    }
+}
