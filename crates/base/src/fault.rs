@@ -163,7 +163,8 @@ impl Fault {
         }
     }
 
-    /// Returns it with one parameter more. In a debug build it panics if the code's texts have no such
+    /// Returns it with one parameter more. Sizes (`free`, `needed`, `total`) are given in bytes and durations
+    /// (`age`, `limit`, `promise`, `skew`) in seconds, as plain numbers; the texts add the units. In a debug build it panics if the code's texts have no such
     /// parameter, so that a misspelt name does not outlive its first test.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {

@@ -6,6 +6,8 @@
 pub mod fault;
 pub mod id;
 pub mod limits;
+pub mod retention;
+pub mod schedule;
 pub mod units;
 
 mod env;

@@ -88,6 +88,15 @@ pub const ADDRESS_BYTES_MAX: usize = 8 << 10;
 /// Chunks sealed under one data key generation. With random 96-bit nonces the chance of a repeat stays
 /// below 2^-33 (NIST SP 800-38D, section 8.3, allows 2^32).
 pub const GENERATION_CHUNKS_MAX: u64 = 1 << 31;
+/// Most days, weeks, months or years of a retention class: a hundred years of days (the original's longest goal
+/// is 99 years).
+pub const RETENTION_COUNT_MAX: u32 = 36_525;
+/// Most times of the day in a schedule: one a quarter of an hour.
+pub const SCHEDULE_TIMES_MAX: usize = 96;
+/// Shortest synchronization interval, in minutes (PRODUCT.md: 15 min .. 24 h, as the original).
+pub const SYNC_MINUTES_MIN: u16 = 15;
+/// Longest synchronization interval, in minutes: a day, which every interval divides.
+pub const SYNC_MINUTES_MAX: u16 = 24 * 60;
 
 const _: () = assert!(LOG_PACKS_MAX * 33 + 4096 <= LOG_RECORD_BYTES_MAX);
 const _: () = assert!(CONFIG_BYTES_MAX + 4096 <= LOG_RECORD_BYTES_MAX);

@@ -1,9 +1,12 @@
-//! Sizes, counts, rates and durations for people, and sizes from people.
+//! Sizes, counts, rates, durations and times for people, and sizes from people.
 //!
 //! Sizes are shown in powers of 1024 with three significant digits. Nothing here is meant to be parsed by
 //! programs: they get plain numbers.
 
 use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::Lang;
 use crate::fault::{Code, Fault};
@@ -85,6 +88,12 @@ pub fn duration(time: Duration, lang: Lang) -> String {
         .map(|(n, unit)| format!("{n}{unit}"))
         .collect();
     shown.join(" ")
+}
+
+/// Returns an instant for people, in a time zone: `2026-03-01 22:00 CET`.
+pub fn time(time: Timestamp, zone: &TimeZone) -> String {
+    let local = time.to_zoned_datetime(zone.clone());
+    local.strftime("%Y-%m-%d %H:%M %Z").to_string()
 }
 
 /// Reads a size: a number, decimals allowed, and a unit: `4096`, `500 MiB`, `1.5GiB`, `2 TB`, `64k`. A

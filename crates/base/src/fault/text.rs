@@ -1,18 +1,25 @@
 //! The texts of the catalogue, rendered.
 //!
-//! Parameters are put in as they are: no isolation marks, no number formatting except that a parameter
-//! called `count` chooses the plural form and gets its thousands separated.
+//! Parameters are put in as they are, without isolation marks, except that a plain number chooses the plural
+//! and gets its thousands separated as `count`, is bytes as `free`, `needed` or `total`, and is seconds as
+//! `age`, `limit`, `promise` or `skew`: so one fault can be told in either language.
 
 use std::fmt;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
 use super::{Code, Fault, Lang};
+use crate::units;
 
 /// The only parameter that is a number to Fluent.
 const COUNT: &str = "count";
+/// Parameters that are sizes: plain bytes are shown with a unit.
+const SIZES: [&str; 3] = ["free", "needed", "total"];
+/// Parameters that are durations: plain seconds are shown with units, in the text's language.
+const DURATIONS: [&str; 4] = ["age", "limit", "promise", "skew"];
 
 type Bundle = FluentBundle<FluentResource>;
 
@@ -97,11 +104,12 @@ impl fmt::Display for Explanation {
 fn render(code: Code, lang: Lang, value: impl Fn(&str) -> String) -> Text {
     let mut args = FluentArgs::new();
     for name in code.params() {
-        // A value keeps to its line, whatever a file is called.
-        let value = value(name).replace(['\n', '\r'], "\u{fffd}");
+        let value = value(name);
         match value.parse::<u64>() {
             Ok(n) if *name == COUNT => args.set(*name, n),
-            _ => args.set(*name, value),
+            Ok(n) => args.set(*name, in_words(name, n, lang).unwrap_or(value)),
+            // A value keeps to its line, whatever a file is called.
+            Err(_) => args.set(*name, value.replace(['\n', '\r'], "\u{fffd}")),
         }
     }
     let say = |part: &str| format(lang, &format!("{}-{part}", code.name()), Some(&args));
@@ -111,6 +119,16 @@ fn render(code: Code, lang: Lang, value: impl Fn(&str) -> String) -> Text {
         actions: say("try").lines().map(str::to_owned).collect(),
         code,
     }
+}
+
+/// Returns a size in bytes or a duration in seconds as people of that language write it.
+fn in_words(name: &str, n: u64, lang: Lang) -> Option<String> {
+    if SIZES.contains(&name) {
+        return Some(units::bytes(n));
+    }
+    DURATIONS
+        .contains(&name)
+        .then(|| units::duration(Duration::from_secs(n), lang))
 }
 
 fn label(lang: Lang, id: &str) -> String {
@@ -140,7 +158,7 @@ fn load(lang: Lang, source: &'static str) -> Bundle {
     let mut bundle = Bundle::new_concurrent(vec![id]);
     bundle.set_use_isolating(false);
     bundle.set_formatter(Some(|value, _| match value {
-        FluentValue::Number(number) => Some(crate::units::count(number.value as u64)),
+        FluentValue::Number(number) => Some(units::count(number.value as u64)),
         _ => None,
     }));
     bundle

@@ -282,6 +282,26 @@ fn the_plural_follows_the_count() {
 }
 
 #[test]
+fn sizes_and_durations_are_told_in_the_language_of_the_text() {
+    let low = Fault::new(Code::PoolFull)
+        .with("path", "/pool")
+        .with("free", 1_503_238_553);
+    assert_eq!(low.what(Lang::En), "The pool /pool is full (1.40 GiB free)");
+    let late = Fault::new(Code::SlaMissed)
+        .with("source", "web:files/etc")
+        .with("age", 93_600)
+        .with("promise", 86_400);
+    assert_eq!(
+        late.what(Lang::En),
+        "The newest good recovery point of web:files/etc is 1 d 2 h old; 1 d was promised"
+    );
+    assert_eq!(
+        late.what(Lang::Ja),
+        "web:files/etc の最新の正常な回復ポイントは 1 日 2 時間前のもので、目標の 1 日を超えています"
+    );
+}
+
+#[test]
 fn a_missing_value_is_said_to_be_unknown() {
     let fault = Fault::new(Code::SourcePathMissing);
     assert_eq!(fault.what(Lang::En), "There is nothing at (unknown)");
