@@ -4,15 +4,11 @@
 //! range; walking the keys in order is walking the tree in depth-first order, each directory listing all its
 //! entries before the first subdirectory is entered. See [`FileKey`].
 
-use base::ChunkId;
+mod key;
 
-/// Where an entry stands in a file tree. Byte order of keys is walk order.
-///
-/// `encode(component 1) 01 encode(component 2) ... 00 name`, where the components are those of the parent
-/// directory below the root and `encode` writes byte 01 as `02 01` and byte 02 as `02 02`. Names hold no 00
-/// and no `/`. The root itself has the empty key; an entry of the root has `00 name`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct FileKey(pub Vec<u8>);
+pub use key::{BadKey, FileKey, check_name};
+
+use base::ChunkId;
 
 /// What kind of thing an entry is, with what belongs to that kind alone.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -19,6 +19,7 @@ mod slot;
 
 pub use key_file::{BadKeyFile, KeyFile};
 pub use ring::{Domain, Generation, Keyring, RingError, SigningKey};
+pub(crate) use ring::{SIGNATURE_BYTES, verified};
 pub use slot::{
     NewSlot, Passphrase, PassphraseCost, PassphraseTooShort, SlotError, SlotKind, Unlock, unwrap,
     wrap,
@@ -26,6 +27,16 @@ pub use slot::{
 
 use base::Env;
 use zeroize::Zeroizing;
+
+/// Returns the name of the object that holds key slot `number`, from 1.
+pub fn slot_object_name(number: u64) -> String {
+    format!("keys/slot-{number}")
+}
+
+/// Returns the name of the object that holds the ring `number`, from 1.
+pub fn ring_object_name(number: u64) -> String {
+    format!("keys/ring-{number}")
+}
 
 /// 32 secret bytes, wiped when dropped.
 #[derive(Clone)]

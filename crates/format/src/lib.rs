@@ -7,8 +7,11 @@
 
 pub mod chunker;
 pub mod entry;
+pub mod header;
 pub mod keys;
+pub mod log;
 pub mod pack;
+pub mod point;
 pub mod replica;
 pub mod seal;
 pub mod tree;

@@ -1,8 +1,12 @@
 //! What the format promises, through its public door.
 
 mod chunker;
+mod entry;
+mod header;
 mod keys;
+mod log;
 mod pack;
+mod point;
 mod seal;
 mod tree;
 mod wire;
