@@ -1,0 +1,23 @@
+//! The source that is a directory tree.
+//!
+//! [`Walk`] lists it in key order, [`Handle`] opens what it found, [`read`] reads content, [`restore`] makes
+//! entries anew beneath a target.
+
+pub mod owners;
+pub mod read;
+pub mod restore;
+pub mod walk;
+
+mod dir;
+mod exclude;
+mod handle;
+mod names;
+mod path;
+mod stat;
+mod xattr;
+
+pub use exclude::PatternError;
+pub use handle::{Handle, SmallRead};
+pub use owners::Owners;
+pub use read::{OpenFile, Segment};
+pub use walk::{Event, Found, Walk, WalkError, WalkOptions};

@@ -1,0 +1,1 @@
+//! Makes entries anew beneath a target.

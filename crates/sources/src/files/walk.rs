@@ -1,0 +1,353 @@
+//! Lists a tree in key order, reading ahead with many threads.
+//!
+//! Directories are independent pieces of work, large ones are cut into batches; threads take them in the
+//! order in which they will be wanted, so that a slow disk always has many requests to sort. The consumer
+//! receives a plain sequence: every directory's entries together, by name, then its subdirectories'.
+//!
+//! Memory is bounded: so many entries and so many directories ahead of the consumer, plus the names of the
+//! directories under way. Descriptors are bounded by [`OpenDirs`]. A directory that is not wanted yet is
+//! only a name.
+//!
+//! Not done here: comparing with what was known, reading content, following links.
+
+mod schedule;
+mod worker;
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use format::entry::{FileEntry, FileKey};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, openat};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+use super::dir::{Dir, OpenDirs};
+use super::exclude::{Excludes, PatternError};
+use super::handle::Handle;
+use super::names::Listing;
+use super::owners::Owners;
+use super::stat::{self, Identity};
+use crate::problem::Problem;
+use schedule::{Schedule, Taken};
+
+/// Directories a walk holds open at most, if the process may open that many.
+const OPEN_DIRS_MAX: u64 = 256;
+
+/// Called with a directory's path.
+pub type Observer = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+/// What to walk and how.
+#[derive(Clone)]
+pub struct WalkOptions {
+    /// Patterns in gitignore syntax, relative to the root; the last one that matches decides, `!` keeps.
+    pub exclude: Vec<String>,
+    /// A directory with an entry of one of these names is kept with these entries only. The root is not
+    /// asked: it was named on purpose.
+    pub exclude_if_present: Vec<Vec<u8>>,
+    /// The same for directories with a valid `CACHEDIR.TAG`.
+    pub cachedir_tag: bool,
+    /// Directories that are left out wherever the walk meets them: Dozo's own.
+    pub leave_out: Vec<PathBuf>,
+    /// Stays on the root's file system: a mount point, bind mounts and btrfs subvolumes included, is recorded as
+    /// an empty directory. File systems made by the kernel (`/proc`, `/sys`) always are, and so is
+    /// what would have to be mounted first.
+    pub one_file_system: bool,
+    /// Records the first device number as the second: a snapshot shows another one than what it is of, but
+    /// entries have to be the same from run to run.
+    pub device_as: Option<(u64, u64)>,
+    /// Threads that look ahead. Warm, two are as fast as it gets; a disk that seeks or a network wants many.
+    pub threads: usize,
+    /// Entries that may be listed ahead of the consumer.
+    pub entries_ahead_max: usize,
+    /// Hears of every directory whose names have been read and whose entries are about to be looked at.
+    pub on_listed: Option<Observer>,
+}
+
+impl Default for WalkOptions {
+    fn default() -> Self {
+        Self {
+            exclude: Vec::new(),
+            exclude_if_present: Vec::new(),
+            cachedir_tag: false,
+            leave_out: Vec::new(),
+            one_file_system: false,
+            device_as: None,
+            threads: 8,
+            entries_ahead_max: 8192,
+            on_listed: None,
+        }
+    }
+}
+
+/// Why a walk cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// The root cannot be opened: missing, not readable.
+    #[error("cannot open {}", path.display())]
+    Root {
+        /// The root as given.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The root is a kind of thing that has no place in a tree.
+    #[error("{} is neither a directory nor a file", path.display())]
+    Kind {
+        /// The root as given.
+        path: PathBuf,
+    },
+    /// A pattern is wrong.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+}
+
+/// What a walk meets.
+#[derive(Debug)]
+pub enum Event {
+    /// An entry. Keys ascend strictly; the root comes first.
+    Entry(Found),
+    /// Something that could not be read, where it would have come. A problem of listing a directory comes
+    /// where its entries would start.
+    Problem(Problem),
+}
+
+/// An entry that was found.
+#[derive(Debug)]
+pub struct Found {
+    /// Where it stands.
+    pub key: FileKey,
+    /// What it is, without content, link target and extended attributes: the handle reads them.
+    pub entry: FileEntry,
+    /// The way to it.
+    pub handle: Handle,
+}
+
+/// What all parts of a walk share.
+pub(super) struct Shared {
+    excludes: Excludes,
+    one_file_system: bool,
+    device_as: Option<(u64, u64)>,
+    on_listed: Option<Observer>,
+    owners: Owners,
+    schedule: Mutex<Schedule>,
+    /// There is work, or the walk has ended.
+    work: Condvar,
+    /// There is something for the consumer.
+    ready: Condvar,
+}
+
+impl Shared {
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the device number to record for an entry.
+    fn device(&self, stat: &Statx) -> u64 {
+        let device = Identity::from(stat).device;
+        match self.device_as {
+            Some((from, to)) if from == device => to,
+            _ => device,
+        }
+    }
+
+    /// Returns the entry made from `stat`; see [`stat::entry`].
+    pub(super) fn entry(&self, stat: &Statx) -> Option<FileEntry> {
+        stat::entry(stat, self.device(stat), &mut stat::Names::new(&self.owners))
+    }
+}
+
+/// A walk under way: an iterator over what it meets. Dropping it ends it.
+pub struct Walk {
+    shared: Arc<Shared>,
+    batch: std::vec::IntoIter<Event>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Walk {
+    /// Starts at `root`: a directory, or any single entry. If `root` itself is a symbolic link, what it points to
+    /// is walked.
+    ///
+    /// # Errors
+    /// [`WalkError::Root`] if there is nothing to start from.
+    ///
+    /// # Panics
+    /// If the system refuses to start a thread.
+    pub fn start(root: &Path, options: &WalkOptions) -> Result<Self, WalkError> {
+        let failed = |errno: Errno| WalkError::Root {
+            path: root.to_owned(),
+            source: errno.into(),
+        };
+        let excludes = Excludes::new(options)?;
+        let dirs = OpenDirs::new(open_dirs_max());
+        let (dir, name, directory) = open_root(root, dirs).map_err(failed)?;
+        let fd = dir.fd().map_err(|_| failed(Errno::NOENT))?;
+        let stat = stat::at(fd.as_fd(), &name).map_err(failed)?;
+        let threads = options.threads.max(1);
+        let shared = Arc::new(Shared {
+            excludes,
+            one_file_system: options.one_file_system,
+            device_as: options.device_as,
+            on_listed: options.on_listed.clone(),
+            owners: Owners::default(),
+            schedule: Mutex::new(Schedule::new(
+                directory.then(|| dir.clone()),
+                options.entries_ahead_max,
+                threads,
+            )),
+            work: Condvar::new(),
+            ready: Condvar::new(),
+        });
+        let entry = shared.entry(&stat).ok_or(WalkError::Kind {
+            path: root.to_owned(),
+        })?;
+        let listing = Arc::new(Listing::root(dir, &name));
+        let handle = Handle::new(shared.clone(), listing, 0, &stat);
+        let first = Event::Entry(Found {
+            key: FileKey(Vec::new()),
+            entry,
+            handle,
+        });
+        let threads = (0..threads)
+            .map(|i| {
+                let shared = shared.clone();
+                std::thread::Builder::new()
+                    .name(format!("walk-{i}"))
+                    .spawn(move || worker::run(&shared))
+                    .expect("the system starts threads")
+            })
+            .collect();
+        Ok(Self {
+            shared,
+            batch: vec![first].into_iter(),
+            threads,
+        })
+    }
+
+    /// Waits for the next batch; `None` at the end.
+    fn next_batch(&mut self) -> Option<Vec<Event>> {
+        let mut schedule = self.shared.schedule();
+        loop {
+            match schedule.take() {
+                Taken::Batch(batch) => {
+                    if schedule.wants_workers() {
+                        self.shared.work.notify_all();
+                    }
+                    return Some(batch);
+                }
+                Taken::End => return None,
+                Taken::Wait => {
+                    // Moving on may have made room, or made the next piece the first: which always has room.
+                    if schedule.has_idle() {
+                        self.shared.work.notify_all();
+                    }
+                    schedule = self
+                        .shared
+                        .ready
+                        .wait(schedule)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.batch.next() {
+                return Some(event);
+            }
+            self.batch = self.next_batch()?.into_iter();
+        }
+    }
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        self.shared.schedule().stop();
+        self.shared.work.notify_all();
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has already said so; there is nobody left to tell.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// Returns how many directories a walk may hold open: a quarter of what the process may open.
+fn open_dirs_max() -> usize {
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from((allowed / 4).clamp(8, OPEN_DIRS_MAX)).expect("a small number")
+}
+
+/// Opens the root: a directory itself, or the directory that holds it, with the name to find it by there.
+fn open_root(root: &Path, dirs: Arc<OpenDirs>) -> Result<(Arc<Dir>, CString, bool), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match openat(CWD, root, flags, Mode::empty()) {
+        Ok(fd) => Ok((Dir::root(quiet(fd), dirs)?, c".".to_owned(), true)),
+        Err(Errno::NOTDIR) => {
+            let whole = std::fs::canonicalize(root)
+                .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+            let parent = whole.parent().ok_or(Errno::NOTDIR)?;
+            let name = whole
+                .file_name()
+                .map(OsStr::as_bytes)
+                .ok_or(Errno::NOTDIR)?;
+            let fd = openat(
+                CWD,
+                parent,
+                OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?;
+            let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+            Ok((Dir::root(fd, dirs)?, name, false))
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Opens a directory again without a trace in its access time, where that is allowed.
+fn quiet(dir: OwnedFd) -> OwnedFd {
+    super::dir::open_quietly(&dir, c".", OFlags::DIRECTORY).unwrap_or(dir)
+}
+
+/// Returns whether a file system is one that the kernel makes up: no data.
+fn is_made_up(fs_type: i64) -> bool {
+    // linux/magic.h: proc, sysfs, debugfs, tracefs, securityfs, selinuxfs, smackfs, cgroup, cgroup2, devpts, pstore,
+    // efivarfs, bpf, configfs, fusectl, binfmt_misc, mqueue, nsfs, hugetlbfs, autofs, rpc_pipefs.
+    const MADE_UP: [i64; 21] = [
+        0x9fa0,
+        0x6265_6572,
+        0x6462_6720,
+        0x7472_6163,
+        0x7363_6673,
+        0xf97c_ff8c,
+        0x4341_5d53,
+        0x0027_e0eb,
+        0x6367_7270,
+        0x1cd1,
+        0x6165_676c,
+        0xde5e_81e4,
+        0xcafe_4a11,
+        0x6265_6570,
+        0x6573_5543,
+        0x4249_4e4d,
+        0x1980_0202,
+        0x6e73_6673,
+        0x9584_58f6,
+        0x0187,
+        0x6759_6969,
+    ];
+    MADE_UP.contains(&fs_type)
+}
+
+/// Returns whether `stat` is of a directory.
+fn is_directory(stat: &Statx) -> bool {
+    stat::kind(stat) == FileType::Directory
+}

@@ -1,0 +1,372 @@
+//! Which piece of a walk is done next, and which is handed out next.
+//!
+//! One list in walk order, of directories under way ([`Node`]) and of subdirectories not begun ([`Rest`]). The
+//! consumer takes from its front; workers take the first piece that nobody has begun. Whatever is at the front
+//! may be begun even when all room ahead is taken: so the walk never stands still.
+
+use std::collections::VecDeque;
+use std::ffi::{CStr, CString};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Event;
+use crate::files::dir::Dir;
+use crate::files::names::Listing;
+use crate::files::stat::Identity;
+
+/// Entries looked at in one piece of work.
+const BATCH_ENTRIES: usize = 256;
+/// Directories under way at once, beyond a few per thread: a worker looks through them to find work.
+const DIRS_AHEAD_MAX: usize = 32;
+
+/// Names a directory under way.
+pub(super) type Ticket = u64;
+
+/// A piece of work.
+pub(super) enum Task {
+    /// Read the names in a directory.
+    List(Ticket, Arc<Dir>),
+    /// Look at some of its entries.
+    Look(Ticket, Arc<Listing>, usize, Range<usize>),
+}
+
+/// What the consumer gets.
+pub(super) enum Taken {
+    /// The next entries.
+    Batch(Vec<Event>),
+    /// They are not ready.
+    Wait,
+    /// There are no more.
+    End,
+}
+
+/// Whom to wake after a batch.
+pub(super) struct Looked {
+    /// The consumer may wait for it.
+    pub(super) consumer: bool,
+    /// Subdirectories became known, and somebody waits for work.
+    pub(super) workers: bool,
+}
+
+/// Subdirectories found in a directory, in order: 24 bytes and the name for each.
+#[derive(Debug, Default)]
+pub(super) struct Subdirs {
+    names: Vec<u8>,
+    subdirs: Vec<Subdir>,
+}
+
+#[derive(Debug)]
+struct Subdir {
+    end: usize,
+    identity: Identity,
+    mount: u64,
+}
+
+impl Subdirs {
+    pub(super) fn push(&mut self, name: &CStr, identity: Identity, mount: u64) {
+        self.names.extend_from_slice(name.to_bytes());
+        self.subdirs.push(Subdir {
+            end: self.names.len(),
+            identity,
+            mount,
+        });
+    }
+
+    fn append(&mut self, other: &Self) {
+        let base = self.names.len();
+        self.names.extend_from_slice(&other.names);
+        self.subdirs.extend(other.subdirs.iter().map(|s| Subdir {
+            end: base + s.end,
+            ..*s
+        }));
+    }
+}
+
+/// Subdirectories not begun.
+struct Rest {
+    parent: Arc<Dir>,
+    subdirs: Subdirs,
+    next: usize,
+}
+
+impl Rest {
+    fn pop(&mut self) -> Option<Arc<Dir>> {
+        let subdir = self.subdirs.subdirs.get(self.next)?;
+        let start = self
+            .next
+            .checked_sub(1)
+            .map_or(0, |i| self.subdirs.subdirs[i].end);
+        let name =
+            CString::new(&self.subdirs.names[start..subdir.end]).expect("a name holds no zero");
+        self.next += 1;
+        Some(self.parent.child(name, subdir.identity, subdir.mount))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.next == self.subdirs.subdirs.len()
+    }
+}
+
+/// A batch of a directory's entries.
+enum Batch {
+    Todo,
+    Begun,
+    Ready(Vec<Event>),
+    Gone,
+}
+
+/// A directory under way.
+struct Node {
+    ticket: Ticket,
+    listing: Option<Arc<Listing>>,
+    batches: Vec<Batch>,
+    subdirs: Vec<Subdirs>,
+    /// First batch nobody has begun.
+    begin: usize,
+    /// First batch the consumer has not taken.
+    take: usize,
+    /// Batches looked at.
+    done: usize,
+}
+
+impl Node {
+    fn new(ticket: Ticket) -> Self {
+        Self {
+            ticket,
+            listing: None,
+            batches: Vec::new(),
+            subdirs: Vec::new(),
+            begin: 0,
+            take: 0,
+            done: 0,
+        }
+    }
+
+    fn range(&self, batch: usize) -> Range<usize> {
+        let len = self
+            .listing
+            .as_ref()
+            .map_or(0, |listing| listing.names.len());
+        batch * BATCH_ENTRIES..((batch + 1) * BATCH_ENTRIES).min(len)
+    }
+
+    /// Returns the subdirectories found in all batches, if there are any.
+    fn rest(&mut self) -> Option<Rest> {
+        let mut subdirs = Subdirs::default();
+        for found in self.subdirs.drain(..) {
+            subdirs.append(&found);
+        }
+        let parent = self.listing.as_ref()?.dir.clone();
+        (!subdirs.subdirs.is_empty()).then_some(Rest {
+            parent,
+            subdirs,
+            next: 0,
+        })
+    }
+}
+
+enum Item {
+    Begun(Box<Node>),
+    Rest(Rest),
+    /// The root, before anybody took it.
+    Root(Arc<Dir>),
+}
+
+/// The state of a walk, guarded by one lock that is held for moments.
+pub(super) struct Schedule {
+    order: VecDeque<Item>,
+    next_ticket: Ticket,
+    begun: usize,
+    begun_max: usize,
+    ahead: usize,
+    ahead_max: usize,
+    /// Workers that wait for work.
+    idle: usize,
+    failed: bool,
+}
+
+impl Schedule {
+    /// Starts with the root if it is a directory.
+    pub(super) fn new(root: Option<Arc<Dir>>, ahead_max: usize, threads: usize) -> Self {
+        Self {
+            order: root.into_iter().map(Item::Root).collect(),
+            next_ticket: 0,
+            begun: 0,
+            begun_max: DIRS_AHEAD_MAX + 2 * threads,
+            ahead: 0,
+            ahead_max,
+            idle: 0,
+            failed: false,
+        }
+    }
+
+    /// Ends the walk: nobody wants the rest.
+    pub(super) fn stop(&mut self) {
+        self.order.clear();
+    }
+
+    /// Ends the walk because a thread panicked.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+        self.order.clear();
+    }
+
+    /// Counts a worker in that waits, until it calls [`Self::woken`].
+    pub(super) fn waits(&mut self) {
+        self.idle += 1;
+    }
+
+    pub(super) fn woken(&mut self) {
+        self.idle -= 1;
+    }
+
+    /// Returns whether workers wait, and there is so much room that waking them pays.
+    pub(super) fn wants_workers(&self) -> bool {
+        self.idle > 0 && self.ahead <= self.ahead_max / 2 && self.begun <= self.begun_max / 2
+    }
+
+    /// Returns whether workers wait, however little room there is.
+    pub(super) fn has_idle(&self) -> bool {
+        self.idle > 0
+    }
+
+    /// Returns whether nothing is left to begin, now or later.
+    pub(super) fn is_finished(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Takes the first piece of work that nobody has begun, if there is room for it.
+    pub(super) fn begin(&mut self) -> Option<Task> {
+        for i in 0..self.order.len() {
+            let room = i == 0 || self.ahead < self.ahead_max;
+            match &mut self.order[i] {
+                Item::Begun(node) if node.begin == node.batches.len() => {}
+                Item::Begun(_) if !room => return None,
+                Item::Begun(node) => return begin_batch(node, &mut self.ahead),
+                Item::Root(_) | Item::Rest(_) => {
+                    let room = room && (i == 0 || self.begun < self.begun_max);
+                    return room.then(|| self.begin_directory(i));
+                }
+            }
+        }
+        None
+    }
+
+    /// Begins the next directory at place `i`, which holds some.
+    fn begin_directory(&mut self, i: usize) -> Task {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.begun += 1;
+        let node = Item::Begun(Box::new(Node::new(ticket)));
+        let dir = match &mut self.order[i] {
+            Item::Rest(rest) => {
+                let dir = rest.pop().expect("a rest that is empty is dropped");
+                match rest.is_empty() {
+                    true => self.order[i] = node,
+                    false => self.order.insert(i, node),
+                }
+                dir
+            }
+            item => match std::mem::replace(item, node) {
+                Item::Root(dir) => dir,
+                _ => unreachable!("only what is not begun is begun"),
+            },
+        };
+        Task::List(ticket, dir)
+    }
+
+    fn find(&self, ticket: Ticket) -> Option<usize> {
+        self.order
+            .iter()
+            .position(|item| matches!(item, Item::Begun(node) if node.ticket == ticket))
+    }
+
+    /// Takes a directory's names in, and gives its first batch to whoever read them. There is always one, if
+    /// only an empty one. `None` if the walk was stopped.
+    pub(super) fn listed(&mut self, ticket: Ticket, listing: Arc<Listing>) -> Option<Task> {
+        let i = self.find(ticket)?;
+        let Item::Begun(node) = &mut self.order[i] else {
+            return None;
+        };
+        let count = listing.names.len().div_ceil(BATCH_ENTRIES).max(1);
+        node.batches.resize_with(count, || Batch::Todo);
+        node.subdirs.resize_with(count, Subdirs::default);
+        node.listing = Some(listing);
+        begin_batch(node, &mut self.ahead)
+    }
+
+    /// Takes in what was found in a batch.
+    pub(super) fn looked(
+        &mut self,
+        ticket: Ticket,
+        batch: usize,
+        events: Vec<Event>,
+        subdirs: Subdirs,
+    ) -> Looked {
+        let nothing = Looked {
+            consumer: false,
+            workers: false,
+        };
+        let Some(i) = self.find(ticket) else {
+            return nothing;
+        };
+        let Item::Begun(node) = &mut self.order[i] else {
+            return nothing;
+        };
+        let mut workers = false;
+        node.batches[batch] = Batch::Ready(events);
+        node.subdirs[batch] = subdirs;
+        node.done += 1;
+        if node.done == node.batches.len()
+            && let Some(rest) = node.rest()
+        {
+            self.order.insert(i + 1, Item::Rest(rest));
+            workers = self.idle > 0;
+        }
+        Looked {
+            consumer: i == 0,
+            workers,
+        }
+    }
+
+    /// Hands out what comes next.
+    ///
+    /// # Panics
+    /// If a thread of the walk did: an early end would look like a tree with less in it.
+    pub(super) fn take(&mut self) -> Taken {
+        assert!(!self.failed, "a thread of the walk panicked");
+        while let Some(front) = self.order.front_mut() {
+            let Item::Begun(node) = front else {
+                return Taken::Wait;
+            };
+            let events = match node.batches.get_mut(node.take) {
+                Some(batch @ Batch::Ready(_)) => match std::mem::replace(batch, Batch::Gone) {
+                    Batch::Ready(events) => events,
+                    _ => unreachable!("just seen"),
+                },
+                _ => return Taken::Wait,
+            };
+            self.ahead -= node.range(node.take).len();
+            node.take += 1;
+            if node.take == node.batches.len() {
+                self.order.pop_front();
+                self.begun -= 1;
+            }
+            if !events.is_empty() {
+                return Taken::Batch(events);
+            }
+        }
+        Taken::End
+    }
+}
+
+/// Takes a directory's first batch that nobody has begun.
+fn begin_batch(node: &mut Node, ahead: &mut usize) -> Option<Task> {
+    let listing = node.listing.clone()?;
+    let batch = node.begin;
+    let range = node.range(batch);
+    node.begin += 1;
+    node.batches[batch] = Batch::Begun;
+    *ahead += range.len();
+    Some(Task::Look(node.ticket, listing, batch, range))
+}

@@ -1,0 +1,237 @@
+//! What a thread of a walk does: read names, look at entries.
+
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, PoisonError};
+
+use base::limits::{PATH_DEPTH_MAX, TREE_KEY_BYTES_MAX};
+use rustix::fs::{Statx, StatxAttributes, fstatfs};
+
+use super::schedule::{Subdirs, Task, Ticket};
+use super::{Event, Found, Shared, is_directory, is_made_up};
+use crate::files::dir::Dir;
+use crate::files::handle::Handle;
+use crate::files::names::{Listing, Names};
+use crate::files::path;
+use crate::files::stat::{self, Identity};
+use crate::problem::{Op, Problem, Reason};
+
+/// Works until the walk is finished or stopped.
+pub(super) fn run(shared: &Arc<Shared>) {
+    let _guard = PanicGuard(shared);
+    while let Some(task) = next_task(shared) {
+        match task {
+            Task::List(ticket, dir) => {
+                let (listing, problem) = list(shared, dir);
+                let (next, help) = {
+                    let mut schedule = shared.schedule();
+                    (schedule.listed(ticket, listing), schedule.has_idle())
+                };
+                if let Some(Task::Look(ticket, listing, batch, range)) = next {
+                    if help && range.end < listing.names.len() {
+                        shared.work.notify_all();
+                    }
+                    look(shared, ticket, &listing, (batch, range), problem);
+                }
+            }
+            Task::Look(ticket, listing, batch, range) => {
+                look(shared, ticket, &listing, (batch, range), None);
+            }
+        }
+    }
+}
+
+/// Tells the consumer that a thread died: otherwise it would wait for ever.
+struct PanicGuard<'a>(&'a Shared);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.schedule().fail();
+            self.0.ready.notify_all();
+            self.0.work.notify_all();
+        }
+    }
+}
+
+fn next_task(shared: &Shared) -> Option<Task> {
+    let mut schedule = shared.schedule();
+    loop {
+        if schedule.is_finished() {
+            return None;
+        }
+        if let Some(task) = schedule.begin() {
+            return Some(task);
+        }
+        schedule.waits();
+        schedule = shared
+            .work
+            .wait(schedule)
+            .unwrap_or_else(PoisonError::into_inner);
+        schedule.woken();
+    }
+}
+
+/// Reads a directory's names and drops what is left out. What cannot be read has no names, and a problem.
+fn list(shared: &Shared, dir: Arc<Dir>) -> (Arc<Listing>, Option<Problem>) {
+    let (names, read) = match read_names(shared, &dir) {
+        Ok((names, read)) => (names, read),
+        Err(reason) => (Names::default(), Err(reason)),
+    };
+    let problem = read.err().map(|reason| {
+        let components = dir.components();
+        Problem {
+            key: path::directory_key(&components),
+            path: path::joined(&components),
+            op: Op::List,
+            reason,
+        }
+    });
+    if let Some(on_listed) = &shared.on_listed {
+        on_listed(&path::joined(&dir.components()));
+    }
+    (Arc::new(Listing::new(dir, names)), problem)
+}
+
+fn read_names(shared: &Shared, dir: &Arc<Dir>) -> Result<(Names, Result<(), Reason>), Reason> {
+    if dir.depth > PATH_DEPTH_MAX {
+        return Err(Reason::PathTooLong);
+    }
+    let fd = dir.fd()?;
+    if dir.begins_mount() && is_made_up(fstatfs(&*fd)?.f_type) {
+        return Ok((Names::default(), Ok(())));
+    }
+    let (mut names, read) = Names::read(fd.as_fd());
+    if dir.depth > 0 {
+        shared.excludes.keep_markers(fd.as_fd(), &mut names);
+    }
+    if shared.excludes.by_path() {
+        let mut path = path::joined(&dir.components());
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        shared.excludes.drop_matches(&path, &mut names);
+    }
+    Ok((names, read))
+}
+
+/// Looks at a batch of a directory's entries and hands in what was found.
+fn look(
+    shared: &Arc<Shared>,
+    ticket: Ticket,
+    listing: &Arc<Listing>,
+    (batch, range): (usize, Range<usize>),
+    problem: Option<Problem>,
+) {
+    let mut found = Vec::with_capacity(range.len() + usize::from(problem.is_some()));
+    found.extend(problem.map(Event::Problem));
+    let mut subdirs = Subdirs::default();
+    match listing.dir.fd() {
+        Ok(fd) => {
+            let looker = Looker {
+                shared,
+                listing,
+                dir: fd.as_fd(),
+            };
+            looker.look(range, &mut found, &mut subdirs);
+        }
+        // Listed a moment ago, and gone now.
+        Err(reason) => {
+            found.extend(range.map(|i| Event::Problem(listing.problem(i, Op::Stat, reason))))
+        }
+    }
+    let wake = shared.schedule().looked(ticket, batch, found, subdirs);
+    if wake.consumer {
+        shared.ready.notify_all();
+    }
+    if wake.workers {
+        shared.work.notify_all();
+    }
+}
+
+/// Looks at entries of one directory.
+struct Looker<'a> {
+    shared: &'a Arc<Shared>,
+    listing: &'a Arc<Listing>,
+    dir: BorrowedFd<'a>,
+}
+
+impl Looker<'_> {
+    fn look(&self, range: Range<usize>, found: &mut Vec<Event>, subdirs: &mut Subdirs) {
+        let names = &self.listing.names;
+        let first = range.start;
+        // Disks that seek like requests in the order in which inodes lie.
+        let mut order: Vec<usize> = range.clone().collect();
+        order.sort_unstable_by_key(|i| names.inode(*i));
+        let mut stats = vec![None; range.len()];
+        for i in order {
+            stats[i - first] = Some(stat::at(self.dir, names.get(i)));
+        }
+        let mut owners = stat::Names::new(&self.shared.owners);
+        for (i, stat) in range.zip(stats) {
+            match stat.expect("every entry was looked at") {
+                Ok(stat) => self.take(i, &stat, &mut owners, (found, subdirs)),
+                Err(errno) => found.push(Event::Problem(self.listing.problem(
+                    i,
+                    Op::Stat,
+                    errno.into(),
+                ))),
+            }
+        }
+    }
+
+    fn take(
+        &self,
+        i: usize,
+        stat: &Statx,
+        owners: &mut stat::Names<'_>,
+        (found, subdirs): (&mut Vec<Event>, &mut Subdirs),
+    ) {
+        let directory = is_directory(stat);
+        if self.is_left_out(i, stat, directory) {
+            return;
+        }
+        let Some(entry) = stat::entry(stat, self.shared.device(stat), owners) else {
+            found.push(Event::Problem(self.listing.problem(
+                i,
+                Op::Stat,
+                Reason::Unsupported,
+            )));
+            return;
+        };
+        let key = self.listing.key(i);
+        if key.0.len() > TREE_KEY_BYTES_MAX {
+            found.push(Event::Problem(self.listing.problem(
+                i,
+                Op::Stat,
+                Reason::PathTooLong,
+            )));
+            return;
+        }
+        let name = self.listing.names.get(i);
+        if directory && self.is_entered(stat) {
+            subdirs.push(name, Identity::from(stat), stat.stx_mnt_id);
+        }
+        let handle = Handle::new(self.shared.clone(), self.listing.clone(), i, stat);
+        found.push(Event::Entry(Found { key, entry, handle }));
+    }
+
+    /// Returns whether it is left out after all: what the directory did not tell the kind of, and Dozo's own.
+    fn is_left_out(&self, i: usize, stat: &Statx, directory: bool) -> bool {
+        let excludes = &self.shared.excludes;
+        (directory && excludes.leaves_out(Identity::from(stat)))
+            || (excludes.by_path()
+                && self.listing.names.kind(i) == rustix::fs::FileType::Unknown
+                && excludes.matches(&self.listing.path(i), directory))
+    }
+
+    /// Returns whether the walk goes into a directory.
+    fn is_entered(&self, stat: &Statx) -> bool {
+        if stat.stx_attributes.contains(StatxAttributes::AUTOMOUNT) {
+            return false;
+        }
+        let dir = &self.listing.dir;
+        !self.shared.one_file_system
+            || (stat.stx_mnt_id == dir.mount && Identity::from(stat).device == dir.identity.device)
+    }
+}

@@ -1,0 +1,90 @@
+//! Extended attributes, read as they are.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use base::limits::{XATTR_BYTES_MAX, XATTRS_PER_ENTRY_MAX};
+use rustix::fs::{fgetxattr, flistxattr, lgetxattr, llistxattr};
+use rustix::io::Errno;
+
+use crate::problem::Reason;
+
+/// Attributes as an entry has them: sorted by name.
+pub(super) type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Where attributes are read from.
+pub(super) enum Place<'a> {
+    /// Something opened for reading.
+    Open(BorrowedFd<'a>),
+    /// A name below a directory that is open: whatever kind of thing it is, a symbolic link included.
+    Name(CString),
+}
+
+impl<'a> Place<'a> {
+    /// Returns the place of `name` in `dir`. There is no `listxattr` by directory and name before Linux
+    /// 6.13: `/proc` leads to the directory, and the name is not followed.
+    pub(super) fn at(dir: BorrowedFd<'a>, name: &CStr) -> Self {
+        let mut path = format!("/proc/self/fd/{}/", dir.as_raw_fd()).into_bytes();
+        path.extend_from_slice(name.to_bytes());
+        Self::Name(CString::new(path).expect("a C string holds no zero"))
+    }
+
+    fn list(&self, into: &mut [u8]) -> Result<usize, Errno> {
+        match self {
+            Self::Open(fd) => flistxattr(fd, into),
+            Self::Name(path) => llistxattr(path.as_c_str(), into),
+        }
+    }
+
+    fn get(&self, name: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
+        match self {
+            Self::Open(fd) => fgetxattr(fd, name, into),
+            Self::Name(path) => lgetxattr(path.as_c_str(), name, into),
+        }
+    }
+}
+
+/// Runs `call` with a small buffer on the stack, then with the largest there is.
+fn sized(limit: usize, call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut small = [0; 512];
+    match call(&mut small) {
+        Ok(len) => Ok(small[..len].to_vec()),
+        Err(Errno::RANGE) => {
+            let mut large = vec![0; limit];
+            let len = call(&mut large)?;
+            large.truncate(len);
+            large.shrink_to_fit();
+            Ok(large)
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Reads all attributes into `into`. What cannot be read is left out, and the first reason returned.
+pub(super) fn read(place: &Place<'_>, into: &mut Xattrs) -> Result<(), Reason> {
+    into.clear();
+    // XATTR_LIST_MAX is 64 KiB.
+    let list = match sized(64 << 10, |buffer| place.list(buffer)) {
+        Ok(list) => list,
+        Err(Errno::NOTSUP | Errno::NOSYS) => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    };
+    let mut trouble = Ok(());
+    for name in list.split_inclusive(|b| *b == 0) {
+        let Ok(name) = CStr::from_bytes_with_nul(name) else {
+            continue;
+        };
+        match sized(XATTR_BYTES_MAX, |buffer| place.get(name, buffer)) {
+            Ok(_) if into.len() == XATTRS_PER_ENTRY_MAX => {
+                trouble = trouble.and(Err(Reason::TooLarge));
+            }
+            Ok(value) => into.push((name.to_bytes().to_vec(), value)),
+            // Removed since it was listed.
+            Err(Errno::NODATA) => {}
+            Err(Errno::RANGE | Errno::TOOBIG) => trouble = trouble.and(Err(Reason::TooLarge)),
+            Err(errno) => trouble = trouble.and(Err(errno.into())),
+        }
+    }
+    into.sort_unstable();
+    trouble
+}

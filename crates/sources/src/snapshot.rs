@@ -1,0 +1,1 @@
+//! Views that stand still while they are read.

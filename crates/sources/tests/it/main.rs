@@ -1,0 +1,6 @@
+//! The crate through its public door, on real directories.
+
+mod read;
+mod tree;
+mod walk;
+mod walk_excludes;
