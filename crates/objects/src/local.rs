@@ -83,7 +83,8 @@ impl<D: Disk> Local<D> {
             Err(errno) => return Err(open_error("make directory .tmp", errno)),
         }
         let ready = settle_dirs(&disk).map_err(|e| open_error("sync the directories", e))?;
-        remove_stale_drafts(&disk).map_err(|e| open_error("remove stale drafts", e))?;
+        // What cannot be removed costs space and nothing else; the next open tries again.
+        let _ = remove_stale_drafts(&disk);
         // Some network file systems do not lock directories; then nobody removes drafts either.
         let drafts_lock = disk.lock_shared(TMP_DIR).ok();
         Ok(Self {
@@ -389,7 +390,7 @@ fn dirs_in(disk: &impl Disk, dir: &str) -> Result<Vec<String>, Errno> {
 
 /// Removes drafts left behind by processes that are gone; if any writer is alive, all stay.
 fn remove_stale_drafts(disk: &impl Disk) -> Result<(), Errno> {
-    let Ok(Some(_alone)) = disk.lock_alone(TMP_DIR) else {
+    let Some(_alone) = disk.lock_alone(TMP_DIR)? else {
         return Ok(());
     };
     for entry in disk.list(TMP_DIR)? {

@@ -96,24 +96,34 @@ impl RealDisk {
         }
     }
 
-    /// Finds out, once, how files can be published here.
-    fn how(&self) -> Publishing {
-        *self.publishing.get_or_init(|| {
-            if self.try_publishing(Publishing::Unnamed).is_ok() {
-                Publishing::Unnamed
-            } else if self.try_publishing(Publishing::Link).is_ok() {
-                Publishing::Link
-            } else {
-                Publishing::Rename
+    /// Finds out, once, how files can be published here. An error that tells nothing about that, such as a full
+    /// disk, decides nothing.
+    fn how(&self) -> Result<Publishing, Errno> {
+        if let Some(how) = self.publishing.get() {
+            return Ok(*how);
+        }
+        let mut last = Errno::OPNOTSUPP;
+        for how in [Publishing::Unnamed, Publishing::Link, Publishing::Rename] {
+            match self.try_publishing(how) {
+                Ok(()) => return Ok(*self.publishing.get_or_init(|| how)),
+                Err(errno) if means_unsupported(errno) => last = errno,
+                Err(errno) => return Err(errno),
             }
-        })
+        }
+        Err(last)
     }
 
     fn try_publishing(&self, how: Publishing) -> Result<(), Errno> {
         let mut draft = self.draft_by(how)?;
-        let path = format!("{TMP_DIR}/{}", self.tmp_name("try"));
-        self.publish_by(how, &mut draft, &path)?;
-        unlinkat(&self.root, path, AtFlags::empty())
+        loop {
+            let path = format!("{TMP_DIR}/{}", self.tmp_name("try"));
+            match self.publish_by(how, &mut draft, &path) {
+                Ok(()) => return unlinkat(&self.root, path, AtFlags::empty()),
+                // As in `draft_by`.
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
     }
 
     /// Names differ between processes by the process id and are only ever created exclusively.
@@ -173,6 +183,21 @@ impl RealDisk {
     }
 }
 
+/// What file systems and kernels say that lack `O_TMPFILE`, `/proc`, hard links or `RENAME_NOREPLACE`.
+fn means_unsupported(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::OPNOTSUPP
+            | Errno::ISDIR
+            | Errno::INVAL
+            | Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::NOSYS
+            | Errno::PERM
+            | Errno::XDEV
+    )
+}
+
 fn at_root(path: &str) -> &str {
     if path.is_empty() { "." } else { path }
 }
@@ -216,7 +241,7 @@ impl Disk for RealDisk {
     type Lock = OwnedFd;
 
     fn draft(&self) -> Result<Draft, Errno> {
-        self.draft_by(self.how())
+        self.draft_by(self.how()?)
     }
 
     fn write(&self, draft: &mut Draft, mut bytes: &[u8]) -> Result<(), Errno> {
@@ -235,7 +260,7 @@ impl Disk for RealDisk {
     }
 
     fn publish(&self, draft: &mut Draft, path: &str) -> Result<(), Errno> {
-        self.publish_by(self.how(), draft, path)
+        self.publish_by(self.how()?, draft, path)
     }
 
     fn sync_dir(&self, dir: &str) -> Result<(), Errno> {
