@@ -101,6 +101,12 @@ pub const SYNC_MINUTES_MAX: u16 = 24 * 60;
 const _: () = assert!(LOG_PACKS_MAX * 33 + 4096 <= LOG_RECORD_BYTES_MAX);
 const _: () = assert!(CONFIG_BYTES_MAX + 4096 <= LOG_RECORD_BYTES_MAX);
 const _: () = assert!(2 * ADDRESS_BYTES_MAX + 4096 <= POINT_BYTES_MAX);
+/// Jobs that run at the same time: each keeps both cores of a small server busy by itself, and a second one
+/// fills the time the first waits for a disk.
+pub const JOBS_RUNNING_MAX: usize = 2;
+/// Warnings of a job that are kept with their path and reason; all are counted.
+pub const JOB_WARNINGS_MAX: usize = 1000;
+
 const _: () = assert!(BUNDLE_BYTES_MAX + BUNDLED_FILE_BYTES_MAX <= CHUNK_BYTES_MAX);
 const _: () =
     assert!(CHUNK_BYTES_MAX < PACK_BYTES && PACK_BYTES + CHUNK_BYTES_MAX < PACK_BYTES_MAX);

@@ -1,0 +1,174 @@
+//! The server's memory: an SQLite database that can be thrown away.
+//!
+//! What is configured, which points there are and where replicas stand is a projection of the pool's log, up
+//! to `applied_seq`; jobs, the ledger and alerts are this server's own history. Losing the file loses the
+//! history and nothing else: [`Catalog::open`] moves an unreadable one aside and starts anew, and
+//! [`Catalog::follow`] fills it from the log.
+//!
+//! The only module of this crate that knows SQL. One connection, one private runtime: calls take turns, each
+//! is a short statement or one transaction. Callers are threads, never async tasks.
+
+mod alerts;
+mod connect;
+mod jobs;
+mod ledger;
+mod project;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base::{Env, Fault, Timestamp, fault::Code};
+use sqlx::SqliteConnection;
+use tokio::runtime::Runtime;
+
+pub use alerts::Alert;
+pub(crate) use jobs::JobFilter;
+pub(crate) use ledger::{Due, LedgerEntry};
+pub use project::Replica;
+
+/// The catalog, open.
+pub(crate) struct Catalog {
+    inner: Mutex<Inner>,
+    path: PathBuf,
+}
+
+struct Inner {
+    runtime: Runtime,
+    connection: Option<SqliteConnection>,
+    /// A statement found the file damaged: it is not marked clean, so that the next opening looks closely.
+    damaged: bool,
+}
+
+/// How an opening went.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    /// Why a new catalog was begun although there was one, or should have been one.
+    pub(crate) rebuilt: Option<String>,
+}
+
+impl Catalog {
+    /// Opens the catalog at `path`, or begins one. A damaged one is moved aside.
+    ///
+    /// # Errors
+    /// - `CatalogVersionNewer`: written by a newer Dozo; nothing was changed.
+    /// - `CatalogDamaged`: it cannot be opened, moved or begun.
+    pub(crate) fn open(path: &Path, env: &Env) -> Result<(Self, Opened), Fault> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| damaged(path, "its runtime cannot start").because(e))?;
+        let (connection, opened) = runtime.block_on(connect::open(path, env))?;
+        let inner = Inner {
+            runtime,
+            connection: Some(connection),
+            damaged: false,
+        };
+        let catalog = Self {
+            inner: Mutex::new(inner),
+            path: path.to_owned(),
+        };
+        Ok((catalog, opened))
+    }
+
+    /// Closes it in order: the next opening need not look for damage.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`: it could not be written. Nothing is lost by that.
+    pub(crate) fn close(&self) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        let Some(connection) = inner.connection.take() else {
+            return Ok(());
+        };
+        let clean = !inner.damaged;
+        let closed = inner.runtime.block_on(connect::close(connection, clean));
+        closed.map_err(|e| self.fault(e))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs statements that belong together: all of them happen, or none.
+    fn transact<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> sqlx::Result<T>,
+    ) -> Result<T, Fault> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let Some(connection) = inner.connection.as_mut() else {
+            return Err(damaged(&self.path, "it was closed"));
+        };
+        let result = inner.runtime.block_on(async {
+            sqlx::query("BEGIN IMMEDIATE")
+                .execute(&mut *connection)
+                .await?;
+            let result = work(connection).await;
+            let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+            let ended = sqlx::query(end).execute(&mut *connection).await;
+            match (result, ended) {
+                (Ok(value), Ok(_)) => Ok(value),
+                (Ok(_), Err(e)) => {
+                    // A commit that failed leaves the transaction open: nothing of it may reach the next one.
+                    let rolled_back = sqlx::query("ROLLBACK").execute(connection).await;
+                    tracing::debug!(?rolled_back, "a commit failed");
+                    Err(e)
+                }
+                (Err(e), _) => Err(e),
+            }
+        });
+        inner.damaged |= result.as_ref().is_err_and(connect::is_damage);
+        drop(guard);
+        result.map_err(|e| self.fault(e))
+    }
+
+    fn fault(&self, error: sqlx::Error) -> Fault {
+        damaged(&self.path, reason(&error)).because(error)
+    }
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Catalog {}", self.path.display())
+    }
+}
+
+fn damaged(path: &Path, reason: impl fmt::Display) -> Fault {
+    Fault::new(Code::CatalogDamaged)
+        .with("path", path.display())
+        .with("reason", reason)
+}
+
+fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(e) => e.message().to_owned(),
+        sqlx::Error::Io(e) => e.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// A time as it is stored: nanoseconds since the epoch, clamped to what 64 bits hold (years 1677 to 2262).
+fn nanos(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(if at.as_second() < 0 {
+        i64::MIN
+    } else {
+        i64::MAX
+    })
+}
+
+fn at(nanos: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(nanos))
+        .expect("64 bits of nanoseconds lie inside the calendar")
+}
+
+/// A column that does not hold what this program writes there.
+fn odd(column: &'static str) -> sqlx::Error {
+    sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: "not a value this program writes".into(),
+    }
+}
+
+fn small(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,251 @@
+//! The ledger of due occurrences.
+//!
+//! A row is `pending` from before its time until a job takes it; making the job and naming it in the row are one
+//! transaction, so an occurrence is run once whatever is killed when. Of several that are due for one duty the
+//! newest is `claimed` and the older ones are `covered` by the same job: a server that was off for a week makes
+//! one run, not seven.
+
+use base::{Fault, JobId, SourceId, Timestamp};
+use sqlx::SqliteConnection;
+
+use super::{Catalog, at, nanos, odd};
+use crate::jobs::Job;
+use crate::scheduler::{Duty, Entry, EntryState};
+
+/// Something whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    /// Whose; `None` for the server's own duties.
+    pub(crate) source: Option<SourceId>,
+    pub(crate) duty: Duty,
+    /// The oldest of those that wait.
+    pub(crate) oldest: Timestamp,
+    /// How many wait.
+    pub(crate) count: u64,
+}
+
+/// What is to be written into the ledger for one duty.
+#[derive(Clone, Debug)]
+pub(crate) struct LedgerEntry<'a> {
+    pub(crate) source: Option<&'a SourceId>,
+    pub(crate) duty: Duty,
+    /// The schedule in words: another one makes the ledger's future anew.
+    pub(crate) schedule: &'a str,
+    pub(crate) dues: &'a [Timestamp],
+    pub(crate) planned_until: Timestamp,
+    /// Forget what was planned for after this: the schedule is another one.
+    pub(crate) forget_after: Option<Timestamp>,
+}
+
+fn key(source: Option<&SourceId>) -> String {
+    source.map(SourceId::to_string).unwrap_or_default()
+}
+
+impl Catalog {
+    /// Returns the schedule a duty was planned by and until when, if it was.
+    pub(crate) fn planned(
+        &self,
+        source: Option<&SourceId>,
+        duty: Duty,
+    ) -> Result<Option<(String, Timestamp)>, Fault> {
+        self.transact(async |c| {
+            let row: Option<(String, i64)> = sqlx::query_as(
+                "SELECT schedule, planned_until FROM plans WHERE source = ? AND duty = ?",
+            )
+            .bind(key(source))
+            .bind(duty.name())
+            .fetch_optional(c)
+            .await?;
+            Ok(row.map(|(schedule, until)| (schedule, at(until))))
+        })
+    }
+
+    /// Writes occurrences down.
+    pub(crate) fn plan(&self, entry: &LedgerEntry<'_>) -> Result<(), Fault> {
+        let source = key(entry.source);
+        self.transact(async |c| {
+            if let Some(after) = entry.forget_after {
+                sqlx::query(
+                    "DELETE FROM occurrences WHERE source = ? AND duty = ? AND state = 'pending' AND due > ?",
+                )
+                .bind(&source)
+                .bind(entry.duty.name())
+                .bind(nanos(after))
+                .execute(&mut *c)
+                .await?;
+            }
+            for due in entry.dues {
+                sqlx::query("INSERT OR IGNORE INTO occurrences VALUES (?, ?, ?, 'pending', NULL)")
+                    .bind(&source)
+                    .bind(entry.duty.name())
+                    .bind(nanos(*due))
+                    .execute(&mut *c)
+                    .await?;
+            }
+            sqlx::query("INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?)")
+                .bind(&source)
+                .bind(entry.duty.name())
+                .bind(entry.schedule)
+                .bind(nanos(entry.planned_until))
+                .execute(c)
+                .await?;
+            Ok(())
+        })
+    }
+
+    /// Forgets what is planned for a duty that no longer exists, or for all duties of a source.
+    pub(crate) fn unplan(&self, source: &SourceId, duty: Option<Duty>) -> Result<(), Fault> {
+        let source = source.to_string();
+        let duty = duty.map(Duty::name);
+        self.transact(async |c| {
+            sqlx::query(
+                "DELETE FROM occurrences WHERE source = ?1 AND (?2 IS NULL OR duty = ?2) AND state = 'pending'",
+            )
+            .bind(&source)
+            .bind(duty)
+            .execute(&mut *c)
+            .await?;
+            sqlx::query("DELETE FROM plans WHERE source = ?1 AND (?2 IS NULL OR duty = ?2)")
+                .bind(&source)
+                .bind(duty)
+                .execute(c)
+                .await?;
+            Ok(())
+        })
+    }
+
+    /// Returns the sources and duties that something is planned for.
+    pub(crate) fn plans(&self) -> Result<Vec<(SourceId, Duty)>, Fault> {
+        self.transact(async |c| {
+            let rows: Vec<(String, String)> =
+                sqlx::query_as("SELECT source, duty FROM plans WHERE source <> ''")
+                    .fetch_all(c)
+                    .await?;
+            let plan = |(source, duty): (String, String)| {
+                let source = source.parse().map_err(|_| odd("source"))?;
+                Ok((source, Duty::parse(&duty).ok_or_else(|| odd("duty"))?))
+            };
+            rows.into_iter().map(plan).collect()
+        })
+    }
+
+    /// Returns everything whose time has come and that nobody took.
+    pub(crate) fn due(&self, now: Timestamp) -> Result<Vec<Due>, Fault> {
+        self.transact(async |c| {
+            let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+                "SELECT source, duty, min(due), count(*) FROM occurrences \
+                 WHERE state = 'pending' AND due <= ? GROUP BY source, duty ORDER BY min(due), source",
+            )
+            .bind(nanos(now))
+            .fetch_all(c)
+            .await?;
+            let due = |(source, duty, oldest, count): (String, String, i64, i64)| {
+                Ok(Due {
+                    source: match source.as_str() {
+                        "" => None,
+                        id => Some(id.parse().map_err(|_| odd("source"))?),
+                    },
+                    duty: Duty::parse(&duty).ok_or_else(|| odd("duty"))?,
+                    oldest: at(oldest),
+                    count: count.unsigned_abs(),
+                })
+            };
+            rows.into_iter().map(due).collect()
+        })
+    }
+
+    /// Makes a job and gives it everything that is due for these duties of its source; or returns the job that
+    /// works on its replica already, and leaves everything as it was.
+    pub(crate) fn claim(
+        &self,
+        job: &Job,
+        duties: &[Duty],
+        now: Timestamp,
+        owner: &str,
+    ) -> Result<Result<(), JobId>, Fault> {
+        self.transact(async |c| {
+            let inserted = super::jobs::insert(c, job, owner).await?;
+            if inserted.is_ok() {
+                for duty in duties {
+                    take(c, job, *duty, now).await?;
+                }
+            }
+            Ok(inserted)
+        })
+    }
+
+    /// Returns a source's ledger, newest first.
+    pub(crate) fn ledger(
+        &self,
+        source: Option<&SourceId>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, Fault> {
+        self.transact(async |c| {
+            let rows: Vec<(String, i64, String, Option<String>)> = sqlx::query_as(
+                "SELECT duty, due, state, job FROM occurrences WHERE source = ? \
+                 ORDER BY due DESC, duty LIMIT ?",
+            )
+            .bind(key(source))
+            .bind(limit)
+            .fetch_all(c)
+            .await?;
+            let entry = |(duty, due, state, job): (String, i64, String, Option<String>)| {
+                Ok(Entry {
+                    duty: Duty::parse(&duty).ok_or_else(|| odd("duty"))?,
+                    due: at(due),
+                    state: EntryState::parse(&state).ok_or_else(|| odd("state"))?,
+                    job: match job {
+                        Some(id) => Some(id.parse().map_err(|_| odd("job"))?),
+                        None => None,
+                    },
+                })
+            };
+            rows.into_iter().map(entry).collect()
+        })
+    }
+
+    /// Forgets history before `before`: jobs that are over, occurrences that were taken, alerts that are closed.
+    pub(crate) fn prune(&self, before: Timestamp) -> Result<(), Fault> {
+        const STATEMENTS: [&str; 5] = [
+            "DELETE FROM occurrences WHERE state <> 'pending' AND due < ?",
+            "DELETE FROM job_steps WHERE job IN (SELECT id FROM jobs WHERE ended_at < ?)",
+            "DELETE FROM job_warnings WHERE job IN (SELECT id FROM jobs WHERE ended_at < ?)",
+            "DELETE FROM jobs WHERE ended_at < ?",
+            "DELETE FROM alerts WHERE closed_at < ?",
+        ];
+        self.transact(async |c| {
+            for statement in STATEMENTS {
+                sqlx::query(statement)
+                    .bind(nanos(before))
+                    .execute(&mut *c)
+                    .await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Gives a job what is due: the newest is claimed, the older ones are covered.
+async fn take(c: &mut SqliteConnection, job: &Job, duty: Duty, now: Timestamp) -> sqlx::Result<()> {
+    let source = key(job.source.as_ref());
+    let newest: Option<i64> = sqlx::query_scalar(
+        "SELECT max(due) FROM occurrences \
+         WHERE source = ? AND duty = ? AND state = 'pending' AND due <= ?",
+    )
+    .bind(&source)
+    .bind(duty.name())
+    .bind(nanos(now))
+    .fetch_one(&mut *c)
+    .await?;
+    sqlx::query(
+        "UPDATE occurrences SET job = ?1, state = CASE WHEN due = ?4 THEN 'claimed' ELSE 'covered' END \
+         WHERE source = ?2 AND duty = ?3 AND state = 'pending' AND due <= ?4",
+    )
+    .bind(job.id.to_string())
+    .bind(source)
+    .bind(duty.name())
+    .bind(newest)
+    .execute(c)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! The projection: log records in, tables out.
+//!
+//! [`Catalog::follow`] may be called at any time and by anyone: records that were applied before are not
+//! applied again, and a catalog that shows another pool, or more than the pool's log holds, is emptied of
+//! what came from the log and filled anew.
+
+use base::{ChunkId, Fault, PointId, SourceId, Timestamp};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{Catalog, at, nanos, odd, small};
+use crate::pool::{Change, Event, Level, Point, Pool};
+use crate::replica::{Doubt, State};
+
+/// Records applied in one transaction: a fsync for each would make rebuilding slow.
+const EVENTS_PER_TRANSACTION: usize = 1024;
+
+/// Where a member's replica stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Its root.
+    pub root: ChunkId,
+    /// When it was last synchronized.
+    pub synced_at: Timestamp,
+}
+
+impl Catalog {
+    /// Applies what the log has and the catalog does not; returns whether that was anything.
+    ///
+    /// # Errors
+    /// The log cannot be read, or the catalog not written.
+    pub(crate) fn follow(&self, pool: &dyn Pool) -> Result<bool, Fault> {
+        let mut applied = self.transact(async |c| applied_to(c, pool).await)?;
+        let before = applied;
+        let mut batch = Vec::new();
+        pool.events_after(applied, &mut |event| {
+            applied = event.seq;
+            batch.push(event);
+            if batch.len() >= EVENTS_PER_TRANSACTION {
+                self.apply(&std::mem::take(&mut batch))?;
+            }
+            Ok(())
+        })?;
+        self.apply(&batch)?;
+        Ok(applied != before)
+    }
+
+    fn apply(&self, events: &[Event]) -> Result<(), Fault> {
+        let Some(last) = events.last() else {
+            return Ok(());
+        };
+        self.transact(async |c| {
+            for event in events {
+                apply_one(c, event).await?;
+            }
+            set_meta(c, "applied_seq", &last.seq.to_string()).await
+        })
+    }
+
+    /// Returns every configuration document.
+    pub(crate) fn configs(&self) -> Result<Vec<(String, String, String)>, Fault> {
+        self.transact(async |c| {
+            sqlx::query_as("SELECT kind, id, json FROM configs")
+                .fetch_all(c)
+                .await
+        })
+    }
+
+    /// Returns the recovery points of one source, or of all, oldest first.
+    pub(crate) fn points(&self, source: Option<&SourceId>) -> Result<Vec<Point>, Fault> {
+        let source = source.map(SourceId::to_string);
+        let rows = self.transact(async |c| {
+            sqlx::query("SELECT * FROM points WHERE ?1 IS NULL OR source = ?1 ORDER BY at, id")
+                .bind(source)
+                .fetch_all(c)
+                .await?
+                .iter()
+                .map(point)
+                .collect()
+        })?;
+        Ok(rows)
+    }
+
+    /// Returns the recovery points whose id begins with `prefix`, at most `limit`.
+    pub(crate) fn points_like(&self, prefix: &str, limit: u32) -> Result<Vec<Point>, Fault> {
+        self.transact(async |c| {
+            sqlx::query(
+                "SELECT * FROM points WHERE substr(id, 1, length(?1)) = ?1 ORDER BY at LIMIT ?2",
+            )
+            .bind(prefix)
+            .bind(limit)
+            .fetch_all(c)
+            .await?
+            .iter()
+            .map(point)
+            .collect()
+        })
+    }
+
+    /// Returns where a member's replica stands, if it has one.
+    pub(crate) fn replica(&self, source: &SourceId) -> Result<Option<Replica>, Fault> {
+        self.transact(async |c| {
+            let row: Option<(Vec<u8>, i64)> =
+                sqlx::query_as("SELECT root, synced_at FROM replicas WHERE source = ?")
+                    .bind(source.to_string())
+                    .fetch_optional(c)
+                    .await?;
+            row.map(|(root, synced_at)| {
+                Ok(Replica {
+                    root: chunk_id(root)?,
+                    synced_at: at(synced_at),
+                })
+            })
+            .transpose()
+        })
+    }
+
+    /// Returns what a replica was doing when that was last written down, and since when.
+    pub(crate) fn replica_state(
+        &self,
+        source: &SourceId,
+    ) -> Result<Option<(State, Timestamp)>, Fault> {
+        self.transact(async |c| {
+            let row: Option<(String, Option<String>, i64)> =
+                sqlx::query_as("SELECT state, doubt, since FROM replica_states WHERE source = ?")
+                    .bind(source.to_string())
+                    .fetch_optional(c)
+                    .await?;
+            row.map(|(state, doubt, since)| {
+                let doubt = match doubt {
+                    Some(name) => Some(Doubt::parse(&name).ok_or_else(|| odd("doubt"))?),
+                    None => None,
+                };
+                let state = State::parse(&state, doubt).ok_or_else(|| odd("state"))?;
+                Ok((state, at(since)))
+            })
+            .transpose()
+        })
+    }
+
+    /// Writes down what a replica is doing.
+    pub(crate) fn set_replica_state(
+        &self,
+        source: &SourceId,
+        state: State,
+        since: Timestamp,
+    ) -> Result<(), Fault> {
+        self.transact(async |c| {
+            sqlx::query("INSERT OR REPLACE INTO replica_states VALUES (?, ?, ?, ?)")
+                .bind(source.to_string())
+                .bind(state.name())
+                .bind(state.doubt().map(Doubt::name))
+                .bind(nanos(since))
+                .execute(c)
+                .await?;
+            Ok(())
+        })
+    }
+}
+
+/// Returns up to where the catalog shows this pool's log, after emptying it if it shows anything else.
+async fn applied_to(c: &mut SqliteConnection, pool: &dyn Pool) -> sqlx::Result<u64> {
+    let id = pool.id().to_string();
+    let shown = meta(c, "store").await?;
+    let applied = match meta(c, "applied_seq").await? {
+        Some(text) => text.parse().map_err(|_| odd("applied_seq"))?,
+        None => 0,
+    };
+    if shown.as_deref() == Some(id.as_str()) && applied <= pool.head() {
+        return Ok(applied);
+    }
+    sqlx::query("DELETE FROM configs").execute(&mut *c).await?;
+    sqlx::query("DELETE FROM points").execute(&mut *c).await?;
+    sqlx::query("DELETE FROM replicas").execute(&mut *c).await?;
+    if shown.is_some_and(|shown| shown != id) {
+        sqlx::query("DELETE FROM replica_states")
+            .execute(&mut *c)
+            .await?;
+        sqlx::query("DELETE FROM occurrences")
+            .execute(&mut *c)
+            .await?;
+        sqlx::query("DELETE FROM plans").execute(&mut *c).await?;
+    }
+    set_meta(c, "store", &id).await?;
+    set_meta(c, "applied_seq", "0").await?;
+    Ok(0)
+}
+
+async fn apply_one(c: &mut SqliteConnection, event: &Event) -> sqlx::Result<()> {
+    match &event.change {
+        Change::Commit {
+            source,
+            root,
+            point,
+        } => {
+            sqlx::query("INSERT OR REPLACE INTO replicas VALUES (?, ?, ?)")
+                .bind(source.to_string())
+                .bind(root.0.to_vec())
+                .bind(nanos(event.at))
+                .execute(&mut *c)
+                .await?;
+            if let Some(point) = point {
+                insert_point(c, point).await?;
+            }
+        }
+        Change::PointDeleted { point } => {
+            sqlx::query("DELETE FROM points WHERE id = ?")
+                .bind(point.to_string())
+                .execute(c)
+                .await?;
+        }
+        Change::Config {
+            kind,
+            id,
+            json: Some(json),
+        } => {
+            sqlx::query("INSERT OR REPLACE INTO configs VALUES (?, ?, ?)")
+                .bind(kind)
+                .bind(id)
+                .bind(String::from_utf8_lossy(json).into_owned())
+                .execute(c)
+                .await?;
+        }
+        Change::Config {
+            kind,
+            id,
+            json: None,
+        } => {
+            sqlx::query("DELETE FROM configs WHERE kind = ? AND id = ?")
+                .bind(kind)
+                .bind(id)
+                .execute(c)
+                .await?;
+        }
+        Change::Other => {}
+    }
+    Ok(())
+}
+
+async fn insert_point(c: &mut SqliteConnection, point: &Point) -> sqlx::Result<()> {
+    sqlx::query("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(point.id.to_string())
+        .bind(point.source.to_string())
+        .bind(&point.group)
+        .bind(point.previous.map(|id| id.to_string()))
+        .bind(point.root.0.to_vec())
+        .bind(nanos(point.at))
+        .bind(match point.level {
+            Level::Crash => 1_i64,
+            Level::FileSystem => 2,
+            Level::Application => 3,
+        })
+        .bind(small(point.warnings))
+        .bind(small(point.entries))
+        .bind(small(point.files))
+        .bind(small(point.bytes))
+        .bind(small(point.changed))
+        .bind(small(point.new_bytes))
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+fn point(row: &SqliteRow) -> sqlx::Result<Point> {
+    let text = |column: &'static str| row.try_get::<String, _>(column);
+    let number = |column: &'static str| {
+        let n: i64 = row.try_get(column)?;
+        u64::try_from(n).map_err(|_| odd(column))
+    };
+    Ok(Point {
+        id: text("id")?.parse::<PointId>().map_err(|_| odd("id"))?,
+        source: text("source")?.parse().map_err(|_| odd("source"))?,
+        group: text("grouped")?,
+        previous: match row.try_get::<Option<String>, _>("previous")? {
+            Some(id) => Some(id.parse().map_err(|_| odd("previous"))?),
+            None => None,
+        },
+        root: chunk_id(row.try_get("root")?)?,
+        at: at(row.try_get("at")?),
+        level: match row.try_get::<i64, _>("level")? {
+            1 => Level::Crash,
+            2 => Level::FileSystem,
+            3 => Level::Application,
+            _ => return Err(odd("level")),
+        },
+        warnings: number("warnings")?,
+        entries: number("entries")?,
+        files: number("files")?,
+        bytes: number("bytes")?,
+        changed: number("changed")?,
+        new_bytes: number("new_bytes")?,
+    })
+}
+
+fn chunk_id(bytes: Vec<u8>) -> sqlx::Result<ChunkId> {
+    let bytes = bytes.try_into().map_err(|_| odd("root"))?;
+    Ok(ChunkId(bytes))
+}
+
+async fn meta(c: &mut SqliteConnection, key: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = ?")
+        .bind(key)
+        .fetch_optional(c)
+        .await
+}
+
+async fn set_meta(c: &mut SqliteConnection, key: &str, value: &str) -> sqlx::Result<()> {
+    sqlx::query("INSERT OR REPLACE INTO meta VALUES (?, ?)")
+        .bind(key)
+        .bind(value)
+        .execute(c)
+        .await?;
+    Ok(())
+}

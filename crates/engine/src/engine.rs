@@ -1,0 +1,235 @@
+//! The engine's door: one object that the server, the console and the command line ask and tell.
+//!
+//! A clone is another handle on the same engine. Calls may come from any thread; those that read take a lock
+//! for a moment, those that decide append to the pool's log first and then look at what it says.
+
+mod groups;
+mod members;
+mod points;
+mod restore;
+mod run;
+mod status;
+mod submit;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use base::{Env, Fault, JobId, MachineId, PointId, fault::Code};
+use jiff::tz::TimeZone;
+
+pub use groups::GroupChange;
+pub use members::{ProtectRequest, Protected, StopProtection};
+pub use points::{Expiring, PointView};
+pub use restore::RestoreRequest;
+pub use status::{Health, JobQuery, MemberStatus, Status};
+
+use crate::catalog::Catalog;
+use crate::home::Home;
+use crate::jobs::Runner;
+use crate::model::config::{self, Document};
+use crate::model::{Inventory, Machine};
+use crate::pool::{Pool, PoolStatus};
+use crate::replica::{Happening, State};
+use crate::worker::Worker;
+
+/// The subject of alerts about this server.
+pub(crate) const SERVER: &str = "server";
+
+/// What an engine is made of.
+pub struct EngineConfig {
+    /// The data directory, claimed.
+    pub home: Home,
+    /// The pool.
+    pub pool: Arc<dyn Pool>,
+    /// Who carries out orders.
+    pub worker: Arc<dyn Worker>,
+    /// Time and chance.
+    pub env: Env,
+    /// This computer's name.
+    pub host: String,
+    /// This computer's time zone: schedules of new groups are in it.
+    pub zone: TimeZone,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) env: Env,
+    pub(crate) zone: TimeZone,
+    pub(crate) home: Home,
+    pub(crate) pool: Arc<dyn Pool>,
+    pub(crate) worker: Arc<dyn Worker>,
+    pub(crate) catalog: Catalog,
+    pub(crate) runner: Runner,
+    /// This run of the engine, in the jobs it owns.
+    pub(crate) owner: String,
+    /// Jobs that stop now stop because the program does.
+    pub(crate) stopping: AtomicBool,
+    inventory: RwLock<Arc<Inventory>>,
+    /// One follower at a time: records are applied in order.
+    following: Mutex<()>,
+    /// One decision at a time: what it was decided on does not change before it is written down.
+    deciding: Mutex<()>,
+    /// Points that jobs read, each with those jobs: they cannot be deleted.
+    pins: Mutex<BTreeMap<PointId, Vec<JobId>>>,
+}
+
+impl Engine {
+    /// Opens the catalog, brings it up to the pool's log, and calls what a dead process left running interrupted.
+    ///
+    /// # Errors
+    /// - `CatalogVersionNewer`: the catalog, or something in the pool's log, is of a newer Dozo.
+    /// - The pool's own.
+    pub fn open(config: EngineConfig) -> Result<Self, Fault> {
+        let (catalog, opened) = Catalog::open(&config.home.catalog(), &config.env)?;
+        let owner = JobId::random(&config.env).to_string();
+        let inner = Inner {
+            env: config.env,
+            zone: config.zone,
+            home: config.home,
+            pool: config.pool,
+            worker: config.worker,
+            catalog,
+            runner: Runner::default(),
+            owner,
+            stopping: AtomicBool::new(false),
+            inventory: RwLock::default(),
+            following: Mutex::default(),
+            deciding: Mutex::default(),
+            pins: Mutex::default(),
+        };
+        let engine = Self {
+            inner: Arc::new(inner),
+        };
+        engine.follow()?;
+        if let Some(reason) = opened.rebuilt
+            && engine.inner.pool.head() > 0
+        {
+            let fault = Fault::new(Code::CatalogRebuilt).with("reason", reason);
+            engine.inner.catalog.inform(SERVER, &fault, engine.now())?;
+        }
+        engine.interrupt()?;
+        engine.know_this_machine(&config.host)?;
+        Ok(engine)
+    }
+
+    /// Stops every job, waits for them and closes the catalog in order. Jobs that were queued or running are
+    /// interrupted: a scheduler repeats them.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`: it could not be closed; nothing is lost by that.
+    pub fn close(&self) -> Result<(), Fault> {
+        self.inner.stopping.store(true, Ordering::Relaxed);
+        self.inner.runner.stop();
+        self.inner.catalog.close()
+    }
+
+    /// Returns the data directory.
+    pub fn home(&self) -> &Home {
+        &self.inner.home
+    }
+
+    /// Returns everything that is configured.
+    pub fn inventory(&self) -> Arc<Inventory> {
+        let inventory = self.inner.inventory.read();
+        inventory.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns how full the pool is and what it holds.
+    ///
+    /// # Errors
+    /// The pool's own.
+    pub fn pool_status(&self) -> Result<PoolStatus, Fault> {
+        self.inner.pool.status()
+    }
+
+    pub(crate) fn now(&self) -> base::Timestamp {
+        self.inner.env.now()
+    }
+
+    pub(crate) fn pins(&self) -> MutexGuard<'_, BTreeMap<PointId, Vec<JobId>>> {
+        let pins = self.inner.pins.lock();
+        pins.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn deciding(&self) -> MutexGuard<'_, ()> {
+        let deciding = self.inner.deciding.lock();
+        deciding.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings catalog and inventory up to the pool's log.
+    pub(crate) fn follow(&self) -> Result<(), Fault> {
+        let following = self.inner.following.lock();
+        let _following = following.unwrap_or_else(PoisonError::into_inner);
+        self.inner.catalog.follow(self.inner.pool.as_ref())?;
+        let documents = self.inner.catalog.configs()?;
+        let inventory = Arc::new(config::read(&documents)?);
+        let mut shared = self
+            .inner
+            .inventory
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *shared = inventory;
+        Ok(())
+    }
+
+    /// Writes decisions to the log, then follows it.
+    pub(crate) fn put(&self, documents: &[Document]) -> Result<(), Fault> {
+        for document in documents {
+            let json = document.json.as_deref().map(str::as_bytes);
+            self.inner
+                .pool
+                .put_config(document.kind, &document.id, json)?;
+        }
+        self.follow()
+    }
+
+    /// Ends what a dead process left unfinished.
+    fn interrupt(&self) -> Result<(), Fault> {
+        let catalog = &self.inner.catalog;
+        for job in catalog.interrupt_jobs(&self.inner.owner, self.now())? {
+            let Some(source) = job.source.filter(|_| job.kind.is_exclusive()) else {
+                continue;
+            };
+            match self.replica_state(&source)?.0 {
+                State::Creating => self.replica_happening(&source, Happening::SyncEnded)?,
+                State::Checking(_) => self.replica_happening(&source, Happening::CheckEnded)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn know_this_machine(&self, host: &str) -> Result<(), Fault> {
+        let _deciding = self.deciding();
+        if self.inventory().local_machine().is_some() {
+            return Ok(());
+        }
+        let machine = Machine {
+            id: MachineId::random(&self.inner.env),
+            name: host.to_owned(),
+            local: true,
+        };
+        self.put(&[config::machine(&machine)])
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Engine {}", self.inner.home.path().display())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(fault) = self.catalog.close() {
+            tracing::warn!(%fault, "the catalog was not closed in order");
+        }
+    }
+}

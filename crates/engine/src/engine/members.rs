@@ -1,0 +1,364 @@
+//! Members: how a path becomes protected, and how it stops to be.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base::{Fault, GroupId, JobId, MachineId, SourceId, fault::Code};
+
+use super::Engine;
+use crate::jobs::{Cause, JobKind};
+use crate::model::config::{self, Document};
+use crate::model::{FileOptions, Group, Inventory, Member, Source, SourceKind, path_text};
+use crate::replica::Happening;
+
+/// The group that `protect` makes if none is named and there is none.
+const FIRST_GROUP: &str = "default";
+
+/// Paths of this machine to protect.
+#[derive(Clone, Debug, Default)]
+pub struct ProtectRequest {
+    /// Directories or files.
+    pub paths: Vec<PathBuf>,
+    /// The group's name; it is made if there is none of that name. Without one, members stay where they are, and
+    /// new ones join the group called `default`.
+    pub group: Option<String>,
+    /// What to leave out; `None` keeps what members have.
+    pub options: Option<FileOptions>,
+}
+
+/// A path that is protected now.
+#[derive(Clone, Debug)]
+pub struct Protected {
+    /// The source.
+    pub source: Source,
+    /// Its name in words.
+    pub address: String,
+    /// Its group.
+    pub group: Group,
+    /// Whether the group was made for it.
+    pub group_created: bool,
+    /// The job that makes its next recovery point.
+    pub job: JobId,
+}
+
+/// What becomes of a member's recovery points when its protection stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopProtection {
+    /// They stay as they are; the replica becomes inactive.
+    RetainData,
+    /// They are deleted.
+    DeleteData,
+}
+
+/// What a request comes to: what would be written, and about what.
+struct Decision {
+    documents: Vec<Document>,
+    sources: Vec<(Source, GroupId)>,
+    resumed: Vec<SourceId>,
+    created: Option<GroupId>,
+}
+
+impl Engine {
+    /// Protects paths of this machine: makes the group if need be, makes each path a member, and starts the job
+    /// that makes its next recovery point. Asking again is asking for the next point. Either everything is
+    /// decided, or nothing is.
+    ///
+    /// # Errors
+    /// - `SourcePathMissing`, `SourcePathUnreadable`, `SourceInsidePool`.
+    /// - `MemberInOtherGroup`, `GroupNameInvalid`.
+    /// - `ReplicaBusy`: a job works on one of them already.
+    pub fn protect(&self, request: &ProtectRequest) -> Result<Vec<Protected>, Fault> {
+        if request.paths.is_empty() {
+            return Err(Fault::new(Code::UsageError).with("detail", "no path was given"));
+        }
+        let mut paths = Vec::new();
+        for path in &request.paths {
+            let path = self.look_at(path)?;
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        let deciding = self.deciding();
+        let decision = self.decide_protect(paths, request)?;
+        for (source, _) in &decision.sources {
+            self.refuse_busy(&source.id)?;
+        }
+        self.put(&decision.documents)?;
+        drop(deciding);
+        for source in &decision.resumed {
+            let replica = self.inner.catalog.replica(source)?.is_some();
+            self.replica_happening(source, Happening::Resumed(replica))?;
+        }
+        let inventory = self.inventory();
+        let protect = |(source, group): (Source, GroupId)| {
+            let group = &inventory.groups[&group];
+            let job = self.submit_replica(&source.id, JobKind::CreatePoint, Cause::Manual)?;
+            Ok(Protected {
+                address: inventory.address(&source).to_string(),
+                group_created: decision.created == Some(group.id),
+                group: group.clone(),
+                source,
+                job,
+            })
+        };
+        decision.sources.into_iter().map(protect).collect()
+    }
+
+    fn decide_protect(
+        &self,
+        paths: Vec<PathBuf>,
+        request: &ProtectRequest,
+    ) -> Result<Decision, Fault> {
+        let inventory = self.inventory();
+        let machine = self.this_machine(&inventory)?;
+        let mut decision = Decision {
+            documents: Vec::new(),
+            sources: Vec::new(),
+            resumed: Vec::new(),
+            created: None,
+        };
+        let mut joined = None;
+        for path in paths {
+            let source = match inventory.source_at(&machine, &path) {
+                Some(source) => source.clone(),
+                None => self.new_source(machine, path, &mut decision),
+            };
+            let member = inventory.members.get(&source.id);
+            let group = match (member, &request.group) {
+                (Some(member), None) => member.group,
+                (Some(member), Some(name)) => {
+                    stay_in_group(&inventory, &source, member, name)?;
+                    member.group
+                }
+                (None, _) => match joined {
+                    Some(group) => group,
+                    None => *joined.insert(self.group_to_join(
+                        &inventory,
+                        request.group.as_deref(),
+                        &mut decision,
+                    )?),
+                },
+            };
+            let mut wanted = member.cloned().unwrap_or_else(|| Member {
+                source: source.id,
+                group,
+                options: FileOptions::default(),
+                since: self.now(),
+                stopped: false,
+            });
+            if wanted.stopped {
+                wanted.stopped = false;
+                wanted.since = self.now();
+                decision.resumed.push(source.id);
+            }
+            if let Some(options) = &request.options {
+                wanted.options.clone_from(options);
+            }
+            if member != Some(&wanted) {
+                decision.documents.push(config::member(&wanted));
+            }
+            decision.sources.push((source, group));
+        }
+        Ok(decision)
+    }
+
+    fn new_source(&self, machine: MachineId, path: PathBuf, decision: &mut Decision) -> Source {
+        let source = Source {
+            id: SourceId::random(&self.inner.env),
+            machine,
+            kind: SourceKind::Files,
+            path,
+        };
+        decision.documents.push(config::source(&source));
+        source
+    }
+
+    fn group_to_join(
+        &self,
+        inventory: &Inventory,
+        name: Option<&str>,
+        decision: &mut Decision,
+    ) -> Result<GroupId, Fault> {
+        let name = name.unwrap_or(FIRST_GROUP);
+        if let Ok(group) = inventory.resolve_group(name) {
+            return Ok(group.id);
+        }
+        let group = self.new_group(name, self.standard_policy())?;
+        decision.documents.insert(0, config::group(&group));
+        decision.created = Some(group.id);
+        Ok(group.id)
+    }
+
+    /// Makes sources members of a group, or moves them there with their points. What is a path of this machine
+    /// and no source yet becomes one.
+    ///
+    /// # Errors
+    /// `GroupUnknown`, `SourceUnknown`, `SourceAmbiguous`, or the pool's own.
+    pub fn add_members(&self, group: &str, sources: &[String]) -> Result<Vec<Source>, Fault> {
+        let _deciding = self.deciding();
+        let inventory = self.inventory();
+        let group = inventory.resolve_group(group)?.id;
+        let machine = self.this_machine(&inventory)?;
+        let mut decision = Decision {
+            documents: Vec::new(),
+            sources: Vec::new(),
+            resumed: Vec::new(),
+            created: None,
+        };
+        for text in sources {
+            let source = match inventory.resolve_source(text) {
+                Ok(source) => source.clone(),
+                Err(fault) if fault.code == Code::SourceUnknown && text.starts_with('/') => {
+                    let path = self.look_at(Path::new(text))?;
+                    match inventory.source_at(&machine, &path) {
+                        Some(source) => source.clone(),
+                        None => self.new_source(machine, path, &mut decision),
+                    }
+                }
+                Err(fault) => return Err(fault),
+            };
+            let mut member = inventory
+                .members
+                .get(&source.id)
+                .cloned()
+                .unwrap_or(Member {
+                    source: source.id,
+                    group,
+                    options: FileOptions::default(),
+                    since: self.now(),
+                    stopped: false,
+                });
+            if member.stopped {
+                member.stopped = false;
+                member.since = self.now();
+                decision.resumed.push(source.id);
+            }
+            member.group = group;
+            decision.documents.push(config::member(&member));
+            decision.sources.push((source, group));
+        }
+        self.put(&decision.documents)?;
+        for source in &decision.resumed {
+            let replica = self.inner.catalog.replica(source)?.is_some();
+            self.replica_happening(source, Happening::Resumed(replica))?;
+        }
+        Ok(decision.sources.into_iter().map(|(s, _)| s).collect())
+    }
+
+    /// Stops the protection of members of a group.
+    ///
+    /// # Errors
+    /// `GroupUnknown`, `SourceUnknown`, `SourceAmbiguous`, `MemberUnknown`, `ReplicaBusy`, and, when data is to be
+    /// deleted, `PointInUse`.
+    pub fn remove_members(
+        &self,
+        group: &str,
+        sources: &[String],
+        stop: StopProtection,
+    ) -> Result<Vec<Source>, Fault> {
+        let _deciding = self.deciding();
+        let inventory = self.inventory();
+        let group = inventory.resolve_group(group)?;
+        let mut leaving = Vec::new();
+        for text in sources {
+            let source = inventory.resolve_source(text)?;
+            match inventory.members.get(&source.id) {
+                Some(member) if member.group == group.id => {}
+                _ => {
+                    return Err(Fault::new(Code::MemberUnknown)
+                        .with("source", inventory.address(source))
+                        .with("group", &group.name));
+                }
+            }
+            self.refuse_busy(&source.id)?;
+            leaving.push(source.clone());
+        }
+        for source in &leaving {
+            match stop {
+                StopProtection::RetainData => self.retire(&inventory, source)?,
+                StopProtection::DeleteData => self.forget(source)?,
+            }
+            self.inner.catalog.unplan(&source.id, None)?;
+            let subject = source.id.to_string();
+            self.inner.catalog.settle_all(&subject, self.now())?;
+        }
+        Ok(leaving)
+    }
+
+    fn retire(&self, inventory: &Arc<Inventory>, source: &Source) -> Result<(), Fault> {
+        let mut member = inventory.members[&source.id].clone();
+        member.stopped = true;
+        self.put(&[config::member(&member)])?;
+        self.replica_happening(&source.id, Happening::Stopped)
+    }
+
+    fn forget(&self, source: &Source) -> Result<(), Fault> {
+        for point in self.inner.catalog.points(Some(&source.id))? {
+            self.delete_unpinned(&point)?;
+        }
+        self.put(&[
+            config::no_member(&source.id),
+            config::doubt(&source.id, None),
+            config::no_source(&source.id),
+        ])
+    }
+
+    pub(super) fn this_machine(&self, inventory: &Inventory) -> Result<MachineId, Fault> {
+        let machine = inventory.local_machine().map(|machine| machine.id);
+        machine.ok_or_else(|| {
+            Fault::new(Code::Internal).with("detail", "this machine is not in the inventory")
+        })
+    }
+
+    /// Says whether a path of this machine can be protected, and returns it absolute and without symbolic links.
+    fn look_at(&self, path: &Path) -> Result<PathBuf, Fault> {
+        let refused = |e: io::Error| match e.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Fault::new(Code::SourcePathMissing)
+                    .with("path", path_text(path))
+                    .because(e)
+            }
+            _ => Fault::new(Code::SourcePathUnreadable)
+                .with("path", path_text(path))
+                .with("reason", &e)
+                .because(e),
+        };
+        let real = path.canonicalize().map_err(refused)?;
+        let home = self.inner.home.path();
+        if real.starts_with(home) {
+            return Err(Fault::new(Code::SourceInsidePool)
+                .with("path", path_text(path))
+                .with("pool", path_text(home)));
+        }
+        let metadata = real.metadata().map_err(refused)?;
+        if metadata.is_dir() {
+            real.read_dir().map_err(refused)?;
+        } else if metadata.is_file() {
+            std::fs::File::open(&real).map_err(refused)?;
+        } else {
+            return Err(Fault::new(Code::SourcePathUnreadable)
+                .with("path", path_text(path))
+                .with("reason", "it is neither a directory nor a regular file"));
+        }
+        Ok(real)
+    }
+}
+
+fn stay_in_group(
+    inventory: &Inventory,
+    source: &Source,
+    member: &Member,
+    name: &str,
+) -> Result<(), Fault> {
+    let is_there = inventory
+        .groups
+        .get(&member.group)
+        .filter(|group| group.name != name && group.id.to_string() != name);
+    match is_there {
+        None => Ok(()),
+        Some(group) => Err(Fault::new(Code::MemberInOtherGroup)
+            .with("source", inventory.address(source))
+            .with("group", &group.name)),
+    }
+}

@@ -1,0 +1,204 @@
+//! Recovery points: found, shown with the date they expire, held, deleted.
+
+use std::collections::HashMap;
+
+use base::retention::{self, Verdict};
+use base::{Fault, PointId, SourceId, Timestamp, fault::Code};
+
+use super::Engine;
+use crate::jobs::{Cause, JobKind, JobReport, JobSpec};
+use crate::model::{Source, config};
+use crate::pool::Point;
+
+/// How many candidates an ambiguous name lists.
+const CANDIDATES_MAX: u32 = 8;
+
+/// When a point's time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiring {
+    /// At this time, as things are.
+    At(Timestamp),
+    /// When there is a newer one.
+    WhenNotNewest,
+    /// At the next look: no rule keeps it.
+    Due,
+    /// Not while it is held, or while its source is not protected.
+    Never,
+}
+
+/// A recovery point as it is shown.
+#[derive(Clone, Debug)]
+pub struct PointView {
+    /// The point.
+    pub point: Point,
+    /// Its source's name in words.
+    pub address: String,
+    /// When its time is over.
+    pub expires: Expiring,
+    /// Whether somebody holds it.
+    pub held: bool,
+}
+
+impl Engine {
+    /// Returns the recovery points of one source, or of all, oldest first.
+    ///
+    /// # Errors
+    /// `SourceUnknown`, `SourceAmbiguous`.
+    pub fn points(&self, source: Option<&str>) -> Result<Vec<PointView>, Fault> {
+        let inventory = self.inventory();
+        let source = match source {
+            Some(text) => Some(inventory.resolve_source(text)?.id),
+            None => None,
+        };
+        self.show(self.inner.catalog.points(source.as_ref())?)
+    }
+
+    /// Finds the recovery point of that id, or of the only id that begins so.
+    ///
+    /// # Errors
+    /// `PointUnknown`, `PointAmbiguous`.
+    pub fn point(&self, text: &str) -> Result<PointView, Fault> {
+        let point = self.find_point(text)?;
+        let mut views = self.show(vec![point])?;
+        Ok(views.remove(0))
+    }
+
+    pub(super) fn find_point(&self, text: &str) -> Result<Point, Fault> {
+        let unknown = || Fault::new(Code::PointUnknown).with("point", text);
+        let prefix = text.to_ascii_lowercase();
+        if prefix.is_empty() {
+            return Err(unknown());
+        }
+        let mut found = self.inner.catalog.points_like(&prefix, CANDIDATES_MAX)?;
+        match found.len() {
+            0 => Err(unknown()),
+            1 => Ok(found.remove(0)),
+            _ => {
+                let ids: Vec<String> = found.iter().map(|p| p.id.to_string()).collect();
+                Err(Fault::new(Code::PointAmbiguous)
+                    .with("point", text)
+                    .with("matches", ids.join(", ")))
+            }
+        }
+    }
+
+    /// Returns the newest recovery point of a source that is not later than `until`.
+    ///
+    /// # Errors
+    /// `SourceWithoutPoints`.
+    pub(super) fn newest_point(
+        &self,
+        source: &Source,
+        until: Option<Timestamp>,
+    ) -> Result<Point, Fault> {
+        let points = self.inner.catalog.points(Some(&source.id))?;
+        let mut points = points.into_iter().rev();
+        points
+            .find(|point| until.is_none_or(|until| point.at <= until))
+            .ok_or_else(|| {
+                Fault::new(Code::SourceWithoutPoints)
+                    .with("source", self.inventory().address(source))
+            })
+    }
+
+    /// Deletes a recovery point: the log first, then its object. Its space comes back when the pool collects.
+    ///
+    /// # Errors
+    /// `PointUnknown`, `PointAmbiguous`; `PointInUse` while it is being restored or held.
+    pub fn delete_point(&self, text: &str) -> Result<PointView, Fault> {
+        let _deciding = self.deciding();
+        let view = self.point(text)?;
+        let point = &view.point;
+        if view.held {
+            return Err(in_use(point, "-"));
+        }
+        self.record(
+            JobKind::DeletePoint,
+            Some(point.source),
+            JobSpec::DeletePoint(point.id),
+            Cause::Manual,
+            || {
+                self.delete_unpinned(point)?;
+                Ok(JobReport::Deleted(vec![point.id]))
+            },
+        )?;
+        Ok(view)
+    }
+
+    /// Deletes a point that nobody reads, and keeps anybody from beginning to meanwhile.
+    pub(crate) fn delete_unpinned(&self, point: &Point) -> Result<(), Fault> {
+        let pins = self.pins();
+        if let Some(job) = pins.get(&point.id).and_then(|jobs| jobs.first()) {
+            return Err(in_use(point, &job.to_string()));
+        }
+        self.inner.pool.delete_point(&point.id)?;
+        drop(pins);
+        self.follow()
+    }
+
+    /// Holds a point, so that it neither expires nor is deleted, or lets it go.
+    ///
+    /// # Errors
+    /// `PointUnknown`, `PointAmbiguous`, or the pool's own.
+    pub fn hold_point(&self, text: &str, reason: Option<&str>) -> Result<PointView, Fault> {
+        let _deciding = self.deciding();
+        let point = self.find_point(text)?;
+        self.put(&[config::hold(&point.id, reason)])?;
+        self.point(text)
+    }
+
+    fn show(&self, points: Vec<Point>) -> Result<Vec<PointView>, Fault> {
+        let inventory = self.inventory();
+        let mut verdicts: HashMap<SourceId, HashMap<PointId, Expiring>> = HashMap::new();
+        let mut views = Vec::with_capacity(points.len());
+        for point in points {
+            if !verdicts.contains_key(&point.source) {
+                verdicts.insert(point.source, self.expirations(&point.source)?);
+            }
+            let held = inventory.holds.contains(&point.id);
+            let expires = match held {
+                true => Expiring::Never,
+                false => verdicts[&point.source]
+                    .get(&point.id)
+                    .copied()
+                    .unwrap_or(Expiring::Never),
+            };
+            views.push(PointView {
+                address: inventory.address_of(&point.source),
+                expires,
+                held,
+                point,
+            });
+        }
+        Ok(views)
+    }
+
+    /// Returns when each of a source's points expires, as things are.
+    fn expirations(&self, source: &SourceId) -> Result<HashMap<PointId, Expiring>, Fault> {
+        let inventory = self.inventory();
+        let Some((_, group)) = inventory.member(source).filter(|(m, _)| !m.stopped) else {
+            return Ok(HashMap::new());
+        };
+        let points = self.inner.catalog.points(Some(source))?;
+        let dated: Vec<_> = points.iter().map(|point| (point.id, point.at)).collect();
+        let policy = &group.policy;
+        let now = self.inner.pool.retention_now();
+        let verdicts = retention::plan(&dated, &policy.retention, now, policy.zone());
+        let expiring = |verdict| match verdict {
+            Verdict::Expire => Expiring::Due,
+            Verdict::Keep {
+                expires_at: Some(at),
+                ..
+            } => Expiring::At(at),
+            Verdict::Keep { .. } => Expiring::WhenNotNewest,
+        };
+        let verdicts = verdicts.into_iter();
+        Ok(verdicts.map(|(id, v)| (id, expiring(v))).collect())
+    }
+}
+
+pub(super) fn in_use(point: &Point, job: &str) -> Fault {
+    Fault::new(Code::PointInUse)
+        .with("point", point.id)
+        .with("job", job)
+}

@@ -1,0 +1,329 @@
+//! What happens when a job's turn comes.
+//!
+//! One function for each kind of job gives the worker its order and draws the consequences: the replica's state,
+//! the alerts, the points whose time is over. A worker that panics fails its job and nothing else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use base::{Fault, Kind, Lang, SourceId, Timestamp, fault::Code};
+
+use super::Engine;
+use crate::jobs::{
+    Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, Step, close_step,
+};
+use crate::model::{FileOptions, config, path_text};
+use crate::replica::{self, Doubt, Happening, State};
+use crate::worker::{BackupOrder, CheckOrder, CheckReport, PointOrder};
+
+impl Engine {
+    /// Runs one job to its end.
+    pub(super) fn run(&self, context: &JobContext) {
+        let now = self.now();
+        let job = context.update(|job| {
+            job.state = JobState::Running;
+            job.started_at = Some(now);
+            job.lease_until = now + crate::jobs::LEASE;
+        });
+        let begun = self.inner.catalog.update_job(&job);
+        let result = begun
+            .and_then(|()| context.stop_if_cancelled())
+            .and_then(|()| {
+                catch_unwind(AssertUnwindSafe(|| self.perform(&job, context))).unwrap_or_else(
+                    |_| Err(Fault::new(Code::Internal).with("detail", "the job's worker panicked")),
+                )
+            });
+        self.finish(context, result);
+    }
+
+    fn perform(&self, job: &Job, context: &JobContext) -> Result<JobReport, Fault> {
+        context.step(Step::Prepare);
+        match (&job.spec, job.source) {
+            (JobSpec::Replica, Some(source)) if job.kind == JobKind::Check => {
+                self.check_replica(&source, context)
+            }
+            (JobSpec::Replica, Some(source)) => self.synchronize(&source, job.kind, context),
+            (JobSpec::Restore { .. }, Some(_)) => self.perform_restore(job, context),
+            (JobSpec::Expire, source) => {
+                context.step(Step::Expire);
+                self.expire(source.as_ref()).map(JobReport::Deleted)
+            }
+            _ => Err(Fault::new(Code::Internal).with("detail", "a job without what it is about")),
+        }
+    }
+
+    fn synchronize(
+        &self,
+        source: &SourceId,
+        kind: JobKind,
+        context: &JobContext,
+    ) -> Result<JobReport, Fault> {
+        let order = self.backup_order(source, kind != JobKind::Synchronize)?;
+        self.replica_happening(source, Happening::SyncStarted)?;
+        let result = self.inner.worker.backup(&order, context);
+        let followed = self.follow();
+        let report = match result {
+            Ok(report) => report,
+            Err(fault) => {
+                self.replica_happening(source, Happening::SyncEnded)?;
+                self.doubt_if_damaged(source, &fault)?;
+                return Err(fault);
+            }
+        };
+        followed?;
+        self.replica_happening(source, Happening::SyncDone)?;
+        if order.point.is_some() {
+            if report.point.is_none() {
+                return Err(
+                    Fault::new(Code::Internal).with("detail", "the worker made no recovery point")
+                );
+            }
+            self.expire_after_point(source);
+        }
+        Ok(JobReport::Backup(report))
+    }
+
+    fn check_replica(&self, source: &SourceId, context: &JobContext) -> Result<JobReport, Fault> {
+        let order = CheckOrder {
+            backup: self.backup_order(source, false)?,
+        };
+        self.replica_happening(source, Happening::CheckStarted)?;
+        let mut result = self.inner.worker.check(&order, context);
+        if let Err(fault) = &result
+            && fault.kind() == Kind::Damaged
+        {
+            // The replica cannot even be read: it is made anew, from a full read of the source.
+            tracing::warn!(%fault, "a replica cannot be read and is made anew");
+            result = self.make_anew(&order, context);
+        }
+        let followed = self.follow();
+        match result {
+            Ok(report) => {
+                followed?;
+                self.replica_happening(source, Happening::CheckPassed)?;
+                Ok(JobReport::Check(report))
+            }
+            Err(fault) => {
+                self.replica_happening(source, Happening::CheckEnded)?;
+                self.doubt_if_damaged(source, &fault)?;
+                Err(fault)
+            }
+        }
+    }
+
+    fn make_anew(&self, order: &CheckOrder, context: &JobContext) -> Result<CheckReport, Fault> {
+        let order = BackupOrder {
+            previous: None,
+            ..order.backup.clone()
+        };
+        let report = self.inner.worker.backup(&order, context)?;
+        Ok(CheckReport {
+            entries: report.entries,
+            bytes: report.bytes_read,
+            differences: report.entries,
+            changed: report.changed,
+            new_bytes: report.new_bytes,
+        })
+    }
+
+    fn backup_order(&self, source: &SourceId, with_point: bool) -> Result<BackupOrder, Fault> {
+        let inventory = self.inventory();
+        let unknown = || Fault::new(Code::SourceUnknown).with("source", source);
+        let found = inventory.sources.get(source).ok_or_else(unknown)?;
+        let (member, group) = inventory.member(source).ok_or_else(unknown)?;
+        Ok(BackupOrder {
+            source: *source,
+            kind: found.kind,
+            path: found.path.clone(),
+            address: inventory.address(found).full(),
+            options: without_home(&member.options, &found.path, self.inner.home.path()),
+            previous: self.inner.catalog.replica(source)?.map(|r| r.root),
+            point: with_point.then(|| PointOrder {
+                group: group.name.clone(),
+            }),
+        })
+    }
+
+    /// Writes down how a job ended, tells those who watch, and opens or closes alerts.
+    fn finish(&self, context: &JobContext, result: Result<JobReport, Fault>) {
+        let now = self.now();
+        let stopping = self.inner.stopping.load(Ordering::Relaxed);
+        let mut over = context.job();
+        over.ended_at = Some(now);
+        close_step(&mut over, now);
+        (over.state, over.report, over.fault) = match result {
+            Ok(report) if over.warning_count == 0 => (JobState::Succeeded, Some(report), None),
+            Ok(report) => (JobState::SucceededWithWarnings, Some(report), None),
+            Err(fault) if fault.code == Code::JobCancelled && stopping => {
+                let fault = Fault::new(Code::JobInterrupted).with("job", over.id);
+                (JobState::Interrupted, None, Some(fault))
+            }
+            Err(fault) if fault.code == Code::JobCancelled => {
+                (JobState::Cancelled, None, Some(fault))
+            }
+            Err(fault) => (JobState::Failed, None, Some(fault)),
+        };
+        // The row first: whoever is woken may look there.
+        if let Err(fault) = self.inner.catalog.finish_job(&over) {
+            tracing::error!(job = %over.id, %fault, "a job's end was not written down");
+        }
+        if let Err(fault) = self.alert_about(&over, now) {
+            tracing::error!(job = %over.id, %fault, "an alert was not written down");
+        }
+        context.update(|job| *job = over);
+    }
+
+    fn alert_about(&self, job: &Job, now: Timestamp) -> Result<(), Fault> {
+        let (Some(source), true) = (&job.source, job.kind.is_exclusive()) else {
+            return Ok(());
+        };
+        let inventory = self.inventory();
+        let catalog = &self.inner.catalog;
+        let (subject, address) = (source.to_string(), inventory.address_of(source));
+        match job.state {
+            JobState::Failed => {
+                let group = inventory
+                    .member(source)
+                    .map(|(_, group)| group.name.clone());
+                let reason = job.fault.as_ref().map(|fault| fault.what(Lang::En));
+                let fault = Fault::new(Code::MemberFailed)
+                    .with("source", address)
+                    .with("group", group.unwrap_or_default())
+                    .with("reason", reason.unwrap_or_default());
+                return catalog.raise(&subject, &fault, now);
+            }
+            JobState::SucceededWithWarnings => {
+                let fault = Fault::new(Code::ProtectionWarnings)
+                    .with("source", address)
+                    .with("count", job.warning_count);
+                catalog.raise(&subject, &fault, now)?;
+            }
+            JobState::Succeeded => catalog.settle(&subject, Code::ProtectionWarnings, now)?,
+            _ => return Ok(()),
+        }
+        catalog.settle(&subject, Code::MemberFailed, now)
+    }
+
+    fn doubt_if_damaged(&self, source: &SourceId, fault: &Fault) -> Result<(), Fault> {
+        match fault.kind() {
+            Kind::Damaged => self.replica_happening(source, Happening::Doubted(Doubt::Damaged)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns where a replica stands, and since when if that was written down. What the log says of it wins.
+    pub(crate) fn replica_state(
+        &self,
+        source: &SourceId,
+    ) -> Result<(State, Option<Timestamp>), Fault> {
+        let inventory = self.inventory();
+        let is_there = self.inner.catalog.replica(source)?.is_some();
+        let written = self.inner.catalog.replica_state(source)?;
+        let stopped = inventory.members.get(source).is_none_or(|m| m.stopped);
+        let state = match written.map(|(state, _)| state) {
+            _ if stopped => State::Inactive,
+            Some(State::Pending) | None if is_there => match inventory.doubts.get(source) {
+                Some(doubt) => State::Inconsistent(*doubt),
+                None => State::Ok,
+            },
+            None => State::Pending,
+            Some(State::Ok | State::Inconsistent(_) | State::Checking(_)) if !is_there => {
+                State::Missing
+            }
+            Some(state) => state,
+        };
+        Ok((state, written.map(|(_, since)| since)))
+    }
+
+    /// Moves a replica's state, writes it down and says what has to be said about it.
+    pub(crate) fn replica_happening(
+        &self,
+        source: &SourceId,
+        happening: Happening,
+    ) -> Result<(), Fault> {
+        let before = match happening {
+            // The member is configured again by now; what it resumes from is not.
+            Happening::Resumed(_) => State::Inactive,
+            Happening::Stopped => State::Ok,
+            _ => self.replica_state(source)?.0,
+        };
+        let after = replica::next(before, happening).map_err(|refused| {
+            Fault::new(Code::ReplicaInconsistent)
+                .with("source", self.inventory().address_of(source))
+                .with("since", self.now())
+                .with("reason", refused)
+        })?;
+        let now = self.now();
+        if after == before && self.inner.catalog.replica_state(source)?.is_some() {
+            return Ok(());
+        }
+        self.inner.catalog.set_replica_state(source, after, now)?;
+        self.write_doubt(source, after)?;
+        let subject = source.to_string();
+        match after {
+            State::Inconsistent(doubt) => {
+                let fault = Fault::new(Code::ReplicaInconsistent)
+                    .with("source", self.inventory().address_of(source))
+                    .with("since", now)
+                    .with("reason", doubt.reason());
+                self.inner.catalog.raise(&subject, &fault, now)
+            }
+            State::Ok => {
+                let code = Code::ReplicaInconsistent;
+                self.inner.catalog.settle(&subject, code, now)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write_doubt(&self, source: &SourceId, state: State) -> Result<(), Fault> {
+        let written = self.inventory().doubts.get(source).copied();
+        let doubt = match state {
+            State::Inconsistent(doubt) => Some(doubt),
+            State::Ok | State::Pending => None,
+            // Nothing is proven yet.
+            _ => written,
+        };
+        match doubt == written {
+            true => Ok(()),
+            false => self.put(&[config::doubt(source, doubt)]),
+        }
+    }
+
+    fn expire_after_point(&self, source: &SourceId) {
+        let due = self.expiry_plan(source).map(|plan| !plan.points.is_empty());
+        let expired = due.and_then(|due| match due {
+            true => self.record(
+                JobKind::Expire,
+                Some(*source),
+                JobSpec::Expire,
+                Cause::Schedule,
+                || self.expire(Some(source)).map(JobReport::Deleted),
+            ),
+            false => Ok(()),
+        });
+        if let Err(fault) = expired {
+            // The point is made; the daily round tries again.
+            tracing::warn!(%source, %fault, "expiry after a point failed");
+        }
+    }
+}
+
+/// Leaves the data directory out of a source that holds it: a pool that protects itself never ends.
+fn without_home(options: &FileOptions, source: &Path, home: &Path) -> FileOptions {
+    let mut options = options.clone();
+    if let Ok(inside) = home.strip_prefix(source)
+        && !inside.as_os_str().is_empty()
+    {
+        let mut pattern = String::from("/");
+        for c in path_text(inside).chars() {
+            if matches!(c, '*' | '?' | '[' | ']' | '\\' | '!' | '#' | ' ') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        options.excludes.push(pattern);
+    }
+    options
+}

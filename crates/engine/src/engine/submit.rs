@@ -1,0 +1,266 @@
+//! Jobs asked for, listed, watched, stopped.
+
+use std::sync::Arc;
+
+use base::{Fault, JobId, SourceId, fault::Code};
+
+use super::{Engine, JobQuery};
+use crate::catalog::JobFilter;
+use crate::jobs::{
+    Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, JobWatch, Live, Progress,
+};
+use crate::replica::State;
+
+/// How many candidates an ambiguous name lists.
+const CANDIDATES_MAX: u32 = 8;
+
+impl Engine {
+    /// Starts a synchronization.
+    ///
+    /// # Errors
+    /// `SourceUnknown`, `SourceAmbiguous`, `MemberUnknown` if it is not protected, `ReplicaBusy`.
+    pub fn sync(&self, source: &str) -> Result<JobId, Fault> {
+        let source = self.inventory().resolve_source(source)?.id;
+        self.submit_replica(&source, JobKind::Synchronize, Cause::Manual)
+    }
+
+    /// Starts a synchronization that ends in a recovery point.
+    ///
+    /// # Errors
+    /// As [`Self::sync`].
+    pub fn create_point(&self, source: &str) -> Result<JobId, Fault> {
+        let source = self.inventory().resolve_source(source)?.id;
+        self.submit_replica(&source, JobKind::CreatePoint, Cause::Manual)
+    }
+
+    /// Starts a consistency check: everything is read and compared, and the replica repaired.
+    ///
+    /// # Errors
+    /// As [`Self::sync`]; `ReplicaMissing` if there is nothing to check yet.
+    pub fn check(&self, source: &str) -> Result<JobId, Fault> {
+        let source = self.inventory().resolve_source(source)?.id;
+        self.submit_replica(&source, JobKind::Check, Cause::Manual)
+    }
+
+    /// Returns jobs, newest first, with the progress of those that run and without their warnings.
+    ///
+    /// # Errors
+    /// `SourceUnknown`, `SourceAmbiguous`.
+    pub fn jobs(&self, query: &JobQuery) -> Result<Vec<Job>, Fault> {
+        let source = match &query.source {
+            Some(text) => Some(self.inventory().resolve_source(text)?.id),
+            None => None,
+        };
+        let filter = JobFilter {
+            source,
+            unfinished: query.unfinished,
+            limit: query.limit,
+        };
+        let mut jobs = self.inner.catalog.jobs(&filter)?;
+        for job in &mut jobs {
+            if let Some(live) = self.inner.runner.find(&job.id) {
+                *job = live.snapshot().1;
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Finds the job of that id, or of the only id that begins so, with steps and warnings.
+    ///
+    /// # Errors
+    /// `JobUnknown`, `JobAmbiguous`.
+    pub fn job(&self, text: &str) -> Result<Job, Fault> {
+        let unknown = || Fault::new(Code::JobUnknown).with("job", text);
+        let prefix = text.to_ascii_lowercase();
+        if prefix.is_empty() {
+            return Err(unknown());
+        }
+        let mut found = self.inner.catalog.jobs_like(&prefix, CANDIDATES_MAX)?;
+        match found.len() {
+            0 => Err(unknown()),
+            1 => {
+                let job = found.remove(0);
+                let live = self.inner.runner.find(&job.id);
+                Ok(live.map_or(job, |live| live.snapshot().1))
+            }
+            _ => {
+                let ids: Vec<String> = found.iter().map(|job| job.id.to_string()).collect();
+                Err(Fault::new(Code::JobAmbiguous)
+                    .with("job", text)
+                    .with("matches", ids.join(", ")))
+            }
+        }
+    }
+
+    /// Watches a job.
+    ///
+    /// # Errors
+    /// `JobUnknown`.
+    pub fn watch(&self, id: &JobId) -> Result<JobWatch, Fault> {
+        if let Some(live) = self.inner.runner.find(id) {
+            return Ok(JobWatch::live(live));
+        }
+        Ok(JobWatch::over(self.job(&id.to_string())?))
+    }
+
+    /// Tells a job to stop; it does within a second or so. Nothing happens to one that is over.
+    ///
+    /// # Errors
+    /// `JobUnknown`, `JobAmbiguous`.
+    pub fn cancel_job(&self, text: &str) -> Result<Job, Fault> {
+        let job = self.job(text)?;
+        if let Some(live) = self.inner.runner.find(&job.id) {
+            live.cancel();
+            return Ok(live.snapshot().1);
+        }
+        Ok(job)
+    }
+
+    /// Waits until no job is queued or running.
+    pub fn wait_idle(&self) {
+        self.inner.runner.wait_idle();
+    }
+
+    pub(crate) fn submit_replica(
+        &self,
+        source: &SourceId,
+        kind: JobKind,
+        cause: Cause,
+    ) -> Result<JobId, Fault> {
+        let job = self.replica_job(source, kind, cause)?;
+        match self.inner.catalog.insert_job(&job, &self.inner.owner)? {
+            Ok(()) => Ok(self.launch(job)),
+            Err(other) => Err(self.busy(source, &other)),
+        }
+    }
+
+    /// Returns the job that would do this to a member's replica; the first one of all is its creation.
+    pub(crate) fn replica_job(
+        &self,
+        source: &SourceId,
+        kind: JobKind,
+        cause: Cause,
+    ) -> Result<Job, Fault> {
+        let inventory = self.inventory();
+        let member = inventory.member(source).filter(|(m, _)| !m.stopped);
+        if member.is_none() {
+            return Err(Fault::new(Code::MemberUnknown)
+                .with("source", inventory.address_of(source))
+                .with("group", "-"));
+        }
+        let state = self.replica_state(source)?.0;
+        let is_there = !matches!(state, State::Pending | State::Creating | State::Missing);
+        let kind = match kind {
+            JobKind::CreatePoint if !is_there => JobKind::Protect,
+            JobKind::Protect if is_there => JobKind::CreatePoint,
+            JobKind::Check if !is_there => {
+                return Err(
+                    Fault::new(Code::ReplicaMissing).with("source", inventory.address_of(source))
+                );
+            }
+            kind => kind,
+        };
+        Ok(self.new_job(kind, Some(*source), JobSpec::Replica, cause))
+    }
+
+    pub(crate) fn new_job(
+        &self,
+        kind: JobKind,
+        source: Option<SourceId>,
+        spec: JobSpec,
+        cause: Cause,
+    ) -> Job {
+        let now = self.now();
+        Job {
+            id: JobId::random(&self.inner.env),
+            kind,
+            source,
+            spec,
+            cause,
+            state: JobState::Queued,
+            queued_at: now,
+            started_at: None,
+            ended_at: None,
+            lease_until: now,
+            retry_of: None,
+            steps: Vec::new(),
+            progress: Progress::default(),
+            warning_count: 0,
+            warnings: Vec::new(),
+            fault: None,
+            report: None,
+        }
+    }
+
+    /// Gives a job that is written down to the runner.
+    pub(crate) fn launch(&self, job: Job) -> JobId {
+        let id = job.id;
+        let live = self.live(job);
+        let engine = self.clone();
+        let task = Box::new(move |context: &JobContext| engine.run(context));
+        self.inner.runner.submit(id, live, task);
+        id
+    }
+
+    /// Returns a job in memory whose row follows it.
+    pub(crate) fn live(&self, job: Job) -> Arc<Live> {
+        let inner = Arc::downgrade(&self.inner);
+        let persist = Box::new(move |job: &Job| {
+            let Some(inner) = inner.upgrade() else { return };
+            if let Err(fault) = inner.catalog.update_job(job) {
+                tracing::warn!(job = %job.id, %fault, "a job's progress was not written down");
+            }
+        });
+        Arc::new(Live::new(job, self.inner.env.clone(), Some(persist)))
+    }
+
+    /// Does something at once, in this thread, that is a job in the books.
+    pub(crate) fn record(
+        &self,
+        kind: JobKind,
+        source: Option<SourceId>,
+        spec: JobSpec,
+        cause: Cause,
+        work: impl FnOnce() -> Result<JobReport, Fault>,
+    ) -> Result<(), Fault> {
+        let mut job = self.new_job(kind, source, spec, cause);
+        job.state = JobState::Running;
+        job.started_at = Some(self.now());
+        let inserted = self.inner.catalog.insert_job(&job, &self.inner.owner)?;
+        if let (Err(other), Some(source)) = (inserted, &source) {
+            return Err(self.busy(source, &other));
+        }
+        let result = work();
+        job.ended_at = Some(self.now());
+        job.state = match &result {
+            Ok(_) => JobState::Succeeded,
+            Err(_) => JobState::Failed,
+        };
+        let result = match result {
+            Ok(report) => {
+                job.report = Some(report);
+                Ok(())
+            }
+            Err(fault) => {
+                job.fault = Some(fault.clone());
+                Err(fault)
+            }
+        };
+        self.inner.catalog.finish_job(&job)?;
+        result
+    }
+
+    /// Refuses if a job works on a source's replica.
+    pub(crate) fn refuse_busy(&self, source: &SourceId) -> Result<(), Fault> {
+        match self.inner.catalog.job_on_replica(source)? {
+            Some(job) => Err(self.busy(source, &job)),
+            None => Ok(()),
+        }
+    }
+
+    fn busy(&self, source: &SourceId, job: &JobId) -> Fault {
+        Fault::new(Code::ReplicaBusy)
+            .with("source", self.inventory().address_of(source))
+            .with("job", job)
+    }
+}

@@ -1,0 +1,165 @@
+//! The data directory: where everything of one server lies, and who works on it.
+//!
+//! ```text
+//! server.key      the key file that opens the pool unattended
+//! catalog.db      the catalog
+//! cache/          the chunk index
+//! run/            the socket of a running server
+//! pool/           the store
+//! lock            held (flock) by the one process that works here; its text says who
+//! ```
+//!
+//! The lock is the kernel's: it ends with its process, however that ends, so a dead owner is never in the way.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use base::{Env, Fault, Timestamp, fault::Code};
+use serde::{Deserialize, Serialize};
+
+/// Longest owner text that is read.
+const OWNER_BYTES_MAX: u64 = 64 << 10;
+
+/// Who works on a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its process.
+    pub pid: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// What it was started as.
+    pub command: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OwnerForm {
+    pid: u32,
+    since: String,
+    command: String,
+}
+
+/// A data directory that this process works on, and nobody else, until it is dropped.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    /// Held locked.
+    _lock: File,
+}
+
+impl Home {
+    /// Makes the directory if need be and takes it.
+    ///
+    /// # Errors
+    /// - `DataDirectoryBusy`: another process works on it; says which.
+    /// - `DataDirectoryUnwritable`.
+    pub fn claim(path: &Path, env: &Env, command: &str) -> Result<Self, Fault> {
+        let unwritable = |e: io::Error| {
+            Fault::new(Code::DataDirectoryUnwritable)
+                .with("path", path.display())
+                .with("reason", &e)
+                .because(e)
+        };
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(path).map_err(unwritable)?;
+        for part in ["cache", "run"] {
+            builder.create(path.join(part)).map_err(unwritable)?;
+        }
+        let mut lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(busy(path, read_owner(&mut lock))),
+            Err(TryLockError::Error(e)) => return Err(unwritable(e)),
+        }
+        let owner = OwnerForm {
+            pid: std::process::id(),
+            since: env.now().to_string(),
+            command: command.to_owned(),
+        };
+        let text = serde_json::to_vec(&owner).expect("a plain structure is JSON");
+        lock.set_len(0)
+            .and_then(|()| lock.seek(SeekFrom::Start(0)))
+            .and_then(|_| lock.write_all(&text))
+            .map_err(unwritable)?;
+        Ok(Self {
+            path: path.canonicalize().map_err(unwritable)?,
+            _lock: lock,
+        })
+    }
+
+    /// Returns who works on a data directory, if anybody does.
+    pub fn owner(path: &Path) -> Option<Owner> {
+        let mut lock = File::open(path.join("lock")).ok()?;
+        match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => read_owner(&mut lock),
+            _ => None,
+        }
+    }
+
+    /// Returns the directory, absolute and without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns where the pool is.
+    pub fn pool(&self) -> PathBuf {
+        self.path.join("pool")
+    }
+
+    /// Returns where the key file is.
+    pub fn key_file(&self) -> PathBuf {
+        self.path.join("server.key")
+    }
+
+    /// Returns where caches are.
+    pub fn cache(&self) -> PathBuf {
+        self.path.join("cache")
+    }
+
+    /// Returns where the catalog is.
+    pub fn catalog(&self) -> PathBuf {
+        self.path.join("catalog.db")
+    }
+
+    /// Returns where a running server listens for the command line.
+    pub fn socket(&self) -> PathBuf {
+        Self::socket_of(&self.path)
+    }
+
+    /// Returns where a server running on that data directory listens for the command line.
+    pub fn socket_of(path: &Path) -> PathBuf {
+        path.join("run").join("dozo.sock")
+    }
+}
+
+fn read_owner(lock: &mut File) -> Option<Owner> {
+    let mut text = Vec::new();
+    lock.seek(SeekFrom::Start(0)).ok()?;
+    lock.take(OWNER_BYTES_MAX).read_to_end(&mut text).ok()?;
+    let form: OwnerForm = serde_json::from_slice(&text).ok()?;
+    Some(Owner {
+        pid: form.pid,
+        since: form.since.parse().ok()?,
+        command: form.command,
+    })
+}
+
+fn busy(path: &Path, owner: Option<Owner>) -> Fault {
+    let fault = Fault::new(Code::DataDirectoryBusy).with("path", path.display());
+    match owner {
+        Some(owner) => fault
+            .with("pid", owner.pid)
+            .with("since", owner.since)
+            .with("command", owner.command),
+        None => fault,
+    }
+}

@@ -1,0 +1,143 @@
+//! The threads that jobs run on.
+//!
+//! At most [`JOBS_RUNNING_MAX`] at a time, in the order they were asked for. A thread ends when nothing is left
+//! to do. The runner does not know what a job is: it is given tasks, and keeps each one's [`Live`] findable
+//! from the moment it was asked for until it is over.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use base::{JobId, limits::JOBS_RUNNING_MAX};
+
+use super::{JobContext, Live};
+
+/// What a job's thread does. It must not panic; one that does takes its thread with it, and the next
+/// submission starts another.
+pub(crate) type Task = Box<dyn FnOnce(&JobContext) + Send>;
+
+/// Runs tasks.
+#[derive(Default)]
+pub(crate) struct Runner {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    idle: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    live: BTreeMap<JobId, Arc<Live>>,
+    queue: VecDeque<(JobId, Task)>,
+    threads: usize,
+    stopping: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what is in the queue, then ends.
+    fn work(&self) {
+        let _leaving = Leaving(self);
+        while let Some((id, live, task)) = self.next() {
+            let _over = Over(self, id);
+            task(&JobContext::new(live));
+        }
+    }
+
+    fn next(&self) -> Option<(JobId, Arc<Live>, Task)> {
+        let mut state = self.lock();
+        loop {
+            let (id, task) = state.queue.pop_front()?;
+            if let Some(live) = state.live.get(&id) {
+                return Some((id, live.clone(), task));
+            }
+        }
+    }
+}
+
+/// A thread's place, given back however it ends.
+struct Leaving<'a>(&'a Shared);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.lock().threads -= 1;
+        self.0.idle.notify_all();
+    }
+}
+
+/// A job's place in the list, given back however it ends.
+struct Over<'a>(&'a Shared, JobId);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.lock().live.remove(&self.1);
+        self.0.idle.notify_all();
+    }
+}
+
+impl Runner {
+    /// Puts a task at the end of the queue. Once the runner is stopping the task is dropped: its job stays
+    /// as it is written down, and is interrupted at the next opening.
+    pub(crate) fn submit(&self, id: JobId, live: Arc<Live>, task: Task) {
+        let mut state = self.shared.lock();
+        if state.stopping {
+            return;
+        }
+        state.live.insert(id, live);
+        state.queue.push_back((id, task));
+        if state.threads >= JOBS_RUNNING_MAX {
+            return;
+        }
+        state.threads += 1;
+        drop(state);
+        let shared = self.shared.clone();
+        let started = thread::Builder::new()
+            .name("dozo-job".to_owned())
+            .spawn(move || shared.work());
+        if let Err(error) = started {
+            // Another thread, or the next submission, finds the task in the queue.
+            tracing::warn!(%error, "no thread for a job");
+            self.shared.lock().threads -= 1;
+        }
+    }
+
+    /// Finds a job that is not over.
+    pub(crate) fn find(&self, id: &JobId) -> Option<Arc<Live>> {
+        self.shared.lock().live.get(id).cloned()
+    }
+
+    /// Tells every job to stop and waits until they have.
+    pub(crate) fn stop(&self) {
+        let mut state = self.shared.lock();
+        state.stopping = true;
+        let live: Vec<_> = state.live.values().cloned().collect();
+        drop(state);
+        live.iter().for_each(|live| live.cancel());
+        let mut state = self.shared.lock();
+        while state.threads > 0 {
+            state = self
+                .shared
+                .idle
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until no job is queued or running.
+    pub(crate) fn wait_idle(&self) {
+        let mut state = self.shared.lock();
+        while state.threads > 0 {
+            state = self
+                .shared
+                .idle
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

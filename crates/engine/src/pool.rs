@@ -1,0 +1,161 @@
+//! What the engine needs of a store, and nothing more.
+//!
+//! The engine never writes chunks: a [`crate::Worker`] opens sessions and commits them. The engine reads the
+//! log, because the log is what happened, and appends decisions to it. [`Event`] is the log in the engine's
+//! words: what the catalog is projected from.
+
+use base::{ChunkId, Fault, PointId, SourceId, StoreId, Timestamp};
+
+/// How much a recovery point promises about what was being written while it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// As after pulling the plug: files were read from the live tree, one after the other.
+    Crash,
+    /// One instant of the whole file system.
+    FileSystem,
+    /// One instant the application agreed to.
+    Application,
+}
+
+impl Level {
+    /// Returns its word in texts and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crash => "crash-consistent",
+            Self::FileSystem => "file-system-consistent",
+            Self::Application => "application-consistent",
+        }
+    }
+}
+
+/// A recovery point, as far as it is shown and decided about without being opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Its name.
+    pub id: PointId,
+    /// Whose version it is.
+    pub source: SourceId,
+    /// The name of the group that kept it when it was made.
+    pub group: String,
+    /// The point of the same source before it.
+    pub previous: Option<PointId>,
+    /// The root of its tree.
+    pub root: ChunkId,
+    /// The instant it shows.
+    pub at: Timestamp,
+    /// What it promises.
+    pub level: Level,
+    /// Entries that could not be read as they were: the point is partial if there are any.
+    pub warnings: u64,
+    /// Entries of every kind.
+    pub entries: u64,
+    /// Regular files.
+    pub files: u64,
+    /// Bytes of regular files.
+    pub bytes: u64,
+    /// Entries that differ from the point before.
+    pub changed: u64,
+    /// Bytes the pool grew by.
+    pub new_bytes: u64,
+}
+
+/// What one log record means to the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A member's replica moved to a new root, and perhaps became a recovery point.
+    Commit {
+        /// The member.
+        source: SourceId,
+        /// The replica's root from here on.
+        root: ChunkId,
+        /// The recovery point made of it.
+        point: Option<Box<Point>>,
+    },
+    /// A recovery point is no longer listed.
+    PointDeleted {
+        /// Which.
+        point: PointId,
+    },
+    /// A configuration document was written or, without `json`, removed.
+    Config {
+        /// What it describes; see `model::config`.
+        kind: String,
+        /// Which of them.
+        id: String,
+        /// The document.
+        json: Option<Vec<u8>>,
+    },
+    /// Nothing the catalog shows.
+    Other,
+}
+
+/// One log record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the log; the first is 1.
+    pub seq: u64,
+    /// The wall clock when it was written: information only.
+    pub at: Timestamp,
+    /// What happened.
+    pub change: Change,
+}
+
+/// How full the pool is and what it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Where it is.
+    pub place: String,
+    /// Bytes of everything stored.
+    pub stored_bytes: u64,
+    /// Packs.
+    pub packs: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Recovery points.
+    pub points: u64,
+    /// Bytes free where it is, if that is known.
+    pub free_bytes: Option<u64>,
+    /// Size of the place, if that is known.
+    pub total_bytes: Option<u64>,
+}
+
+/// The store as the engine sees it.
+pub trait Pool: Send + Sync {
+    /// Returns which store this is: a catalog of another one is not this one's.
+    fn id(&self) -> StoreId;
+
+    /// Returns the place of the newest log record; 0 for an empty log.
+    fn head(&self) -> u64;
+
+    /// Hands every log record after `seq` to `take`, in order.
+    ///
+    /// # Errors
+    /// The log cannot be read, or what `take` returned.
+    fn events_after(
+        &self,
+        seq: u64,
+        take: &mut dyn FnMut(Event) -> Result<(), Fault>,
+    ) -> Result<(), Fault>;
+
+    /// Removes a recovery point: the log record first, then its object. Its chunks stay until they are collected.
+    ///
+    /// # Errors
+    /// `PointUnknown`, or the store's own.
+    fn delete_point(&self, point: &PointId) -> Result<(), Fault>;
+
+    /// Writes a configuration document to the log, or removes it. Durable on return.
+    ///
+    /// # Errors
+    /// The store's own: full, read-only, gone.
+    fn put_config(&self, kind: &str, id: &str, json: Option<&[u8]>) -> Result<(), Fault>;
+
+    /// Returns the time by which points expire: it never runs ahead of what the log allows (RELIABILITY,
+    /// "Retention clock"), whatever the wall clock says.
+    fn retention_now(&self) -> Timestamp;
+
+    /// Returns how full it is and what it holds.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn status(&self) -> Result<PoolStatus, Fault>;
+}

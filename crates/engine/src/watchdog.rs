@@ -1,0 +1,106 @@
+//! The one who watches that what is promised happens, apart from those who make it happen.
+//!
+//! It believes no job's result: it compares what was due with what was started, and the age of each member's newest
+//! good point with the promise. Silence is a fault. Its alerts close by themselves when their condition is gone.
+
+use std::time::Duration;
+
+use base::{Fault, Lang, Timestamp, fault::Code, units};
+use jiff::SignedDuration;
+
+use crate::catalog::JobFilter;
+use crate::engine::{Engine, Health, SERVER};
+use crate::jobs::JobState;
+use crate::scheduler::{self, Stop};
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How long something due may wait before the scheduler counts as not running.
+const START_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// How long a running job may show no life, beyond its lease, before it counts as stuck.
+const SILENT_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+impl Engine {
+    /// Watches every minute until told to stop.
+    pub fn run_watchdog(&self, stop: &Stop) {
+        loop {
+            if stop.wait(LOOK_EVERY) {
+                return;
+            }
+            if let Err(fault) = self.look_after(self.now()) {
+                tracing::error!(%fault, "the watchdog could not look");
+            }
+        }
+    }
+
+    /// Looks once: is everything due started, does every job show life, is every promise kept?
+    ///
+    /// # Errors
+    /// The catalog's own.
+    pub fn look_after(&self, now: Timestamp) -> Result<(), Fault> {
+        self.look_after_scheduler(now)?;
+        self.look_after_jobs(now)?;
+        self.look_after_promises(now)
+    }
+
+    fn look_after_scheduler(&self, now: Timestamp) -> Result<(), Fault> {
+        let catalog = &self.inner.catalog;
+        let mut oldest: Option<Timestamp> = None;
+        for due in catalog.due(now - START_WITHIN)? {
+            // What waits for another job of its member is not forgotten.
+            let waits = match &due.source {
+                Some(source) => catalog.job_on_replica(source)?.is_some(),
+                None => false,
+            };
+            if !waits {
+                oldest = Some(oldest.map_or(due.oldest, |oldest| oldest.min(due.oldest)));
+            }
+        }
+        let Some(oldest) = oldest else {
+            return catalog.settle(SERVER, Code::SchedulerNotRunning, now);
+        };
+        let since = catalog.last_beat(scheduler::PART)?.unwrap_or(oldest);
+        let fault = Fault::new(Code::SchedulerNotRunning).with("since", since);
+        catalog.raise(SERVER, &fault, now)
+    }
+
+    fn look_after_jobs(&self, now: Timestamp) -> Result<(), Fault> {
+        let catalog = &self.inner.catalog;
+        let running = catalog.jobs(&JobFilter {
+            unfinished: true,
+            ..JobFilter::default()
+        })?;
+        let mut silent = None;
+        for job in running.iter().filter(|job| job.state == JobState::Running) {
+            if job.lease_until + SILENT_AFTER < now {
+                silent = Some(job.id);
+            }
+        }
+        match silent {
+            None => catalog.settle(SERVER, Code::JobTimedOut, now),
+            Some(job) => {
+                let limit = units::duration(SILENT_AFTER.unsigned_abs(), Lang::En);
+                let fault = Fault::new(Code::JobTimedOut)
+                    .with("job", job)
+                    .with("limit", limit);
+                catalog.raise(SERVER, &fault, now)
+            }
+        }
+    }
+
+    fn look_after_promises(&self, now: Timestamp) -> Result<(), Fault> {
+        for member in self.members_status(now)? {
+            let subject = member.source.id.to_string();
+            let Health::Late { age, promise } = member.health else {
+                self.inner.catalog.settle(&subject, Code::SlaMissed, now)?;
+                continue;
+            };
+            let fault = Fault::new(Code::SlaMissed)
+                .with("source", &member.address)
+                .with("age", units::duration(age, Lang::En))
+                .with("promise", units::duration(promise, Lang::En));
+            self.inner.catalog.raise(&subject, &fault, now)?;
+        }
+        Ok(())
+    }
+}
