@@ -2,6 +2,7 @@
 
 mod chunker;
 mod entry;
+mod golden;
 mod header;
 mod keys;
 mod log;
