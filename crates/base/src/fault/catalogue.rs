@@ -142,6 +142,8 @@ catalogue! {
 
     /// The pool's place is empty or not mounted.
     PoolMissing Critical NotFound 4 s[] ids["3120"] (path);
+    /// The pool does not answer a read.
+    PoolUnreadable Critical Retry 7 s[] ids[] (path reason);
     /// The pool cannot be written.
     PoolUnwritable Critical Denied 5 s[] ids[] (path reason);
     /// The pool lies on a file system that is mounted read-only.

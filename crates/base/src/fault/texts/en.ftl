@@ -266,6 +266,12 @@ PoolMissing-try =
     Mount the file system that holds the pool, then run `dozo pool status`.
     Name the right place with `--data-dir`.
 
+PoolUnreadable-what = Cannot read from the pool {$path}
+PoolUnreadable-why = The operating system refused: {$reason}. Nothing was changed; what was being read may well be there.
+PoolUnreadable-try =
+    Run `dozo pool status` to see whether its disk answers.
+    Run the command again.
+
 PoolUnwritable-what = Cannot write to the pool {$path}
 PoolUnwritable-why = The operating system refused: {$reason}. Existing recovery points can still be restored.
 PoolUnwritable-try =

@@ -263,6 +263,12 @@ PoolMissing-try =
     プールのあるファイル システムをマウントしてから、`dozo pool status` を実行してください。
     `--data-dir` で正しい場所を指定してください。
 
+PoolUnreadable-what = 記憶域プール {$path} を読み取れません
+PoolUnreadable-why = オペレーティング システムに拒否されました: {$reason}。何も変更されていません。読み取ろうとしたデータは残っている可能性があります。
+PoolUnreadable-try =
+    `dozo pool status` を実行して、ディスクが応答するか確認してください。
+    コマンドをもう一度実行してください。
+
 PoolUnwritable-what = 記憶域プール {$path} に書き込めません
 PoolUnwritable-why = オペレーティング システムに拒否されました: {$reason}。既存の回復ポイントは引き続き復元できます。
 PoolUnwritable-try =
