@@ -10,8 +10,8 @@ use crate::wire::{Reader, WireError, Writer};
 use crate::{VERSION, checksum};
 
 const MAGIC: &[u8; 8] = b"DOZOSTOR";
-/// Name of the object.
-pub const OBJECT_NAME: &str = "FORMAT";
+/// Name of the object: names of objects have no capitals, so that no place can confuse two.
+pub const OBJECT_NAME: &str = "format";
 /// Length of the object.
 pub const BYTES: usize = 114;
 /// Features that a reader of this version understands.
