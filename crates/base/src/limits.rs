@@ -31,6 +31,9 @@ pub const PACK_RECORDS_MAX: usize = 1 << 16;
 pub const PACKS_OPEN: usize = 2;
 /// Packs being made durable at once.
 pub const PACKS_IN_FLIGHT: usize = 2;
+/// Space that packs leave free, so that records can be written, points deleted and packs rewritten when the
+/// pool is full: two packs for each thread that writes them.
+pub const POOL_RESERVE_BYTES: u64 = (PACK_BYTES as u64) * 2 * PACKS_IN_FLIGHT as u64;
 /// Every sector of a pack has its own hash.
 pub const PACK_SECTOR_BYTES: usize = 64 << 10;
 

@@ -1,1 +1,105 @@
-//! store
+//! One store of chunks and points: the only writer, the only deleter.
+//!
+//! The truth is packs, points, keys and the log; the log record is the commit. The index is a cache that is rebuilt from the
+//! truth when it is missing, old, or another store's.
+//!
+//! # Write order
+//!
+//! - W1. A chunk MUST NOT be indexed before its pack is durable; nothing else ever says that a chunk is known.
+//! - W2. A pack MUST NOT be relied upon by another session before a log record names it.
+//! - W3. A point's object MUST NOT be written before every pack it needs is durable.
+//! - W4. The log record MUST NOT be written before all of that, and is what makes a replica advance and a point exist.
+//! - W5. Nobody hears of a commit before its log record is durable and folded into the index.
+//!
+//! A kill at any instruction leaves the old state plus packs and objects that nothing names.
+//!
+//! # What runs beside what, and why it is safe
+//!
+//! | | session | commit | reader | verify | delete point | open |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | **session** (another source) | each relies on its own packs and on logged ones only (W2) | a commit names its own packs; the index changes in one transaction | readers see durable packs only (W1) | reads only | nothing is removed that a session may refer to: packs are never deleted | refused: one owner |
+//! | **session** (same source) | refused: `ReplicaBusy` | - | | | | |
+//! | **commit** | | records are appended and folded under the log's lock, in log order | a point appears whole or not at all | as reader | in log order | refused |
+//! | **reader** | | | a chunk is immutable; one read serves all | same | a point being read keeps its chunks: packs are never deleted | `read_at` changes nothing |
+//! | **verify** | | | | reads only | as reader | as reader |
+//! | **delete point** | | | | | in log order; the second is told `PointUnknown` | refused |
+//!
+//! Two owners in spite of the lock (a copied machine, a shared disk): the slot of a log record is taken once; who finds
+//! it taken gets `LogConflict` and appends nothing any more.
+
+mod cache;
+mod core;
+mod durable;
+mod faults;
+mod flow;
+mod index;
+mod keys;
+mod log;
+mod open;
+mod own;
+mod points;
+mod reader;
+mod session;
+mod status;
+mod verify;
+mod writer;
+
+use std::sync::Arc;
+
+use base::{ChunkId, Fault, SourceId, StoreId};
+use format::chunker::{Chunker, ChunkerKey};
+
+pub use index::Place;
+pub use own::{Owner, Ownership};
+pub use points::{ConfigRow, NewPoint, PointInfo, Replica};
+pub use session::{CommitSpec, Committed, Session};
+pub use status::PoolStatus;
+pub use verify::{OnProgress, VerifyProgress, VerifyReport};
+
+use self::core::Core;
+
+/// An open store. Cheap to clone; closed when the last clone, session and reader is gone.
+#[derive(Clone)]
+pub struct Store(Arc<Core>);
+
+impl Store {
+    fn of(core: Arc<Core>) -> Self {
+        Self(core)
+    }
+
+    fn core(&self) -> &Core {
+        &self.0
+    }
+
+    /// Returns its id.
+    pub fn id(&self) -> StoreId {
+        self.0.id
+    }
+
+    /// Returns what finds the cuts of content here.
+    pub fn chunker(&self) -> Chunker {
+        Chunker::new(&self.0.chunker_key())
+    }
+
+    /// Returns the key that decides the cuts of content here.
+    pub fn chunker_key(&self) -> ChunkerKey {
+        self.0.chunker_key()
+    }
+
+    /// Starts a session that writes `source`'s replica anew from `base`: the replica's root for what changed, `None`
+    /// for everything. Nothing is written until the first chunk or change.
+    ///
+    /// # Errors
+    /// `ReplicaBusy`: the source has a session already; `PoolReadOnly`, `PoolFull`: an earlier session could not be
+    /// closed yet, and still cannot.
+    pub fn begin(&self, source: SourceId, base: Option<ChunkId>) -> Result<Session, Fault> {
+        self.0.take(source)?;
+        Session::start(&self.0, source, base).inspect_err(|_| self.0.release(&source))
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({} at {})", self.0.id, self.0.place)
+    }
+}

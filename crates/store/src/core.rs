@@ -1,0 +1,202 @@
+//! What everything of an open store shares: the place, the keys, the index, the log.
+//!
+//! Invariants: records are folded into the index in log order, under the log's lock; a source has at most one
+//! session; a session that could not be closed is closed before the next one begins.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base::fault::Code;
+use base::limits::{LOG_PACKS_MAX, POOL_RESERVE_BYTES};
+use base::{Env, Fault, PackName, SessionId, SourceId, StoreId};
+use format::chunker::ChunkerKey;
+use format::log::{Body, Commit};
+use format::pack::Class;
+use format::seal::Sealer;
+use format::tree::Boundary;
+use objects::{Objects, PutError};
+
+use crate::durable::DurablePack;
+use crate::faults;
+use crate::index::{Entry, Index};
+use crate::keys::Keys;
+use crate::log::Log;
+use crate::own::Ownership;
+use crate::reader::Caches;
+
+/// An open store.
+pub(crate) struct Core {
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) env: Env,
+    pub(crate) id: StoreId,
+    pub(crate) keys: Keys,
+    pub(crate) sealer: Sealer,
+    pub(crate) boundary: Boundary,
+    pub(crate) index: Index,
+    pub(crate) caches: Caches,
+    /// What messages call the place.
+    pub(crate) place: String,
+    log: Mutex<Log>,
+    sessions: Mutex<Sessions>,
+    _ownership: Option<Ownership>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    /// Sources that a session works on.
+    busy: HashSet<SourceId>,
+    /// Sessions that ended without a commit and could not say so in the log, with their durable packs.
+    unclosed: Vec<(SessionId, Vec<(Class, PackName)>)>,
+}
+
+/// The parts a core is made of.
+pub(crate) struct Parts {
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) env: Env,
+    pub(crate) keys: Keys,
+    pub(crate) index: Index,
+    pub(crate) log: Log,
+    pub(crate) place: String,
+    pub(crate) ownership: Option<Ownership>,
+}
+
+impl Core {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let domain = parts.keys.ring.first_domain();
+        Self {
+            id: parts.keys.ring.store,
+            sealer: domain.sealer(),
+            boundary: Boundary::new(&domain.chunker_key().node_key()),
+            objects: parts.objects,
+            env: parts.env,
+            keys: parts.keys,
+            index: parts.index,
+            caches: Caches::default(),
+            place: parts.place,
+            log: Mutex::new(parts.log),
+            sessions: Mutex::default(),
+            _ownership: parts.ownership,
+        }
+    }
+
+    /// Returns the key that decides where content is cut.
+    pub(crate) fn chunker_key(&self) -> ChunkerKey {
+        self.keys.ring.first_domain().chunker_key()
+    }
+
+    /// Appends a record, durably, and folds it into the index.
+    ///
+    /// # Errors
+    /// Nothing was appended; or, if the fault is that of the index, it was, and the store must be reopened.
+    pub(crate) fn append(&self, body: Body) -> Result<Entry, Fault> {
+        self.append_to(&mut lock(&self.log), body)
+    }
+
+    fn append_to(&self, log: &mut Log, body: Body) -> Result<Entry, Fault> {
+        let entry = log.append(&*self.objects, &self.env, &self.place, body)?;
+        // What a record names has been indexed before it was written, so nothing is read here.
+        let logged = |class, name| DurablePack::logged(&*self.objects, &self.sealer, class, name);
+        match self
+            .index
+            .apply(&entry, |class, name| Ok(logged(class, name).ok()))
+        {
+            Ok(()) => Ok(entry),
+            Err(fault) => Err(log.stop(fault)),
+        }
+    }
+
+    /// Appends a commit, if the replica is still the one its session started from.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; `ReplicaBusy` if somebody else has advanced the replica.
+    pub(crate) fn append_commit(&self, commit: Commit) -> Result<Entry, Fault> {
+        let mut log = lock(&self.log);
+        let replica = self.index.replica(&commit.source)?;
+        if replica.map(|replica| replica.root) != commit.base {
+            return Err(Fault::new(Code::ReplicaBusy).with("source", commit.source));
+        }
+        self.append_to(&mut log, Body::Commit(commit))
+    }
+
+    /// Logs durable packs, so that they may be relied upon by everyone.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub(crate) fn log_packs(
+        &self,
+        session: &SessionId,
+        packs: &[(Class, PackName)],
+    ) -> Result<(), Fault> {
+        for packs in packs.chunks(LOG_PACKS_MAX) {
+            self.append(Body::Packs {
+                session: *session,
+                packs: packs.to_vec(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Logs that a session ended without a commit, after giving its durable packs to everyone. If that is not
+    /// possible now (the place is full, say), it is done before the next session begins, or by the next opening.
+    pub(crate) fn close_session(&self, session: SessionId, packs: Vec<(Class, PackName)>) {
+        if let Err(fault) = self.try_close(session, &packs) {
+            tracing::warn!(%session, fault = ?fault, "a session that ended could not be closed yet");
+            lock(&self.sessions).unclosed.push((session, packs));
+        }
+    }
+
+    fn try_close(&self, session: SessionId, packs: &[(Class, PackName)]) -> Result<(), Fault> {
+        self.log_packs(&session, packs)?;
+        self.append(Body::Close { session }).map(drop)
+    }
+
+    /// Takes a source for a session.
+    ///
+    /// # Errors
+    /// `ReplicaBusy` if it has one; or a session that ended earlier still cannot be closed.
+    pub(crate) fn take(&self, source: SourceId) -> Result<(), Fault> {
+        let mut sessions = lock(&self.sessions);
+        while let Some((session, packs)) = sessions.unclosed.last() {
+            self.try_close(*session, packs)?;
+            sessions.unclosed.pop();
+        }
+        if sessions.busy.insert(source) {
+            Ok(())
+        } else {
+            Err(Fault::new(Code::ReplicaBusy).with("source", source))
+        }
+    }
+
+    /// Gives a source back.
+    pub(crate) fn release(&self, source: &SourceId) {
+        lock(&self.sessions).busy.remove(source);
+    }
+
+    /// Refuses to fill the last of the space, without which nothing could be deleted any more.
+    ///
+    /// # Errors
+    /// `PoolFull`.
+    pub(crate) fn check_reserve(&self) -> Result<(), Fault> {
+        // A place that cannot tell will say so when it is full.
+        match self.objects.free_space() {
+            Ok(Some(free)) if free < POOL_RESERVE_BYTES => Err(Fault::new(Code::PoolFull)
+                .with("path", &self.place)
+                .with("free", free)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the fault of a failed write.
+    pub(crate) fn write_fault(&self, error: PutError) -> Fault {
+        let free = self.objects.free_space().ok().flatten();
+        faults::put(&self.place, free, error)
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
+        lock(&self.log)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

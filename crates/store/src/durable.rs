@@ -1,0 +1,128 @@
+//! Packs that are known to be whole and durable: the only ones that can be indexed.
+//!
+//! There are three ways to a [`DurablePack`], and no other: it was just stored ([`DurablePack::publish`]); a log record
+//! names it, so it was stored before the record was ([`DurablePack::logged`]); or it was found, every byte verified
+//! against its name, and made durable again ([`DurablePack::adopt`]).
+
+use base::{PackName, StoreId};
+use format::pack::{Class, PackError, ReadTrailerError, SealedPack, TocEntry, Trailer};
+use format::seal::Sealer;
+use objects::{GetError, ObjectName, Objects, PutError};
+
+/// A pack that is whole under its name and stays there through a power cut.
+#[derive(Debug)]
+pub(crate) struct DurablePack {
+    name: PackName,
+    class: Class,
+    bytes: u64,
+    entries: Vec<TocEntry>,
+}
+
+/// Why a pack that is there cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FindPackError {
+    /// It is not there, or cannot be read.
+    #[error(transparent)]
+    Get(#[from] GetError),
+    /// It is not what was written.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// It is not certain to stay.
+    #[error(transparent)]
+    Settle(#[from] PutError),
+}
+
+impl DurablePack {
+    /// Stores a finished pack.
+    ///
+    /// # Errors
+    /// As [`Objects::put_new`]. The pack may or may not be there; nothing refers to it.
+    pub(crate) fn publish(objects: &dyn Objects, pack: SealedPack) -> Result<Self, PutError> {
+        objects.put_new(&object_name(pack.class, &pack.name), &pack.bytes)?;
+        Ok(Self {
+            name: pack.name,
+            class: pack.class,
+            bytes: pack.bytes.len() as u64,
+            entries: pack.entries,
+        })
+    }
+
+    /// Reads the table of contents of a pack that a log record names.
+    ///
+    /// # Errors
+    /// It is missing, or its trailer is not what was written.
+    pub(crate) fn logged(
+        objects: &dyn Objects,
+        sealer: &Sealer,
+        class: Class,
+        name: PackName,
+    ) -> Result<Self, FindPackError> {
+        let object = object_name(class, &name);
+        let missing = || GetError::Missing {
+            name: object.clone(),
+        };
+        let bytes = objects.head(&object)?.ok_or_else(missing)?;
+        let trailer = format::pack::read_trailer(&name, bytes, |offset, len| {
+            objects.get_range(&object, offset, len)
+        })
+        .map_err(|error| match error {
+            ReadTrailerError::Read(error) => FindPackError::Get(error),
+            ReadTrailerError::Pack(error) => FindPackError::Pack(error),
+        })?;
+        Self::of(name, &trailer, sealer)
+    }
+
+    /// Takes in a pack that was found and that no log record names: reads all of it, verifies every byte against the
+    /// name, and makes sure that it stays.
+    ///
+    /// # Errors
+    /// It is not whole, or not ours: it is left where it is.
+    pub(crate) fn adopt(
+        objects: &dyn Objects,
+        sealer: &Sealer,
+        store: StoreId,
+        class: Class,
+        name: PackName,
+    ) -> Result<Self, FindPackError> {
+        let object = object_name(class, &name);
+        let bytes = objects.get(&object)?;
+        let trailer = format::pack::verify(store, &name, &bytes)?;
+        objects.settle(&object)?;
+        Self::of(name, &trailer, sealer)
+    }
+
+    fn of(name: PackName, trailer: &Trailer, sealer: &Sealer) -> Result<Self, FindPackError> {
+        Ok(Self {
+            name,
+            class: trailer.class(),
+            bytes: trailer.pack_bytes(),
+            entries: trailer.entries(sealer)?,
+        })
+    }
+
+    pub(crate) fn name(&self) -> PackName {
+        self.name
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        self.class
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn entries(&self) -> &[TocEntry] {
+        &self.entries
+    }
+}
+
+/// Returns the name of the object that holds a pack.
+pub(crate) fn object_name(class: Class, name: &PackName) -> ObjectName {
+    ObjectName::new(class.object_name(name)).expect("hex digits and slashes are an object's name")
+}
+
+/// Returns the pack that an object's name stands for.
+pub(crate) fn pack_name(object: &ObjectName) -> Option<PackName> {
+    object.leaf().parse().ok()
+}

@@ -1,0 +1,356 @@
+//! The index: where every chunk is, and what the log says, folded. A cache.
+//!
+//! One redb file. Deleting it costs time, never data: it is rebuilt from the log and the trailers of the packs
+//! the log names. Everything here is therefore written without waiting for the disk; every
+//! [`SYNC_PACKS`] packs, and when the store closes, it is made to last.
+//!
+//! Invariants: a chunk is only ever indexed from a [`DurablePack`]; a pack is *loose* until a log record
+//! names it, and a session finds only its own loose packs ([`Index::find_for`]), because a pack that no record
+//! names may never be relied upon by anyone else; `applied` names the last log record that is folded in, with its hash.
+
+mod facts;
+mod projection;
+mod rows;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use base::{ChunkId, PackName, SessionId, StoreId};
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+    TableError, WriteTransaction,
+};
+
+use crate::durable::DurablePack;
+
+pub(crate) use projection::{Applied, Entry};
+pub(crate) use rows::{Location, PackRow, PackState};
+
+/// The file's name inside the cache directory.
+const FILE: &str = "index.redb";
+/// Raised when the tables change: an index of another number is thrown away and rebuilt.
+const SCHEMA: u32 = 1;
+/// Loose packs between two commits that reach the disk (1 GiB of packs: what a crash makes us read trailers for).
+const SYNC_PACKS: u32 = 64;
+/// Memory redb may use.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// Chunk id to where it is ([`Location`]).
+const CHUNKS: TableDefinition<'_, [u8; 32], [u8; 21]> = TableDefinition::new("chunks");
+/// Ordinal to pack ([`PackRow`]). Ordinals keep a chunk's row small.
+const PACKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("packs");
+/// Pack name to ordinal.
+const PACK_ORDINALS: TableDefinition<'_, [u8; 32], u32> = TableDefinition::new("pack_ordinals");
+/// Schema, store, applied.
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+/// Where an index is kept.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In this directory, in a file of its own.
+    Directory(PathBuf),
+    /// In memory: rebuilt at every open. For tests and for one-off commands on a store that is not ours.
+    Memory,
+}
+
+impl From<&Path> for Place {
+    fn from(directory: &Path) -> Self {
+        Self::Directory(directory.to_path_buf())
+    }
+}
+
+impl From<&PathBuf> for Place {
+    fn from(directory: &PathBuf) -> Self {
+        Self::Directory(directory.clone())
+    }
+}
+
+/// What went wrong with the index. None of it concerns the store's data.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IndexError {
+    /// The cache directory cannot be used.
+    #[error("cannot use {path}")]
+    Directory {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database failed.
+    #[error("the chunk index failed")]
+    Database(#[source] Box<redb::Error>),
+    /// A row does not decode.
+    #[error("the chunk index holds a row that makes no sense")]
+    Row,
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {$(
+        impl From<$error> for IndexError {
+            fn from(error: $error) -> Self {
+                Self::Database(Box::new(error.into()))
+            }
+        }
+    )*};
+}
+from_redb!(
+    redb::CommitError,
+    redb::DatabaseError,
+    redb::SetDurabilityError,
+    redb::StorageError,
+    TableError,
+    redb::TransactionError
+);
+
+/// Who asks where a chunk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A reader: any durable copy will do.
+    Reader,
+    /// A session that wants to refer to it instead of writing it.
+    Writer(SessionId),
+}
+
+/// The open index.
+pub(crate) struct Index {
+    database: Database,
+    packs_since_sync: AtomicU32,
+}
+
+impl Index {
+    /// Opens the index of `store`, or makes an empty one if there is none, if it is another store's, of another
+    /// schema, or damaged.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub(crate) fn open(place: &Place, store: &StoreId) -> Result<Self, IndexError> {
+        let Place::Directory(directory) = place else {
+            let memory = redb::backends::InMemoryBackend::new();
+            let database = Self::builder().create_with_backend(memory)?;
+            return Self::of(database).emptied(store);
+        };
+        let at = |source| IndexError::Directory {
+            path: directory.clone(),
+            source,
+        };
+        std::fs::create_dir_all(directory).map_err(at)?;
+        let file = directory.join(FILE);
+        match Self::builder().create(&file) {
+            Ok(database) => {
+                let index = Self::of(database);
+                match index.is_of(store) {
+                    Ok(true) => return Ok(index),
+                    Ok(false) | Err(_) => drop(index),
+                }
+            }
+            Err(error @ redb::DatabaseError::DatabaseAlreadyOpen) => return Err(error.into()),
+            Err(error) => tracing::warn!(%error, "the chunk index is unusable, building it anew"),
+        }
+        if let Err(source) = std::fs::remove_file(&file)
+            && source.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(at(source));
+        }
+        Self::of(Self::builder().create(&file)?).emptied(store)
+    }
+
+    fn builder() -> redb::Builder {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        builder
+    }
+
+    fn of(database: Database) -> Self {
+        Self {
+            database,
+            packs_since_sync: AtomicU32::new(0),
+        }
+    }
+
+    fn is_of(&self, store: &StoreId) -> Result<bool, IndexError> {
+        let read = self.database.begin_read()?;
+        let meta = match read.open_table(META) {
+            Ok(meta) => meta,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let same = |key, value: &[u8]| -> Result<bool, IndexError> {
+            Ok(meta.get(key)?.is_some_and(|row| row.value() == value))
+        };
+        Ok(same("schema", &SCHEMA.to_le_bytes())? && same("store", &store.0)?)
+    }
+
+    /// Empties it, so that the whole log is folded anew.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn reset(&self, store: &StoreId) -> Result<(), IndexError> {
+        let write = self.database.begin_write()?;
+        for table in write.list_tables()?.collect::<Vec<_>>() {
+            write.delete_table(table)?;
+        }
+        {
+            let mut meta = write.open_table(META)?;
+            meta.insert("schema", SCHEMA.to_le_bytes().as_slice())?;
+            meta.insert("store", store.0.as_slice())?;
+            write.open_table(CHUNKS)?;
+            write.open_table(PACKS)?;
+            write.open_table(PACK_ORDINALS)?;
+            projection::open_tables(&write)?;
+        }
+        Ok(write.commit()?)
+    }
+
+    fn emptied(self, store: &StoreId) -> Result<Self, IndexError> {
+        self.reset(store)?;
+        Ok(self)
+    }
+
+    /// Starts a transaction that does not wait for the disk.
+    fn write(&self) -> Result<WriteTransaction, IndexError> {
+        let mut write = self.database.begin_write()?;
+        write.set_durability(Durability::None)?;
+        Ok(write)
+    }
+
+    /// Makes everything so far survive the process.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn sync(&self) -> Result<(), IndexError> {
+        let mut write = self.database.begin_write()?;
+        // Opens at once after a crash, whatever the index's size.
+        write.set_quick_repair(true);
+        write.commit()?;
+        self.packs_since_sync.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Indexes the chunks of `pack`, which stays loose, written by `session`, until the log names it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn insert(&self, session: &SessionId, pack: &DurablePack) -> Result<(), IndexError> {
+        let write = self.write()?;
+        insert_pack(&write, pack, PackState::Loose, session)?;
+        write.commit()?;
+        if self.packs_since_sync.fetch_add(1, Ordering::Relaxed) >= SYNC_PACKS {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Returns where a chunk is, as far as `asker` may rely on it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn find_for(
+        &self,
+        asker: Asker,
+        id: &ChunkId,
+    ) -> Result<Option<Location>, IndexError> {
+        let read = self.database.begin_read()?;
+        let Some(row) = read.open_table(CHUNKS)?.get(id.0)? else {
+            return Ok(None);
+        };
+        let (ordinal, place) = rows::decode_chunk(&row.value());
+        let pack = read.open_table(PACKS)?.get(ordinal)?;
+        let pack = PackRow::decode(pack.ok_or(IndexError::Row)?.value())?;
+        let may_rely = match (asker, pack.state) {
+            (Asker::Reader, _) | (Asker::Writer(_), PackState::Logged) => true,
+            (Asker::Writer(session), PackState::Loose) => pack.session == session,
+            (Asker::Writer(_), PackState::Unreadable) => false,
+        };
+        Ok(may_rely.then_some(Location {
+            pack: pack.name,
+            ..place
+        }))
+    }
+
+    /// Returns a pack by name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn pack(&self, name: &PackName) -> Result<Option<PackRow>, IndexError> {
+        let read = self.database.begin_read()?;
+        let Some(ordinal) = read.open_table(PACK_ORDINALS)?.get(name.0)? else {
+            return Ok(None);
+        };
+        let row = read.open_table(PACKS)?.get(ordinal.value())?;
+        PackRow::decode(row.ok_or(IndexError::Row)?.value()).map(Some)
+    }
+
+    /// Returns every pack it knows, loose ones too.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn packs(&self) -> Result<Vec<PackRow>, IndexError> {
+        let read = self.database.begin_read()?;
+        let packs = read.open_table(PACKS)?;
+        packs
+            .iter()?
+            .map(|row| PackRow::decode(row?.1.value()))
+            .collect()
+    }
+
+    /// Returns how many different chunks it knows.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn chunk_count(&self) -> Result<u64, IndexError> {
+        Ok(self.database.begin_read()?.open_table(CHUNKS)?.len()?)
+    }
+}
+
+/// Adds a pack and its chunks, or changes the state of a pack that is there.
+///
+/// A chunk that already stands in a logged pack stays there; otherwise the newest copy wins, so that the
+/// session that wrote it finds it.
+fn insert_pack(
+    write: &WriteTransaction,
+    pack: &DurablePack,
+    state: PackState,
+    session: &SessionId,
+) -> Result<(), IndexError> {
+    let mut packs = write.open_table(PACKS)?;
+    let mut ordinals = write.open_table(PACK_ORDINALS)?;
+    let mut chunks = write.open_table(CHUNKS)?;
+    let ordinal = ordinal_of(&ordinals, &packs, &pack.name())?;
+    ordinals.insert(pack.name().0, ordinal)?;
+    let row = PackRow {
+        name: pack.name(),
+        class: pack.class(),
+        state,
+        bytes: pack.bytes(),
+        chunks: u32::try_from(pack.entries().len()).unwrap_or(u32::MAX),
+        session: *session,
+    };
+    packs.insert(ordinal, row.encode().as_slice())?;
+    for entry in pack.entries() {
+        let held = match chunks.get(entry.id.0)? {
+            Some(held) => rows::decode_chunk(&held.value()).0,
+            None => ordinal,
+        };
+        let stays = held != ordinal
+            && packs
+                .get(held)?
+                .map(|row| PackRow::decode(row.value()))
+                .transpose()?
+                .is_some_and(|row| row.state == PackState::Logged);
+        if !stays {
+            chunks.insert(entry.id.0, rows::encode_chunk(ordinal, entry))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns a pack's ordinal, or the next free one.
+fn ordinal_of(
+    ordinals: &impl ReadableTable<[u8; 32], u32>,
+    packs: &impl ReadableTable<u32, &'static [u8]>,
+    name: &PackName,
+) -> Result<u32, IndexError> {
+    if let Some(ordinal) = ordinals.get(name.0)? {
+        return Ok(ordinal.value());
+    }
+    Ok(packs.last()?.map_or(0, |(last, _)| last.value() + 1))
+}

@@ -1,0 +1,128 @@
+//! Rows of the index as bytes. Private to this program version: `SCHEMA` guards them, not the store's format.
+
+use base::{PackName, SessionId};
+use format::pack::{Class, TocEntry};
+use format::seal::Kind;
+
+use super::IndexError;
+
+/// Where a sealed chunk is, and what opening it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) pack: PackName,
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+    pub(crate) kind: Kind,
+    pub(crate) domain: u32,
+    pub(crate) generation: u32,
+}
+
+impl Location {
+    /// Returns the place of an entry of a pack's table of contents.
+    pub(crate) fn of(pack: PackName, entry: &TocEntry) -> Self {
+        Self {
+            pack,
+            offset: entry.offset,
+            len: entry.len,
+            kind: entry.kind,
+            domain: entry.domain,
+            generation: entry.generation,
+        }
+    }
+}
+
+/// How far a pack has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PackState {
+    /// Durable, but no log record names it: only its own session may refer to it.
+    Loose,
+    /// A log record names it.
+    Logged,
+    /// A log record names it, and its trailer could not be read when the index was built.
+    Unreadable,
+}
+
+/// What the index knows of a pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PackRow {
+    pub(crate) name: PackName,
+    pub(crate) class: Class,
+    pub(crate) state: PackState,
+    pub(crate) bytes: u64,
+    pub(crate) chunks: u32,
+    pub(crate) session: SessionId,
+}
+
+const PACK_ROW_BYTES: usize = 32 + 1 + 1 + 8 + 4 + 16;
+
+impl PackRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(PACK_ROW_BYTES);
+        out.extend_from_slice(&self.name.0);
+        out.push(self.class.code());
+        out.push(match self.state {
+            PackState::Loose => 0,
+            PackState::Logged => 1,
+            PackState::Unreadable => 2,
+        });
+        out.extend_from_slice(&self.bytes.to_le_bytes());
+        out.extend_from_slice(&self.chunks.to_le_bytes());
+        out.extend_from_slice(&self.session.0);
+        out
+    }
+
+    pub(super) fn decode(row: &[u8]) -> Result<Self, IndexError> {
+        let row: &[u8; PACK_ROW_BYTES] = row.try_into().map_err(|_| IndexError::Row)?;
+        Ok(Self {
+            name: PackName(cut(row, 0)),
+            class: Class::from_code(row[32]).ok_or(IndexError::Row)?,
+            state: match row[33] {
+                0 => PackState::Loose,
+                1 => PackState::Logged,
+                2 => PackState::Unreadable,
+                _ => return Err(IndexError::Row),
+            },
+            bytes: u64::from_le_bytes(cut(row, 34)),
+            chunks: u32::from_le_bytes(cut(row, 42)),
+            session: SessionId(cut(row, 46)),
+        })
+    }
+}
+
+/// A chunk's row: pack ordinal, offset, length, domain, generation (u32 each), kind (u8).
+pub(super) fn encode_chunk(ordinal: u32, entry: &TocEntry) -> [u8; 21] {
+    let mut row = [0; 21];
+    let numbers = [
+        ordinal,
+        entry.offset,
+        entry.len,
+        entry.domain,
+        entry.generation,
+    ];
+    for (place, number) in row.chunks_exact_mut(4).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    row[20] = entry.kind.code();
+    row
+}
+
+/// Returns a chunk's pack ordinal and its place; the place's pack name is not filled in.
+pub(super) fn decode_chunk(row: &[u8; 21]) -> (u32, Location) {
+    let number = |i: usize| u32::from_le_bytes(cut(row, i * 4));
+    let place = Location {
+        pack: PackName([0; 32]),
+        offset: number(1),
+        len: number(2),
+        domain: number(3),
+        generation: number(4),
+        kind: Kind::from_code(row[20]).unwrap_or(Kind::Data),
+    };
+    (number(0), place)
+}
+
+/// Returns `N` bytes of a row from `at` on.
+fn cut<const N: usize>(row: &[u8], at: usize) -> [u8; N] {
+    row[at..at + N]
+        .try_into()
+        .expect("a slice of N bytes is an array of N")
+}

@@ -1,0 +1,94 @@
+//! Reading chunks: index, one ranged read, verification, and a small cache, because neighbouring files share chunks.
+//!
+//! Nothing is handed out that has not been verified against its name. Any number of threads may read, beside any
+//! writer; a chunk that several want at once is read once.
+
+use std::sync::Arc;
+
+use base::fault::Code;
+use base::{ChunkId, Fault};
+use format::replica::ChunkReader;
+use format::seal::Kind;
+use objects::GetError;
+
+use crate::Store;
+use crate::cache::Cache;
+use crate::core::Core;
+use crate::durable::object_name;
+use crate::faults;
+use crate::index::{Asker, Location};
+
+/// Plain content kept for the next reader: bundles of small files are read once for all their files.
+const DATA_CACHE_BYTES: usize = 32 << 20;
+/// Tree nodes kept: browsing and comparing come back to the upper ones all the time.
+const NODE_CACHE_BYTES: usize = 32 << 20;
+
+/// What has been read lately.
+pub(crate) struct Caches {
+    data: Cache,
+    nodes: Cache,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self {
+            data: Cache::new(DATA_CACHE_BYTES),
+            nodes: Cache::new(NODE_CACHE_BYTES),
+        }
+    }
+}
+
+impl Caches {
+    fn of(&self, kind: Kind) -> &Cache {
+        match kind {
+            Kind::Data => &self.data,
+            Kind::Tree => &self.nodes,
+        }
+    }
+}
+
+impl Core {
+    /// Returns a chunk's content.
+    ///
+    /// # Errors
+    /// `ChunkMissing`, `ChunkDamaged`; `PoolUnreadable` if the place does not answer.
+    pub(crate) fn read(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
+        let missing = || Fault::new(Code::ChunkMissing).with("chunk", id);
+        let place = self
+            .index
+            .find_for(Asker::Reader, id)?
+            .ok_or_else(missing)?;
+        self.caches
+            .of(place.kind)
+            .get_or(id, || self.read_at(id, &place))
+    }
+
+    /// Reads and verifies a chunk where the index says it is, past the cache.
+    pub(crate) fn read_at(&self, id: &ChunkId, place: &Location) -> Result<Vec<u8>, Fault> {
+        let object = object_name(place.kind.class(), &place.pack);
+        let sealed = self
+            .objects
+            .get_range(&object, u64::from(place.offset), place.len as usize)
+            .map_err(|error| match error {
+                GetError::Missing { .. } => Fault::new(Code::ChunkMissing)
+                    .with("chunk", id)
+                    .because(error),
+                GetError::TooShort { .. }
+                | GetError::TooLarge { .. }
+                | GetError::Unreadable { .. } => Fault::new(Code::ChunkDamaged)
+                    .with("chunk", id)
+                    .with("pack", place.pack)
+                    .because(error),
+                GetError::Failed { .. } => faults::get(&self.place, error),
+            })?;
+        self.sealer
+            .open(place.kind, place.domain, place.generation, id, &sealed)
+            .map_err(|error| faults::open_chunk(id, &place.pack, error))
+    }
+}
+
+impl ChunkReader for Store {
+    fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
+        self.core().read(id)
+    }
+}

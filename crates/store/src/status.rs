@@ -1,0 +1,67 @@
+//! How full and how whole a store is.
+
+use base::Fault;
+use format::pack::Class;
+
+use crate::Store;
+use crate::core::Core;
+use crate::index::PackState;
+
+/// A store in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Bytes of all packs of content.
+    pub data_bytes: u64,
+    /// Bytes of all packs of tree nodes.
+    pub tree_bytes: u64,
+    /// Packs.
+    pub packs: u64,
+    /// Packs whose table of contents could not be read when the index was built.
+    pub unreadable_packs: u64,
+    /// Different chunks.
+    pub chunks: u64,
+    /// Recovery points.
+    pub points: u64,
+    /// Replicas.
+    pub replicas: u64,
+    /// Records in the log.
+    pub log_records: u64,
+    /// Bytes that can still be stored, if the place knows.
+    pub free_bytes: Option<u64>,
+}
+
+impl Store {
+    /// Returns the store in numbers. Reads the index only, and asks the place for its free space.
+    ///
+    /// # Errors
+    /// The index failed.
+    pub fn status(&self) -> Result<PoolStatus, Fault> {
+        let core = self.core();
+        let mut status = PoolStatus {
+            chunks: core.index.chunk_count()?,
+            points: core.index.points()?.len() as u64,
+            replicas: core.index.replicas()?.len() as u64,
+            log_records: self.log_seq(),
+            free_bytes: core.objects.free_space().ok().flatten(),
+            ..PoolStatus::default()
+        };
+        for pack in core.index.packs()? {
+            status.packs += 1;
+            status.unreadable_packs += u64::from(pack.state == PackState::Unreadable);
+            match pack.class {
+                Class::Data => status.data_bytes += pack.bytes,
+                Class::Meta => status.tree_bytes += pack.bytes,
+            }
+        }
+        Ok(status)
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Err(error) = self.index.sync() {
+            // The next opening folds in what is missing.
+            tracing::warn!(%error, "the chunk index could not be kept");
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Reading everything back: a point's whole content, or every pack's every byte.
+//!
+//! Verifying changes nothing and may run beside everything. It reads past the caches: what counts is what the place
+//! holds now. Chunks are read pack by pack in the order they lie there, not in the order of files.
+//! Memory: four bytes a chunk, and a set of what is damaged.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use base::fault::Code;
+use base::{ChunkId, Fault, PackName, PointId};
+use format::entry::{Extent, FileEntry, FileKey};
+use format::replica::ChunkReader;
+use format::seal::Kind;
+use format::tree::{Cursor, FileRef, NodeRef, children};
+
+use crate::Store;
+use crate::core::Core;
+use crate::durable::{DurablePack, object_name};
+use crate::faults;
+use crate::index::{Asker, Location, PackState};
+
+/// Affected paths that a report names; the rest is counted.
+const PATHS_MAX: usize = 1000;
+/// Damage that a report describes; the rest is counted.
+const FAULTS_MAX: usize = 100;
+
+/// How far a verification has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerifyProgress {
+    /// Bytes read, as stored.
+    pub bytes_done: u64,
+    /// Bytes to read; grows while the tree is being walked.
+    pub bytes_total: u64,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyReport {
+    /// Bytes read, as stored.
+    pub bytes: u64,
+    /// Tree nodes read.
+    pub nodes: u64,
+    /// Chunks of content read.
+    pub chunks: u64,
+    /// Packs read whole.
+    pub packs: u64,
+    /// How many chunks or packs are damaged or missing.
+    pub damaged: u64,
+    /// What is wrong, the first hundred.
+    pub faults: Vec<Fault>,
+    /// Paths of a point that cannot be restored in full, the first thousand.
+    pub paths: Vec<Vec<u8>>,
+    /// How many such paths there are, as far as the tree could be read.
+    pub paths_count: u64,
+}
+
+impl VerifyReport {
+    /// Returns whether everything is as it was written.
+    pub fn is_sound(&self) -> bool {
+        self.damaged == 0
+    }
+
+    fn add(&mut self, fault: Fault) {
+        self.damaged += 1;
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// Told after every read; breaking ends the verification with `JobCancelled`.
+pub type OnProgress<'a> = &'a mut dyn FnMut(&VerifyProgress) -> ControlFlow<()>;
+
+impl Store {
+    /// Reads every node and every chunk that a point needs, and says what cannot be restored.
+    ///
+    /// # Errors
+    /// `PointUnknown`; `JobCancelled`; the place does not answer at all. Damage is no error but the report's content.
+    pub fn verify_point(
+        &self,
+        point: &PointId,
+        on_progress: OnProgress<'_>,
+    ) -> Result<VerifyReport, Fault> {
+        let root = self.point(point)?.root;
+        self.verify_root(&root, on_progress)
+    }
+
+    /// As [`Self::verify_point`], for any root: a replica's, say.
+    ///
+    /// # Errors
+    /// As [`Self::verify_point`].
+    pub fn verify_root(
+        &self,
+        root: &ChunkId,
+        on_progress: OnProgress<'_>,
+    ) -> Result<VerifyReport, Fault> {
+        let mut run = Run::new(self.core(), on_progress);
+        run.walk(*root)?;
+        run.read_chunks()?;
+        if !run.report.is_sound() {
+            run.find_paths(root)?;
+        }
+        Ok(run.report)
+    }
+
+    /// Reads every byte of every pack that the log names, and compares it with the pack's name. Needs no key.
+    ///
+    /// # Errors
+    /// `JobCancelled`; the place does not answer at all. Damage is no error but the report's content.
+    pub fn verify_packs(&self, on_progress: OnProgress<'_>) -> Result<VerifyReport, Fault> {
+        let core = self.core();
+        let mut run = Run::new(core, on_progress);
+        let mut packs = core.index.packs()?;
+        packs.retain(|pack| pack.state != PackState::Loose);
+        run.progress.bytes_total = packs.iter().map(|pack| pack.bytes).sum();
+        for pack in packs {
+            match core.objects.get(&object_name(pack.class, &pack.name)) {
+                Ok(bytes) => {
+                    if let Err(error) = format::pack::verify(core.id, &pack.name, &bytes) {
+                        run.report.add(faults::pack(&pack.name, error));
+                    }
+                }
+                Err(error) => run
+                    .report
+                    .add(faults::get_pack(&core.place, &pack.name, error)?),
+            }
+            run.report.packs += 1;
+            run.read(pack.bytes)?;
+        }
+        Ok(run.report)
+    }
+}
+
+struct Run<'a> {
+    core: &'a Core,
+    on_progress: OnProgress<'a>,
+    progress: VerifyProgress,
+    report: VerifyReport,
+    /// Where the chunks to be read lie.
+    wanted: HashMap<PackName, Vec<u32>>,
+    bad_places: HashSet<(PackName, u32)>,
+    bad_chunks: HashSet<ChunkId>,
+}
+
+impl<'a> Run<'a> {
+    fn new(core: &'a Core, on_progress: OnProgress<'a>) -> Self {
+        Self {
+            core,
+            on_progress,
+            progress: VerifyProgress::default(),
+            report: VerifyReport::default(),
+            wanted: HashMap::new(),
+            bad_places: HashSet::new(),
+            bad_chunks: HashSet::new(),
+        }
+    }
+
+    fn read(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.progress.bytes_done += bytes;
+        self.report.bytes += bytes;
+        match (self.on_progress)(&self.progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Fault::new(Code::JobCancelled)),
+        }
+    }
+
+    /// Reads every node beneath `root`, and collects where the chunks lie.
+    fn walk(&mut self, root: ChunkId) -> Result<(), Fault> {
+        let mut seen = HashSet::from([root]);
+        let mut ahead = vec![root];
+        while let Some(id) = ahead.pop() {
+            let Some(place) = self.find(&id)? else {
+                continue;
+            };
+            self.progress.bytes_total += u64::from(place.len);
+            let below = match self.core.read_at(&id, &place) {
+                Ok(plain) => children(&plain).map_err(|error| faults::node(&id, error)),
+                Err(fault) => Err(fault),
+            };
+            self.report.nodes += 1;
+            self.read(u64::from(place.len))?;
+            match below {
+                Ok(below) => {
+                    let nodes = below.nodes.into_iter().chain(below.maps);
+                    ahead.extend(nodes.filter(|node| seen.insert(*node)));
+                    for chunk in below.chunks {
+                        self.want(&chunk)?;
+                    }
+                }
+                Err(fault) => {
+                    self.bad_chunks.insert(id);
+                    self.report.add(unless_unreachable(fault)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, id: &ChunkId) -> Result<Option<Location>, Fault> {
+        let place = self.core.index.find_for(Asker::Reader, id)?;
+        if place.is_none() && self.bad_chunks.insert(*id) {
+            self.report
+                .add(Fault::new(Code::ChunkMissing).with("chunk", id));
+        }
+        Ok(place)
+    }
+
+    fn want(&mut self, id: &ChunkId) -> Result<(), Fault> {
+        if let Some(place) = self.find(id)? {
+            self.wanted
+                .entry(place.pack)
+                .or_default()
+                .push(place.offset);
+        }
+        Ok(())
+    }
+
+    /// Reads the chunks collected, pack by pack.
+    fn read_chunks(&mut self) -> Result<(), Fault> {
+        let mut wanted: Vec<_> = std::mem::take(&mut self.wanted).into_iter().collect();
+        wanted.sort_unstable();
+        for (name, mut offsets) in wanted {
+            offsets.sort_unstable();
+            offsets.dedup();
+            let core = self.core;
+            let class = Kind::Data.class();
+            let pack = match DurablePack::logged(&*core.objects, &core.sealer, class, name) {
+                Ok(pack) => pack,
+                Err(error) => {
+                    self.report
+                        .add(faults::find_pack(&core.place, &name, error)?);
+                    self.bad_places
+                        .extend(offsets.into_iter().map(|offset| (name, offset)));
+                    continue;
+                }
+            };
+            for entry in pack.entries() {
+                if offsets.binary_search(&entry.offset).is_err() {
+                    continue;
+                }
+                self.progress.bytes_total += u64::from(entry.len);
+                let place = Location::of(name, entry);
+                if let Err(fault) = core.read_at(&entry.id, &place) {
+                    self.report.add(unless_unreachable(fault)?);
+                    self.bad_places.insert((name, entry.offset));
+                }
+                self.report.chunks += 1;
+                self.read(u64::from(entry.len))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the files that need something damaged. Ends where the tree itself cannot be read.
+    fn find_paths(&mut self, root: &ChunkId) -> Result<(), Fault> {
+        let core = self.core;
+        let Ok(mut files) = Cursor::<FileEntry>::new(Reader(core), root) else {
+            return Ok(());
+        };
+        while let Ok(Some((key, file))) = files.next_ref() {
+            if self.is_bad(&file)? {
+                self.report.paths_count += 1;
+                if self.report.paths.len() < PATHS_MAX {
+                    let path = FileKey(key.to_vec()).to_path();
+                    self.report
+                        .paths
+                        .push(path.unwrap_or_else(|_| key.to_vec()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_bad(&self, file: &FileRef<'_>) -> Result<bool, Fault> {
+        match file.node {
+            NodeRef::Extents(extents) => self.any_bad(extents),
+            NodeRef::Map(root) => {
+                let Ok(mut map) = Cursor::<Extent>::new(Reader(self.core), &root) else {
+                    return Ok(true);
+                };
+                loop {
+                    match map.next_ref() {
+                        Ok(Some((_, extent))) if self.any_bad(&[extent])? => return Ok(true),
+                        Ok(Some(_)) => {}
+                        Ok(None) => return Ok(false),
+                        Err(_) => return Ok(true),
+                    }
+                }
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn any_bad(&self, extents: &[Extent]) -> Result<bool, Fault> {
+        for extent in extents {
+            if let Extent::Data { chunk, .. } = extent {
+                let place = self.core.index.find_for(Asker::Reader, chunk)?;
+                let bad = place.is_none_or(|p| self.bad_places.contains(&(p.pack, p.offset)));
+                if bad || self.bad_chunks.contains(chunk) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Tells damage, which is reported, from a place that does not answer, which ends the verification.
+fn unless_unreachable(fault: Fault) -> Result<Fault, Fault> {
+    match fault.code {
+        Code::ChunkMissing | Code::ChunkDamaged | Code::TreeDamaged => Ok(fault),
+        _ => Err(fault),
+    }
+}
+
+struct Reader<'a>(&'a Core);
+
+impl ChunkReader for Reader<'_> {
+    fn read_chunk(&self, id: &ChunkId) -> Result<std::sync::Arc<Vec<u8>>, Fault> {
+        self.0.read(id)
+    }
+}

@@ -1,0 +1,200 @@
+//! A store beside a model of what it ought to hold.
+//!
+//! The model is a plain map from path to bytes for every acknowledged point; comparing reads every listed point back
+//! in full, through the tree and every chunk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::fault::Code;
+use base::limits::{CHUNK_BYTES_MAX, INLINE_BYTES_MAX};
+use base::{Env, Fault, PointId, SourceId};
+use format::entry::{Content, Extent, FileEntry, FileKey, Node};
+use format::keys::{KeyFile, NewSlot, Unlock};
+use format::point::{Consistency, Stats};
+use format::replica::{ChunkReader, ReplicaWriter};
+use format::seal::Sealer;
+use format::tree::Cursor;
+use objects::Objects;
+use store::{CommitSpec, Committed, NewPoint, Place, Session, Store};
+
+/// The files of a source: path to content.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
+/// Returns files from pairs.
+pub(crate) fn files(pairs: &[(&str, &[u8])]) -> Files {
+    pairs
+        .iter()
+        .map(|(path, bytes)| (String::from(*path), bytes.to_vec()))
+        .collect()
+}
+
+/// What opens every store of these tests.
+#[derive(Clone)]
+pub(crate) struct Key(KeyFile);
+
+impl Key {
+    pub(crate) fn new(env: &Env) -> Self {
+        Self(KeyFile::random(env))
+    }
+
+    pub(crate) fn slots(&self) -> Vec<NewSlot> {
+        vec![NewSlot::KeyFile(self.0.clone())]
+    }
+
+    pub(crate) fn unlock(&self) -> Unlock {
+        Unlock::KeyFile(self.0.clone())
+    }
+
+    pub(crate) fn create(&self, objects: Arc<dyn Objects>, env: &Env) -> Store {
+        Store::create(objects, &self.slots(), env, Place::Memory).expect("a new store")
+    }
+
+    pub(crate) fn open(&self, objects: Arc<dyn Objects>, env: &Env) -> Result<Store, Fault> {
+        Store::open(objects, &self.unlock(), env, Place::Memory)
+    }
+}
+
+/// Writes the difference between `before` and `now` into a session.
+pub(crate) fn write(session: &Session, before: &Files, now: &Files) -> Result<(), Fault> {
+    let mut paths: Vec<_> = before.keys().chain(now.keys()).collect();
+    paths.sort_by_key(|path| FileKey::from_path(path.as_bytes()).expect("a path").0);
+    paths.dedup();
+    for path in paths {
+        let key = FileKey::from_path(path.as_bytes()).expect("a path");
+        match (before.get(path), now.get(path)) {
+            (old, Some(new)) if old != Some(new) => {
+                session.put_entry(&key, &entry(session, new)?)?;
+            }
+            (Some(_), None) => session.delete_entry(&key)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Stores a file's content and returns its entry.
+fn entry(session: &Session, bytes: &[u8]) -> Result<FileEntry, Fault> {
+    let content = if bytes.len() <= INLINE_BYTES_MAX {
+        Content::Inline(bytes.to_vec())
+    } else {
+        let mut extents = Vec::new();
+        for plain in bytes.chunks(CHUNK_BYTES_MAX) {
+            extents.push(Extent::Data {
+                chunk: session.put_chunk(&Sealer::hash(plain), plain)?,
+                offset: 0,
+                len: plain.len() as u32,
+            });
+        }
+        Content::Extents(extents)
+    };
+    Ok(FileEntry {
+        node: Node::File(content),
+        mode: 0o644,
+        uid: 1000,
+        gid: 1000,
+        user: b"user".to_vec(),
+        group: b"group".to_vec(),
+        mtime_ns: 1,
+        ctime_ns: 2,
+        inode: 3,
+        device: 4,
+        links: 1,
+        size: bytes.len() as u64,
+        xattrs: Vec::new(),
+    })
+}
+
+/// Returns a point to be made.
+pub(crate) fn new_point() -> NewPoint {
+    NewPoint {
+        address: String::from("here:/etc"),
+        group: String::from("group"),
+        time_ns: None,
+        consistency: Consistency::Crash,
+        warnings: 0,
+        stats: Stats::default(),
+    }
+}
+
+/// Synchronizes `source` from `before` to `now` and makes a point.
+pub(crate) fn backup(
+    store: &Store,
+    source: SourceId,
+    before: &Files,
+    now: &Files,
+) -> Result<Committed, Fault> {
+    let base = store.replica(&source)?.map(|replica| replica.root);
+    let session = store.begin(source, base)?;
+    let empty = Files::new();
+    write(&session, if base.is_some() { before } else { &empty }, now)?;
+    session.commit(CommitSpec::with_point(new_point()))
+}
+
+/// Reads all files beneath a root back.
+pub(crate) fn read(store: &Store, root: &base::ChunkId) -> Result<Files, Fault> {
+    let broken = |error: format::tree::TreeError| {
+        Fault::new(Code::TreeDamaged)
+            .with("reason", &error)
+            .because(error)
+    };
+    let mut found = Files::new();
+    let mut cursor = Cursor::<FileEntry>::new(store, root).map_err(broken)?;
+    while let Some((key, entry)) = cursor.next_ref().map_err(broken)? {
+        let path = FileKey(key.to_vec()).to_path().expect("a path");
+        let mut bytes = Vec::new();
+        match entry.node {
+            format::tree::NodeRef::Inline(inline) => bytes.extend_from_slice(inline),
+            format::tree::NodeRef::Extents(extents) => {
+                for extent in extents {
+                    let Extent::Data { chunk, offset, len } = extent else {
+                        panic!("the model has no holes");
+                    };
+                    let plain = store.read_chunk(chunk)?;
+                    let (from, len) = (*offset as usize, *len as usize);
+                    bytes.extend_from_slice(&plain[from..from + len]);
+                }
+            }
+            _ => panic!("the model has only files"),
+        }
+        found.insert(String::from_utf8(path).expect("text"), bytes);
+    }
+    Ok(found)
+}
+
+/// Says what is wrong with `store`, of which the points `known` were acknowledged and of which every point is
+/// one of `states`.
+pub(crate) fn violation(
+    store: &Store,
+    known: &[(PointId, &Files)],
+    states: &[Files],
+) -> Option<String> {
+    let points = match store.points() {
+        Ok(points) => points,
+        Err(fault) => return Some(format!("points cannot be listed: {fault:?}")),
+    };
+    for (id, _) in known {
+        if !points.iter().any(|point| point.id == *id) {
+            return Some(format!("acknowledged point {id} is lost"));
+        }
+    }
+    for point in &points {
+        if let Err(fault) = store.point_object(&point.id) {
+            return Some(format!("point {} has no object: {fault:?}", point.id));
+        }
+        let found = match read(store, &point.root) {
+            Ok(found) => found,
+            Err(fault) => return Some(format!("point {} is not readable: {fault:?}", point.id)),
+        };
+        match known.iter().find(|(id, _)| *id == point.id) {
+            Some((id, expected)) if found != **expected => {
+                return Some(format!("point {id} has other content"));
+            }
+            None if !states.contains(&found) => {
+                return Some(format!("point {} has content that never was", point.id));
+            }
+            _ => {}
+        }
+    }
+    None
+}
