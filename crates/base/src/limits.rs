@@ -62,6 +62,25 @@ pub const XATTR_BYTES_MAX: usize = 64 << 10;
 /// Longest target of a symbolic link.
 pub const SYMLINK_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes of small files read ahead of the bundler.
+pub const READ_AHEAD_BYTES_MAX: usize = 24 << 20;
+/// Entries between the comparison with the earlier tree and the bundler.
+pub const READ_AHEAD_ENTRIES_MAX: usize = 1024;
+/// Threads that read small files: a cold disk answers 45 000 files a second to 32 readers and 14 000 to 2
+/// (measured), a warm one needs no more than the cores.
+pub const READER_THREADS: usize = 16;
+/// Entries that wait for their bundle to fill; a bundle ends when there are more.
+pub const BUNDLE_ENTRIES_MAX: usize = 8192;
+/// Chunks between the bundler and the sealing threads.
+pub const CHUNKS_QUEUED_MAX: usize = 4;
+/// Entries between the bundler and the tree.
+pub const TREE_QUEUED_MAX: usize = 16384;
+/// Contents remembered within one run, so that hard links and copies are read or stored once: about 100
+/// bytes each.
+pub const CONTENTS_REMEMBERED_MAX: usize = 200_000;
+/// How long a waiting stage may take to notice that the run is ending.
+pub const STOP_NOTICED_WITHIN: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Largest log record as stored.
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Pack names in one log record.

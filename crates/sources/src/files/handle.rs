@@ -19,6 +19,8 @@ use crate::sys;
 
 /// Attempts at a file that changes while it is read.
 const ATTEMPTS: usize = 3;
+/// No file system has smaller holes; files up to this may be kept inside an inode and take no sectors.
+const SPARSE_BYTES_MIN: u64 = 4096;
 
 /// A way to one entry a walk found. Holds no descriptor; its directory is opened again when it was closed
 /// in the meantime. Cheap to keep, but keeps its directory's names in memory.
@@ -30,6 +32,7 @@ pub struct Handle {
     listing: Arc<Listing>,
     index: u32,
     seen: Stamp,
+    sparse: bool,
 }
 
 /// A file read whole.
@@ -60,7 +63,15 @@ impl Handle {
             listing,
             index: u32::try_from(index).expect("names are counted in 32 bits"),
             seen: Stamp::from(stat),
+            // A file without holes takes at least as many sectors of 512 bytes as it has bytes.
+            sparse: stat.stx_size > SPARSE_BYTES_MIN && stat.stx_blocks * 512 < stat.stx_size,
         }
+    }
+
+    /// Says whether the file takes less space than it has bytes: it has holes, or its file system
+    /// compresses. Such a file is worth reading in pieces, however small.
+    pub fn is_sparse(&self) -> bool {
+        self.sparse
     }
 
     /// Returns the entry's key.

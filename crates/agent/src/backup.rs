@@ -1,0 +1,252 @@
+//! A backup: everything between a source and a [`ReplicaWriter`], in one place.
+//!
+//! ```text
+//! walk ─> compare ─┬─> readers (many) ─┐
+//!  (key order)     └──── in order ─────┴─> bundle ─┬─> sealers (one a core) ─┐
+//!                                                  └─────── in order ────────┴─> tree
+//! ```
+//!
+//! Every arrow is a bounded channel, every box one or more threads. Order is kept by answers: an item travels
+//! the straight way at once and carries a channel on which the side way's result arrives. So readers and
+//! sealers finish in any order and nobody sorts. A stage waits only for stages to its right or for answers
+//! that are already being worked on, which is why it cannot lock up (see [`bundle`]).
+//!
+//! Memory: [`limits::READ_AHEAD_BYTES_MAX`] of small files, two bundles, two chunks of a large file,
+//! [`limits::CHUNKS_QUEUED_MAX`] chunks and one a sealer; the entries of the channels; contents remembered.
+//!
+//! What cannot be read is warned of, and the run goes on. What cannot be written ends it.
+
+mod bundle;
+mod compare;
+mod read;
+mod stages;
+mod tree;
+mod verify;
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use base::fault::Code;
+use base::{ChunkId, Fault, limits};
+use crossbeam_channel::bounded;
+use format::chunker::Chunker;
+use format::entry::{FileEntry, Node};
+use format::replica::{ChunkReader, ReplicaWriter};
+use format::seal::Sealer;
+use format::tree::Cursor;
+use sources::files::{Walk, WalkError, WalkOptions};
+use sources::{Problem, Reason};
+
+use crate::flow::Flow;
+use crate::monitor::{Monitor, Progress, Warning};
+
+/// What to back up, against what, and into what.
+pub struct Backup<'a> {
+    /// The source's root, or a snapshot of it.
+    pub root: &'a Path,
+    /// What of it.
+    pub walk: &'a WalkOptions,
+    /// The member's earlier tree; `None` reads everything.
+    pub earlier: Option<ChunkId>,
+    /// Whether entries that look unchanged are read all the same: a consistency check.
+    pub read_unchanged: bool,
+    /// Reads the earlier tree.
+    pub reader: &'a dyn ChunkReader,
+    /// Takes what changed.
+    pub writer: &'a dyn ReplicaWriter,
+    /// Cuts content.
+    pub chunker: &'a Chunker,
+    /// Watches.
+    pub monitor: &'a dyn Monitor,
+}
+
+/// What a backup found and moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Entries of the source.
+    pub entries: u64,
+    /// Regular files among them.
+    pub files: u64,
+    /// Bytes of those files, holes included.
+    pub bytes: u64,
+    /// Entries that were new or changed.
+    pub changed: u64,
+    /// Entries that were gone.
+    pub deleted: u64,
+    /// Bytes read from the source.
+    pub read_bytes: u64,
+    /// Paths in trouble.
+    pub warnings: u64,
+}
+
+/// Runs it, and returns when everything has been handed to the writer. Committing is the caller's.
+///
+/// # Errors
+/// `SourcePathMissing`, `SourcePathUnreadable`, `ExcludePatternInvalid` before anything was read; the writer's
+/// or the reader's fault; `JobCancelled`. The writer's session is then of no use any more.
+pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
+    let walk = Walk::start(backup.root, backup.walk).map_err(cannot_start)?;
+    let earlier = backup
+        .earlier
+        .as_ref()
+        .map(|root| Cursor::<FileEntry>::new(backup.reader, root))
+        .transpose()?;
+    let flow = Flow::new(backup.monitor);
+    let counts = Counts::default();
+    thread::scope(|scope| {
+        let (wanted, to_readers) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
+        let (changes, to_bundler) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
+        let (seal, to_sealers) = bounded(limits::CHUNKS_QUEUED_MAX);
+        let (tree, to_tree) = bounded(limits::TREE_QUEUED_MAX);
+        for _ in 0..limits::READER_THREADS {
+            let (flow, to_readers, reader) = (&flow, to_readers.clone(), backup.reader);
+            scope.spawn(move || read::run(flow, reader, &to_readers));
+        }
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let (flow, to_sealers, writer) = (&flow, to_sealers.clone(), backup.writer);
+            scope.spawn(move || seal_all(flow, writer, &to_sealers));
+        }
+        // Only the stages hold the channels: they close when the stages end.
+        drop((to_readers, to_sealers));
+        let bundler = bundle::Bundler::new(&flow, &counts, backup.chunker, seal, tree);
+        scope.spawn(move || bundler.run(&to_bundler));
+        let (flow, writer) = (&flow, backup.writer);
+        scope.spawn(move || tree::run(flow, writer, &to_tree));
+        let compare = compare::Compare {
+            flow,
+            counts: &counts,
+            read_unchanged: backup.read_unchanged,
+            wanted,
+            changes,
+        };
+        // A stage that stopped has told the flow why, or has seen another stop.
+        let _ = compare.run(walk, earlier);
+    });
+    flow.outcome()?;
+    Ok(Report {
+        warnings: flow.warnings(),
+        ..counts.report()
+    })
+}
+
+fn seal_all(
+    flow: &Flow<'_>,
+    writer: &dyn ReplicaWriter,
+    chunks: &crossbeam_channel::Receiver<stages::ToSeal>,
+) {
+    for chunk in chunks {
+        let hash = Sealer::hash(&chunk.plain);
+        match writer.put_chunk(&hash, &chunk.plain) {
+            // The tree stage has gone if this fails, and has said why.
+            Ok(id) => drop(chunk.named.send(id)),
+            Err(fault) => {
+                flow.fail(fault);
+                return;
+            }
+        }
+    }
+}
+
+fn cannot_start(error: WalkError) -> Fault {
+    match error {
+        WalkError::Root { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+            Fault::new(Code::SourcePathMissing)
+                .with("path", path.display())
+                .because(source)
+        }
+        WalkError::Root { path, source } => Fault::new(Code::SourcePathUnreadable)
+            .with("path", path.display())
+            .with("reason", &source)
+            .because(source),
+        WalkError::Kind { path } => Fault::new(Code::SourcePathUnreadable)
+            .with("path", path.display())
+            .with("reason", "it is neither a directory nor a file"),
+        WalkError::Pattern(error) => Fault::new(Code::ExcludePatternInvalid)
+            .with("pattern", &error.pattern)
+            .with("reason", &error.reason),
+    }
+}
+
+/// Tells the monitor of a problem with one entry.
+pub(crate) fn warn(flow: &Flow<'_>, problem: &Problem) {
+    let shown = String::from_utf8_lossy(&problem.path).into_owned();
+    let code = match problem.reason {
+        Reason::Vanished => Code::FileVanished,
+        Reason::Changed => Code::FileChangedWhileRead,
+        Reason::Denied => Code::FileAccessBlocked,
+        _ => Code::FileUnreadable,
+    };
+    let mut fault = Fault::new(code).with("path", shown);
+    if matches!(code, Code::FileAccessBlocked | Code::FileUnreadable) {
+        fault = fault.with("reason", problem.reason);
+    }
+    flow.warn(Warning {
+        path: problem.path.clone(),
+        fault,
+    });
+}
+
+/// What the stages have counted.
+#[derive(Default)]
+pub(crate) struct Counts {
+    report: Mutex<Report>,
+    moved: AtomicU64,
+    passed: AtomicU64,
+}
+
+impl Counts {
+    fn with(&self, change: impl FnOnce(&mut Report)) {
+        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn entry(&self, entry: &FileEntry) {
+        let file = matches!(entry.node, Node::File(_));
+        self.with(|r| {
+            r.entries += 1;
+            r.files += u64::from(file);
+            r.bytes += entry.size;
+        });
+    }
+
+    fn unchanged(&self, entry: &FileEntry, flow: &Flow<'_>) {
+        self.passed.fetch_add(entry.size, Ordering::Relaxed);
+        self.tell(flow);
+    }
+
+    fn changed(&self) {
+        self.with(|r| r.changed += 1);
+    }
+
+    fn deleted(&self) {
+        self.with(|r| r.deleted += 1);
+    }
+
+    fn moved(&self, bytes: u64, flow: &Flow<'_>) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+        self.moved_hole(bytes, flow);
+    }
+
+    fn moved_hole(&self, bytes: u64, flow: &Flow<'_>) {
+        self.passed.fetch_add(bytes, Ordering::Relaxed);
+        self.tell(flow);
+    }
+
+    fn tell(&self, flow: &Flow<'_>) {
+        let report = *self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        flow.monitor().progress(Progress {
+            entries: report.entries,
+            files: report.files,
+            bytes: self.passed.load(Ordering::Relaxed),
+            moved_bytes: self.moved.load(Ordering::Relaxed),
+        });
+    }
+
+    fn report(&self) -> Report {
+        let mut report = *self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.read_bytes = self.moved.load(Ordering::Relaxed);
+        report
+    }
+}

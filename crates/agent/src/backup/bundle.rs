@@ -1,0 +1,224 @@
+//! The bundler: one thread that turns what was read, in walk order, into chunks.
+//!
+//! Small files go one after the other into a bundle, which ends at a content-defined file boundary, so that an
+//! equal run of files gives an equal bundle wherever it stands. Large files are cut by content. An entry
+//! leaves for the tree only after the chunks it speaks of have left for sealing: the tree stage waits for
+//! names and must never wait for a bundle that nobody will finish.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use base::{ChunkHash, limits};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use format::chunker::Chunker;
+use format::entry::{FileEntry, FileKey};
+
+use super::read::{Ended, LargeFile, Part};
+use super::stages::{Body, Change, ChunkSlot, ContentSlot, Link, Outcome, Piece, ToSeal, ToTree};
+use super::{Counts, warn};
+use crate::flow::{Flow, Stopped};
+
+pub(crate) struct Bundler<'a> {
+    flow: &'a Flow<'a>,
+    counts: &'a Counts,
+    chunker: &'a Chunker,
+    seal: Sender<ToSeal>,
+    tree: Sender<ToTree>,
+    bundle: Vec<u8>,
+    /// The open bundle's name; entries in `held` speak of it.
+    slot: ChunkSlot,
+    held: Vec<ToTree>,
+    /// Contents of this run by hash: a copy is stored as a reference. Collisions are those of BLAKE3.
+    seen: HashMap<ChunkHash, ContentSlot>,
+}
+
+impl<'a> Bundler<'a> {
+    pub(crate) fn new(
+        flow: &'a Flow<'a>,
+        counts: &'a Counts,
+        chunker: &'a Chunker,
+        seal: Sender<ToSeal>,
+        tree: Sender<ToTree>,
+    ) -> Self {
+        Self {
+            flow,
+            counts,
+            chunker,
+            seal,
+            tree,
+            bundle: Vec::with_capacity(limits::BUNDLE_BYTES_MAX),
+            slot: ChunkSlot::default(),
+            held: Vec::new(),
+            seen: HashMap::new(),
+        }
+    }
+
+    /// Takes changes until there are no more.
+    pub(crate) fn run(mut self, changes: &Receiver<Change>) -> Result<(), Stopped> {
+        for change in changes {
+            self.flow.go_on()?;
+            match change {
+                Change::Delete(key) => self.hold(ToTree::Delete(key))?,
+                Change::Put {
+                    key,
+                    held,
+                    answered,
+                } => {
+                    let outcome = answered.recv().map_err(|_| Stopped)?;
+                    let taken = self.take(key, outcome);
+                    self.flow.give_back(held);
+                    taken?;
+                }
+            }
+        }
+        self.end_bundle()
+    }
+
+    fn take(&mut self, key: FileKey, outcome: Outcome) -> Result<(), Stopped> {
+        match outcome {
+            Outcome::Same => Ok(()),
+            Outcome::Lost => self.hold(ToTree::Delete(key)),
+            Outcome::Read(entry, Body::Whole) => self.hold(ToTree::Put(key, entry)),
+            Outcome::Read(entry, Body::Small(bytes, hash, link)) => {
+                self.counts.moved(bytes.len() as u64, self.flow);
+                let content = self.small(key, entry, &bytes, hash)?;
+                leave(link.as_ref(), content);
+                Ok(())
+            }
+            Outcome::Read(_, Body::Large(file)) => self.large(key, file),
+            Outcome::Linked(mut entry, handle, link) => match link.get() {
+                Some(content) => {
+                    let mut problems = Vec::new();
+                    entry.xattrs = handle.xattrs(&mut problems);
+                    problems.iter().for_each(|p| warn(self.flow, p));
+                    self.hold(ToTree::Same(key, entry, Arc::clone(content)))
+                }
+                // The link that came first could not be read; this one may be.
+                None => {
+                    let outcome = super::read::read(self.flow, *entry, &handle, Some(link));
+                    self.take(key, outcome)
+                }
+            },
+        }
+    }
+
+    /// Puts a small file into the bundle, unless its content came before, and returns where its content will be.
+    fn small(
+        &mut self,
+        key: FileKey,
+        entry: Box<FileEntry>,
+        bytes: &[u8],
+        hash: ChunkHash,
+    ) -> Result<ContentSlot, Stopped> {
+        if let Some(content) = self.seen.get(&hash).map(Arc::clone) {
+            self.hold(ToTree::Same(key, entry, Arc::clone(&content)))?;
+            return Ok(content);
+        }
+        if self.bundle.len() + bytes.len() > limits::BUNDLE_BYTES_MAX {
+            self.end_bundle()?;
+        }
+        let content = ContentSlot::default();
+        if self.seen.len() < limits::CONTENTS_REMEMBERED_MAX {
+            self.seen.insert(hash, Arc::clone(&content));
+        }
+        let piece = Piece {
+            chunk: Arc::clone(&self.slot),
+            offset: u32::try_from(self.bundle.len()).expect("a bundle is small"),
+            len: u32::try_from(bytes.len()).expect("a bundled file is small"),
+        };
+        self.bundle.extend_from_slice(bytes);
+        self.hold(ToTree::Bundled(key, entry, piece, Arc::clone(&content)))?;
+        if self.bundle.len() >= limits::BUNDLE_BYTES_MIN && self.chunker.is_bundle_end(&hash) {
+            self.end_bundle()?;
+        }
+        Ok(content)
+    }
+
+    /// Chunks a file of its own. What is held leaves first: walk order.
+    fn large(&mut self, key: FileKey, mut file: LargeFile) -> Result<(), Stopped> {
+        self.end_bundle()?;
+        for number in 1.. {
+            self.send(ToTree::Open)?;
+            let ended =
+                file.attempt(number, self.chunker, self.flow, &mut |part| self.part(part))?;
+            match ended {
+                Ended::Again => {}
+                Ended::Lost => return self.send(ToTree::Delete(key)),
+                Ended::Whole(entry) => {
+                    let content = ContentSlot::default();
+                    leave(file.link.as_ref(), Arc::clone(&content));
+                    return self.send(ToTree::Close(key, entry, content));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn part(&self, part: Part) -> Result<(), Stopped> {
+        match part {
+            Part::Hole(len) => {
+                self.counts.moved_hole(len, self.flow);
+                self.send(ToTree::Hole(len))
+            }
+            Part::Chunk(plain) => {
+                self.counts.moved(plain.len() as u64, self.flow);
+                let len = u32::try_from(plain.len()).expect("a chunk is small");
+                let chunk = ChunkSlot::default();
+                self.dispatch(plain, &chunk)?;
+                self.send(ToTree::Piece(Piece {
+                    chunk,
+                    offset: 0,
+                    len,
+                }))
+            }
+        }
+    }
+
+    /// Keeps an item until the open bundle has left.
+    fn hold(&mut self, item: ToTree) -> Result<(), Stopped> {
+        if self.bundle.is_empty() {
+            return self.send(item);
+        }
+        self.held.push(item);
+        if self.held.len() >= limits::BUNDLE_ENTRIES_MAX {
+            self.end_bundle()?;
+        }
+        Ok(())
+    }
+
+    fn end_bundle(&mut self) -> Result<(), Stopped> {
+        if self.bundle.is_empty() {
+            return Ok(());
+        }
+        let plain = std::mem::replace(
+            &mut self.bundle,
+            Vec::with_capacity(limits::BUNDLE_BYTES_MAX),
+        );
+        let slot = std::mem::replace(&mut self.slot, Arc::new(OnceLock::new()));
+        self.dispatch(plain, &slot)?;
+        for item in std::mem::take(&mut self.held) {
+            self.send(item)?;
+        }
+        Ok(())
+    }
+
+    fn dispatch(&self, plain: Vec<u8>, slot: &ChunkSlot) -> Result<(), Stopped> {
+        let (named, name) = bounded(1);
+        self.seal
+            .send(ToSeal { plain, named })
+            .map_err(|_| Stopped)?;
+        self.send(ToTree::Chunk(Arc::clone(slot), name))
+    }
+
+    fn send(&self, item: ToTree) -> Result<(), Stopped> {
+        self.tree.send(item).map_err(|_| Stopped)
+    }
+}
+
+/// Leaves a content for the file's other links, if it has any.
+fn leave(link: Option<&Link>, content: ContentSlot) {
+    if let Some(link) = link {
+        // Set already if this link was read because an earlier one could not be: any will do.
+        let _ = link.set(content);
+    }
+}

@@ -1,0 +1,197 @@
+//! The comparison: one thread that walks the source beside the member's earlier tree, both in key order.
+//!
+//! An entry is unchanged if everything `statx` says of it is what it was, its change time among it: no byte of
+//! it is read, and nothing is written for it. Everything else goes to the readers.
+
+use std::collections::HashMap;
+
+use base::Fault;
+use base::limits;
+use crossbeam_channel::{Sender, bounded};
+use format::entry::{FileEntry, FileKey, Node};
+use format::tree::{Cursor, FileRef, NodeRef, Value as _};
+use sources::files::{Event, Found, Walk};
+
+use super::read::{Wanted, new_link};
+use super::stages::{Change, Link};
+use super::{Counts, warn};
+use crate::flow::{Flow, Stopped};
+
+/// Which files came by in this run, by device and inode, as long as they have links that may still come.
+type Links = HashMap<(u64, u64, i64), Link>;
+
+/// What the earlier tree has under a key.
+enum Earlier {
+    /// An entry that looks the same; it itself, if it is to be read all the same.
+    Same(Option<Box<FileEntry>>),
+    /// Nothing, or another entry.
+    Other,
+}
+
+pub(crate) struct Compare<'a> {
+    pub(crate) flow: &'a Flow<'a>,
+    pub(crate) counts: &'a Counts,
+    /// Whether entries that look unchanged are read all the same.
+    pub(crate) read_unchanged: bool,
+    pub(crate) wanted: Sender<Wanted>,
+    pub(crate) changes: Sender<Change>,
+}
+
+impl Compare<'_> {
+    /// Goes through the whole walk. `old` is the earlier tree, if there was one.
+    pub(crate) fn run(
+        self,
+        walk: Walk,
+        mut old: Option<Cursor<'_, FileEntry>>,
+    ) -> Result<(), Stopped> {
+        let mut links = Links::new();
+        for event in walk {
+            self.flow.go_on()?;
+            match event {
+                Event::Problem(problem) => warn(self.flow, &problem),
+                Event::Entry(found) => {
+                    self.counts.entry(&found.entry);
+                    match self.pass_over(old.as_mut(), Some(&found))? {
+                        Earlier::Same(None) => self.counts.unchanged(&found.entry, self.flow),
+                        Earlier::Same(expected) => self.put(found, expected, &mut links)?,
+                        Earlier::Other => self.put(found, None, &mut links)?,
+                    }
+                }
+            }
+        }
+        self.pass_over(old.as_mut(), None).map(|_| ())
+    }
+
+    /// Deletes what the earlier tree has before `found`, and says whether `found` stands in it unchanged.
+    fn pass_over(
+        &self,
+        old: Option<&mut Cursor<'_, FileEntry>>,
+        found: Option<&Found>,
+    ) -> Result<Earlier, Stopped> {
+        let Some(old) = old else {
+            return Ok(Earlier::Other);
+        };
+        loop {
+            let gone = match old.peek_ref().map_err(|e| self.flow.fail(Fault::from(e)))? {
+                None => return Ok(Earlier::Other),
+                Some((key, entry)) => match found {
+                    Some(found) if key > found.key.0.as_slice() => return Ok(Earlier::Other),
+                    Some(found) if key == found.key.0.as_slice() => {
+                        let earlier = match unchanged(&entry, &found.entry) {
+                            true => Earlier::Same(
+                                self.read_unchanged
+                                    .then(|| Box::new(FileEntry::from_view(entry))),
+                            ),
+                            false => Earlier::Other,
+                        };
+                        self.next(old)?;
+                        return Ok(earlier);
+                    }
+                    _ => FileKey(key.to_vec()),
+                },
+            };
+            self.next(old)?;
+            self.counts.deleted();
+            self.changes
+                .send(Change::Delete(gone))
+                .map_err(|_| Stopped)?;
+        }
+    }
+
+    fn next(&self, old: &mut Cursor<'_, FileEntry>) -> Result<(), Stopped> {
+        old.next_ref().map_err(|e| self.flow.fail(Fault::from(e)))?;
+        Ok(())
+    }
+
+    fn put(
+        &self,
+        found: Found,
+        expected: Option<Box<FileEntry>>,
+        links: &mut Links,
+    ) -> Result<(), Stopped> {
+        let (answer, answered) = bounded(1);
+        let key = found.key.clone();
+        let (link, linked) = link_of(&found.entry, links);
+        if expected.is_none() {
+            self.counts.changed();
+        }
+        let held = held_bytes(&found.entry);
+        self.flow.take(held)?;
+        self.wanted
+            .send(Wanted {
+                found,
+                link,
+                linked,
+                expected,
+                answer,
+            })
+            .map_err(|_| Stopped)?;
+        self.changes
+            .send(Change::Put {
+                key,
+                held,
+                answered,
+            })
+            .map_err(|_| Stopped)
+    }
+}
+
+/// Returns how many bytes a reader will hold for the entry.
+fn held_bytes(entry: &FileEntry) -> usize {
+    match entry.node {
+        Node::File(_) => usize::try_from(entry.size)
+            .ok()
+            .filter(|size| *size <= limits::BUNDLED_FILE_BYTES_MAX)
+            .unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Returns where the links of the entry's file meet, and whether one came before. Very small files live in
+/// their entries and are read again instead.
+fn link_of(entry: &FileEntry, links: &mut Links) -> (Option<Link>, bool) {
+    let shared = matches!(entry.node, Node::File(_))
+        && entry.links > 1
+        && entry.size > limits::INLINE_BYTES_MAX as u64;
+    if !shared {
+        return (None, false);
+    }
+    let file = (entry.device, entry.inode, entry.ctime_ns);
+    if let Some(link) = links.get(&file) {
+        return (Some(link.clone()), true);
+    }
+    let link = new_link();
+    if links.len() < limits::CONTENTS_REMEMBERED_MAX {
+        links.insert(file, link.clone());
+    }
+    (Some(link), false)
+}
+
+/// Says whether nothing speaks for a change. The device counts only where it tells which entries are one
+/// file: it may be numbered anew at every boot.
+fn unchanged(old: &FileRef<'_>, new: &FileEntry) -> bool {
+    same_kind(&old.node, &new.node)
+        && old.size == new.size
+        && old.mtime_ns == new.mtime_ns
+        && old.ctime_ns == new.ctime_ns
+        && old.inode == new.inode
+        && old.links == new.links
+        && (new.links < 2 || old.device == new.device)
+        && old.mode == new.mode
+        && (old.uid, old.gid) == (new.uid, new.gid)
+        && old.user == new.user.as_slice()
+        && old.group == new.group.as_slice()
+}
+
+fn same_kind(old: &NodeRef<'_>, new: &Node) -> bool {
+    match (old, new) {
+        (NodeRef::Directory, Node::Directory)
+        | (NodeRef::Symlink(_), Node::Symlink(_))
+        | (NodeRef::Fifo, Node::Fifo)
+        | (NodeRef::Socket, Node::Socket) => true,
+        (NodeRef::CharDevice(a), Node::CharDevice(b))
+        | (NodeRef::BlockDevice(a), Node::BlockDevice(b)) => a == b,
+        (NodeRef::Inline(_) | NodeRef::Extents(_) | NodeRef::Map(_), Node::File(_)) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,112 @@
+//! What travels between the stages of a backup.
+
+use std::sync::{Arc, OnceLock};
+
+use base::{ChunkHash, ChunkId, Fault};
+use crossbeam_channel::Receiver;
+use format::entry::{Content, Extent, FileEntry, FileKey};
+use sources::files::Handle;
+
+use super::read::LargeFile;
+
+/// A chunk's name, set by the tree stage before any entry that needs it arrives there.
+pub(crate) type ChunkSlot = Arc<OnceLock<ChunkId>>;
+
+/// A file's content, set by the tree stage when it has written the first entry that has it.
+pub(crate) type ContentSlot = Arc<OnceLock<Content>>;
+
+/// Where the links of one file meet: the first to be read leaves its content's slot here.
+pub(crate) type Link = Arc<OnceLock<ContentSlot>>;
+
+/// From the comparison to the bundler, in walk order.
+pub(crate) enum Change {
+    /// The entry is gone from the source.
+    Delete(FileKey),
+    /// The entry is new or differs: a reader is at work on it.
+    Put {
+        key: FileKey,
+        /// What the reader may hold of the bytes in flight, given back by the bundler.
+        held: usize,
+        answered: Receiver<Outcome>,
+    },
+}
+
+/// What a reader made of an entry.
+pub(crate) enum Outcome {
+    /// The entry with all its metadata, and its bytes.
+    Read(Box<FileEntry>, Body),
+    /// Another link of a file that came before in this run: not read, unless that one could not be.
+    Linked(Box<FileEntry>, Handle, Link),
+    /// It was read beside what the store has, and is the same.
+    Same,
+    /// It could not be read, which was warned of; what the earlier tree has under its key goes.
+    Lost,
+}
+
+/// The bytes of an entry.
+pub(crate) enum Body {
+    /// The entry is whole: no regular file, or one whose content is inside.
+    Whole,
+    /// A file small enough to be bundled.
+    Small(Vec<u8>, ChunkHash, Option<Link>),
+    /// A file that is read while it is chunked.
+    Large(LargeFile),
+}
+
+/// From the bundler to the sealing threads.
+pub(crate) struct ToSeal {
+    pub(crate) plain: Vec<u8>,
+    pub(crate) named: crossbeam_channel::Sender<ChunkId>,
+}
+
+/// From the bundler to the tree, in walk order.
+pub(crate) enum ToTree {
+    /// A chunk that later items speak of; its name arrives when it is sealed.
+    Chunk(ChunkSlot, Receiver<ChunkId>),
+    /// The entry is gone.
+    Delete(FileKey),
+    /// The entry as it is.
+    Put(FileKey, Box<FileEntry>),
+    /// The entry, whose content is one piece of a chunk.
+    Bundled(FileKey, Box<FileEntry>, Piece, ContentSlot),
+    /// The entry, whose content came before in this run.
+    Same(FileKey, Box<FileEntry>, ContentSlot),
+    /// A file's content starts: its pieces follow.
+    Open,
+    /// The next piece of the open file.
+    Piece(Piece),
+    /// A hole in the open file.
+    Hole(u64),
+    /// The open file ends; this is its entry.
+    Close(FileKey, Box<FileEntry>, ContentSlot),
+}
+
+/// A piece of a chunk whose name may not be known yet.
+pub(crate) struct Piece {
+    pub(crate) chunk: ChunkSlot,
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+}
+
+impl Piece {
+    /// Returns the extent it is.
+    ///
+    /// # Errors
+    /// The chunk was never named: the sealing threads ended.
+    pub(crate) fn extent(&self) -> Result<Extent, Fault> {
+        let chunk = *self
+            .chunk
+            .get()
+            .ok_or_else(|| internal("a chunk was used before it was named"))?;
+        Ok(Extent::Data {
+            chunk,
+            offset: self.offset,
+            len: self.len,
+        })
+    }
+}
+
+/// Returns the fault of a stage that broke a promise to the next.
+pub(crate) fn internal(detail: &str) -> Fault {
+    Fault::new(base::fault::Code::Internal).with("detail", detail)
+}

@@ -1,0 +1,97 @@
+//! The last stage: one thread that hears what changed, in key order, with chunks by name.
+
+use base::{Fault, limits};
+use crossbeam_channel::Receiver;
+use format::entry::{Content, Extent, FileEntry, FileKey, Node};
+use format::replica::{MapWriter, ReplicaWriter};
+
+use super::stages::{ContentSlot, ToTree, internal};
+use crate::flow::{Flow, Stopped};
+
+/// Writes everything that arrives.
+pub(crate) fn run(
+    flow: &Flow<'_>,
+    writer: &dyn ReplicaWriter,
+    items: &Receiver<ToTree>,
+) -> Result<(), Stopped> {
+    let mut open = Pieces::new(writer);
+    for item in items {
+        match item {
+            ToTree::Chunk(slot, name) => {
+                let name = name.recv().map_err(|_| Stopped)?;
+                slot.set(name).expect("a chunk is named once");
+                Ok(())
+            }
+            ToTree::Delete(key) => writer.delete_entry(&key),
+            ToTree::Put(key, entry) => writer.put_entry(&key, &entry),
+            ToTree::Bundled(key, entry, piece, slot) => piece
+                .extent()
+                .and_then(|e| put(writer, &key, entry, Content::Extents(vec![e]), &slot)),
+            ToTree::Same(key, entry, slot) => match slot.get() {
+                Some(content) => put(writer, &key, entry, content.clone(), &slot),
+                None => Err(internal("a content was used before it was written")),
+            },
+            ToTree::Open => {
+                open = Pieces::new(writer);
+                Ok(())
+            }
+            ToTree::Hole(len) => open.push(Extent::Hole { len }),
+            ToTree::Piece(piece) => piece.extent().and_then(|e| open.push(e)),
+            ToTree::Close(key, entry, slot) => std::mem::replace(&mut open, Pieces::new(writer))
+                .finish()
+                .and_then(|content| put(writer, &key, entry, content, &slot)),
+        }
+        .map_err(|fault| flow.fail(fault))?;
+    }
+    flow.go_on()
+}
+
+fn put(
+    writer: &dyn ReplicaWriter,
+    key: &FileKey,
+    mut entry: Box<FileEntry>,
+    content: Content,
+    slot: &ContentSlot,
+) -> Result<(), Fault> {
+    // Set already if the content came with another entry: it is the same one.
+    let _ = slot.set(content.clone());
+    entry.node = Node::File(content);
+    writer.put_entry(key, &entry)
+}
+
+/// A file's extents: a list as long as it is short, then a map.
+struct Pieces<'a> {
+    writer: &'a dyn ReplicaWriter,
+    list: Vec<Extent>,
+    map: Option<Box<dyn MapWriter + 'a>>,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(writer: &'a dyn ReplicaWriter) -> Self {
+        Self {
+            writer,
+            list: Vec::new(),
+            map: None,
+        }
+    }
+
+    fn push(&mut self, extent: Extent) -> Result<(), Fault> {
+        if let Some(map) = &mut self.map {
+            return map.push(extent);
+        }
+        self.list.push(extent);
+        if self.list.len() > limits::EXTENTS_PER_ENTRY_MAX {
+            let mut map = self.writer.begin_map()?;
+            self.list.drain(..).try_for_each(|e| map.push(e))?;
+            self.map = Some(map);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Content, Fault> {
+        match self.map {
+            Some(map) => map.finish().map(Content::Map),
+            None => Ok(Content::Extents(self.list)),
+        }
+    }
+}
