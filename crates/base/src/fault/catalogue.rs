@@ -58,11 +58,15 @@ catalogue! {
     Internal Critical Bug 1 s[] ids[] (detail);
     /// The command line or a request does not say what to do.
     UsageError Warning FixInput 2 s[] ids[] (detail);
+    /// What a command answers cannot be written.
+    OutputUnwritable Warning Retry 1 s[] ids[] (reason);
     /// `explain` was asked about a code that does not exist.
     CodeUnknown Warning NotFound 4 s[] ids[] (code);
     /// The clock is wrong or has jumped.
     ClockSkew Warning FixInput 3 s[12] ids["100141" "130052"] (skew reference);
 
+    /// The data directory holds nothing yet.
+    DataDirectoryEmpty Warning NotFound 4 s[] ids[] (path);
     /// Another process works on the data directory.
     DataDirectoryBusy Warning Retry 6 s[] ids[] (path pid since command);
     /// The data directory cannot be made or written.

@@ -26,6 +26,11 @@ UsageError-why = The command does not say clearly what to do, so nothing was don
 UsageError-try =
     Run `dozo help` or put `--help` after the command to see what it takes.
 
+OutputUnwritable-what = Cannot write the answer
+OutputUnwritable-why = The operating system refused: {$reason}.
+OutputUnwritable-try =
+    Make room where the output goes, then run the command again.
+
 CodeUnknown-what = There is no code "{$code}"
 CodeUnknown-why = Codes are names such as PoolFull; error numbers of the original product, such as 33515, are understood too.
 CodeUnknown-try =
@@ -38,6 +43,11 @@ ClockSkew-try =
     Run `dozo status` once the clock is right.
 
 ## The data directory and the server
+
+DataDirectoryEmpty-what = Nothing is kept in the data directory {$path}
+DataDirectoryEmpty-why = Nothing was ever protected with it, or it is the wrong place: nothing is made there by a command that only looks.
+DataDirectoryEmpty-try =
+    Run `dozo protect PATH` to protect something, or name the right place with `--data-dir` or DOZO_DATA_DIR.
 
 DataDirectoryBusy-what = The data directory {$path} is in use by process {$pid} ({$command})
 DataDirectoryBusy-why = Only one process may work on a data directory at a time. That one started at {$since} and is still alive.

@@ -26,6 +26,11 @@ UsageError-why = コマンドの指定から何をすべきか判断できない
 UsageError-try =
     `dozo help` を実行するか、コマンドの後に `--help` を付けて、使い方を確認してください。
 
+OutputUnwritable-what = 結果を書き込めません
+OutputUnwritable-why = オペレーティング システムに拒否されました: {$reason}。
+OutputUnwritable-try =
+    出力先の空き領域を確保してから、もう一度コマンドを実行してください。
+
 CodeUnknown-what = コード「{$code}」はありません
 CodeUnknown-why = コードは PoolFull のような名前です。元の製品のエラー番号 (33515 など) も使用できます。
 CodeUnknown-try =
@@ -38,6 +43,11 @@ ClockSkew-try =
     時計を直した後に `dozo status` で状態を確認してください。
 
 ## データ ディレクトリとサーバー
+
+DataDirectoryEmpty-what = データ ディレクトリ {$path} には何も保存されていません
+DataDirectoryEmpty-why = まだ何も保護されていないか、場所が間違っています。表示するだけのコマンドは、ここに何も作成しません。
+DataDirectoryEmpty-try =
+    `dozo protect PATH` で保護を開始するか、`--data-dir` または DOZO_DATA_DIR で正しい場所を指定してください。
 
 DataDirectoryBusy-what = データ ディレクトリ {$path} は、プロセス {$pid} ({$command}) が使用中です
 DataDirectoryBusy-why = 1 つのデータ ディレクトリを同時に使用できるプロセスは 1 つだけです。このプロセスは {$since} に開始され、現在も動作しています。
