@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::view::{RetentionView, SelectionView};
+use crate::view::SelectionView;
 use crate::{PathText, Time};
 
 /// Protect paths of the server's own machine and make a recovery point of each.
@@ -83,22 +83,28 @@ pub struct CreateGroup {
 /// Change a group's policy: what is absent stays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChangeGoals {
-    /// How often to synchronize.
-    pub sync: Option<SyncEvery>,
-    /// When recovery points are made: times of day (`21:00`).
-    pub points: Option<Vec<String>>,
+    /// How often to synchronize: `15m`, `4h`, `before-point`.
+    pub sync: Option<String>,
+    /// When recovery points are made: `22:00`, `mon-fri 12:00,22:00`.
+    pub points: Option<String>,
     /// How long they are kept.
-    pub retention: Option<RetentionView>,
+    #[serde(default)]
+    pub retention: ChangeRetention,
 }
 
-/// How often a member is synchronized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SyncEvery {
-    /// Just before each recovery point.
-    BeforePoint,
-    /// Every so many minutes.
-    Minutes(u32),
+/// Change how long points are kept: what is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRetention {
+    /// Every point, for so many days.
+    pub days: Option<u32>,
+    /// The newest of each of so many days.
+    pub daily: Option<u32>,
+    /// The newest of each of so many weeks.
+    pub weekly: Option<u32>,
+    /// The newest of each of so many months.
+    pub monthly: Option<u32>,
+    /// The newest of each of so many years.
+    pub yearly: Option<u32>,
 }
 
 /// Sources that shall join or leave a group.

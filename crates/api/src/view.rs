@@ -12,8 +12,9 @@ pub use group::{
 };
 pub use job::{JobListView, JobState, JobView, OutcomeView, ProgressView, StepView, WarningView};
 pub use point::{
-    DeletedView, EntryKind, EntryListView, EntryView, PointListView, PointStatsView, PointView,
+    DeletedView, EntryKind, EntryListView, EntryView, Kept, PointListView, PointStatsView,
+    PointView,
 };
 pub use restore::{ConflictView, RestorePlanView};
 pub use source::{ReplicaView, SelectionView, SourceListView, SourceView};
-pub use status::{ExplainView, Health, OwnerView, PoolView, StatusView};
+pub use status::{ExplainListView, ExplainView, Health, OwnerView, PoolView, StatusView};

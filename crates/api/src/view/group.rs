@@ -47,10 +47,12 @@ pub struct PolicyView {
 /// The values of a policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GoalsView {
-    /// Minutes between synchronizations; none: just before each recovery point.
-    pub sync_minutes: Option<u32>,
-    /// When recovery points are made: times of day, `21:00`, in the server's time zone; or a cron expression.
-    pub points: Vec<String>,
+    /// How often members are synchronized: `15m`, `4h`, `before-point`.
+    pub sync: String,
+    /// When recovery points are made: `22:00`, `mon-fri 12:00,22:00`.
+    pub points: String,
+    /// The time zone of that.
+    pub zone: Option<String>,
     /// How long they are kept.
     pub retention: RetentionView,
 }
@@ -86,10 +88,10 @@ impl View for MemberListView {
 /// What `protect` set going.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProtectedView {
-    /// The group the sources are members of.
-    pub group: GroupView,
-    /// Whether the group was made for this.
-    pub group_created: bool,
+    /// The groups that the sources are members of.
+    pub groups: Vec<GroupView>,
+    /// The name of the group that was made for this, if one was.
+    pub group_created: Option<String>,
     /// One job a source, in the order asked: each ends with a recovery point.
     pub jobs: Vec<JobView>,
 }

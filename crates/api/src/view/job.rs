@@ -31,6 +31,8 @@ pub enum JobState {
     Failed,
     /// Was stopped by a person.
     Cancelled,
+    /// The program ended while it ran.
+    Interrupted,
 }
 
 impl JobState {
@@ -45,12 +47,14 @@ impl JobState {
 pub struct JobView {
     /// Its id.
     pub id: String,
-    /// `sync`, `point`, `check`, `restore` ...
+    /// `protect`, `synchronize`, `create-point`, `check`, `restore`, `delete-point` or `expire`.
     pub kind: String,
     /// Where it is in its life.
     pub state: JobState,
     /// Address of the source it works on.
     pub source: Option<String>,
+    /// Who asked: `manual`, `schedule`, `retry` or `self-heal`.
+    pub cause: String,
     /// When it was asked for.
     pub created: Time,
     /// When it began.
@@ -78,8 +82,8 @@ impl View for JobView {
 /// How far a job is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProgressView {
-    /// What it is doing now, in a word.
-    pub phase: String,
+    /// What it is doing now, in a word: the step that runs.
+    pub step: String,
     /// Files so far.
     pub files: u64,
     /// Bytes so far.
@@ -88,8 +92,10 @@ pub struct ProgressView {
     pub files_total: Option<u64>,
     /// Bytes there are, once known.
     pub bytes_total: Option<u64>,
-    /// Bytes the pool grew by so far.
-    pub new_bytes: u64,
+    /// Bytes a second, over the last seconds.
+    pub bytes_per_second: u64,
+    /// What is being dealt with now.
+    pub path: PathText,
 }
 
 /// One step of a job.
@@ -97,8 +103,10 @@ pub struct ProgressView {
 pub struct StepView {
     /// What it does.
     pub name: String,
-    /// `pending`, `running`, `done` or `failed`.
-    pub state: String,
+    /// When it began.
+    pub started: Time,
+    /// When it was over.
+    pub ended: Option<Time>,
 }
 
 /// One thing a job had to leave out or leave different.
@@ -121,10 +129,16 @@ pub struct OutcomeView {
     pub files: u64,
     /// Bytes of the files.
     pub bytes: u64,
-    /// Entries that were new, or differed.
+    /// Entries that were new or had changed.
     pub changed: u64,
     /// Bytes the pool grew by.
     pub new_bytes: u64,
+    /// Check: entries that differed although nothing said they had changed; they are repaired.
+    pub differences: u64,
+    /// Restore: entries, or parts of their metadata, that could not be made.
+    pub failed: u64,
+    /// Points that were deleted.
+    pub deleted: u64,
     /// Restore: entries left alone because something stood in their place.
     pub skipped: u64,
     /// Restore: where to.

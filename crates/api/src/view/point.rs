@@ -24,8 +24,8 @@ pub struct PointView {
     pub source: String,
     /// Id of its source.
     pub source_id: String,
-    /// The group its source was a member of when it was made.
-    pub group: String,
+    /// The group its source is a member of.
+    pub group: Option<String>,
     /// The time it shows.
     pub time: Time,
     /// `crash`, `file-system` or `application`.
@@ -34,14 +34,28 @@ pub struct PointView {
     pub warnings: u64,
     /// Its figures.
     pub stats: PointStatsView,
-    /// The point before it, of the same source.
-    pub previous: Option<String>,
-    /// When the policy lets it go, if nothing keeps it longer.
+    /// Until when it is kept: `time`, `newest` (until there is a newer one), `due` (it goes soon) or `held`.
+    pub kept: Kept,
+    /// When the policy lets it go, if it is kept until a time.
     pub expires: Option<Time>,
 }
 
 impl View for PointView {
     const SCHEMA: &'static str = "dozo.point/1";
+}
+
+/// Until when a recovery point is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kept {
+    /// Until a time.
+    Time,
+    /// Until there is a newer one.
+    Newest,
+    /// No rule keeps it: it goes soon.
+    Due,
+    /// Somebody holds it, or no policy lets it go.
+    Held,
 }
 
 /// Figures of a recovery point.

@@ -26,6 +26,8 @@ pub struct RestorePlanView {
     pub conflict_count: u64,
     /// The first of them.
     pub conflicts: Vec<ConflictView>,
+    /// Bytes free where it would go, if that is known.
+    pub free_bytes: Option<u64>,
 }
 
 impl View for RestorePlanView {

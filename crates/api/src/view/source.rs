@@ -36,6 +36,12 @@ pub struct SourceView {
     pub synchronized: Option<Time>,
     /// When its newest recovery point was made.
     pub newest_point: Option<Time>,
+    /// When the next recovery point is due.
+    pub next_point: Option<Time>,
+    /// How it is: `good`, `waiting`, `late`, `doubtful`, `missing` or `inactive`.
+    pub health: String,
+    /// The same as a sentence.
+    pub sentence: String,
     /// How many recovery points it has.
     pub points: u64,
     /// What is left out of it.
@@ -64,6 +70,9 @@ pub struct SelectionView {
     /// A directory that holds a file of one of these names is left out.
     #[serde(default)]
     pub exclude_if_present: Vec<String>,
+    /// Whether directories with a valid `CACHEDIR.TAG` are left out.
+    #[serde(default)]
+    pub exclude_caches: bool,
     /// Whether other file systems mounted below are left out.
     #[serde(default)]
     pub one_file_system: bool,

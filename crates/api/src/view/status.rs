@@ -25,7 +25,7 @@ pub struct StatusView {
     /// Its data directory.
     pub data_dir: PathText,
     /// The process that owns it now.
-    pub owner: OwnerView,
+    pub owner: Option<OwnerView>,
     /// How well the promises are kept.
     pub health: Health,
     /// What needs attention, as sentences.
@@ -58,8 +58,6 @@ pub struct OwnerView {
 /// The storage pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolView {
-    /// Id of its store.
-    pub store: String,
     /// Where it is.
     pub path: PathText,
     /// Bytes its objects take.
@@ -72,12 +70,25 @@ pub struct PoolView {
     pub points: u64,
     /// Bytes that all recovery points show together, each counted in full.
     pub protected_bytes: u64,
-    /// Bytes free on its file system.
-    pub free_bytes: u64,
+    /// Bytes free where it is, if that is known.
+    pub free_bytes: Option<u64>,
+    /// Size of the place, if that is known.
+    pub total_bytes: Option<u64>,
 }
 
 impl View for PoolView {
     const SCHEMA: &'static str = "dozo.pool.status/1";
+}
+
+/// Faults of the catalogue, explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainListView {
+    /// Each of them.
+    pub codes: Vec<ExplainView>,
+}
+
+impl View for ExplainListView {
+    const SCHEMA: &'static str = "dozo.explain/1";
 }
 
 /// One fault of the catalogue, explained.
@@ -89,14 +100,12 @@ pub struct ExplainView {
     pub compat_ids: Vec<String>,
     /// How bad it is.
     pub severity: String,
+    /// Exit code of a command that ends with it.
+    pub exit: u8,
     /// What happened.
     pub what: String,
     /// Why.
     pub why: String,
     /// What to do about it.
     pub actions: Vec<String>,
-}
-
-impl View for ExplainView {
-    const SCHEMA: &'static str = "dozo.explain/1";
 }
