@@ -7,11 +7,15 @@
 //! Invariants:
 //! - every route names what it needs ([`Needs`]): a route without it does not compile;
 //! - the refusal happens in one place, before the handler is looked at ([`router`]);
+//! - the engine's types do not reach the wire: [`views`] turns them into `api`'s.
 //!
 //! The engine is synchronous: every call runs on a blocking thread.
 
 pub mod router;
 pub mod serve;
+pub mod service;
+pub mod views;
 
 pub use router::{Needs, ROUTES, Route};
 pub use serve::{Serving, serve};
+pub use service::{Browse, Page, Service};

@@ -1,0 +1,447 @@
+//! The operations over the engine: every door's requests end here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use api::request::{self, Destination, PointChoice};
+use api::view::{
+    DeletedView, EntryListView, EntryView, GroupListView, GroupView, Health, JobListView, JobView,
+    MemberListView, PointListView, PointView, PoolView, ProtectedView, RestorePlanView,
+    SourceListView, SourceView, StatusView,
+};
+use api::{Operations, PathText, Problem, Time};
+use base::fault::Code;
+use base::schedule::Schedule;
+use base::{ChunkId, Env, Fault, JobId, Lang, PointId};
+use engine::model::{Inventory, Policy};
+use engine::{
+    Engine, GroupChange, JobQuery, ProtectRequest, RestoreRequest, Status, StopProtection, worker,
+};
+
+use crate::views;
+
+/// Jobs that a list shows.
+const JOBS_LISTED: u32 = 200;
+
+/// Looks into recovery points. The engine keeps no chunk, so whoever opened the store lends its eyes.
+pub trait Browse: Send + Sync {
+    /// Lists a directory of the tree below `root`; a source that is a file is a directory with one entry without a
+    /// name.
+    ///
+    /// # Errors
+    /// `RestorePathUnknown`, `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
+    fn browse(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        request: &request::Browse,
+    ) -> Result<Page, Fault>;
+}
+
+/// A part of a directory.
+pub struct Page {
+    /// By name.
+    pub entries: Vec<EntryView>,
+    /// The name to go on after, if there is more.
+    pub next: Option<PathText>,
+}
+
+/// The operations over one engine, answering in one language. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    engine: Engine,
+    browse: Arc<dyn Browse>,
+    env: Env,
+    language: Lang,
+}
+
+impl Service {
+    /// Returns the operations over `engine`.
+    pub fn new(engine: Engine, browse: Arc<dyn Browse>, env: Env) -> Self {
+        Self {
+            engine,
+            browse,
+            env,
+            language: Lang::default(),
+        }
+    }
+
+    /// Returns them, answering in `language`.
+    #[must_use]
+    pub fn speaking(&self, language: Lang) -> Self {
+        Self {
+            language,
+            ..self.clone()
+        }
+    }
+
+    fn answer<T>(&self, result: Result<T, Fault>) -> Result<T, Problem> {
+        result.map_err(|fault| Problem::of(&fault, self.language))
+    }
+
+    fn show_job(&self, id: JobId) -> Result<JobView, Fault> {
+        let job = self.engine.job(&id.to_string())?;
+        Ok(views::job(&job, &self.engine.inventory(), self.language))
+    }
+
+    fn show_group(&self, group: &engine::model::Group, inventory: &Inventory) -> GroupView {
+        views::group(group, inventory, self.env.now(), self.language)
+    }
+
+    fn show_members(
+        &self,
+        group: &str,
+        sources: &[engine::model::Source],
+    ) -> Result<MemberListView, Fault> {
+        let inventory = self.engine.inventory();
+        let addresses = sources.iter().map(|s| inventory.address(s).to_string());
+        Ok(MemberListView {
+            group: self.engine.group(group)?.name,
+            members: addresses.collect(),
+        })
+    }
+
+    fn show_pool(&self, status: &engine::pool::PoolStatus) -> Result<PoolView, Fault> {
+        let points = self.engine.points(None)?;
+        Ok(views::pool(
+            status,
+            points.iter().map(|view| view.point.bytes).sum(),
+        ))
+    }
+
+    fn show_status(&self, status: &Status) -> Result<StatusView, Fault> {
+        let (inventory, now) = (self.engine.inventory(), self.env.now());
+        let active = || status.members.iter().filter(|m| !m.member.stopped);
+        let mut attention: Vec<String> = status
+            .alerts
+            .iter()
+            .map(|alert| alert.fault.what(self.language))
+            .collect();
+        for member in active().filter(|m| m.health.needs_attention()) {
+            let id = member.source.id.to_string();
+            if !status.alerts.iter().any(|alert| alert.subject == id) {
+                attention.push(format!("{}: {}", member.address, member.sentence(now)));
+            }
+        }
+        Ok(StatusView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            data_dir: PathText::from(self.engine.home().path()),
+            owner: status.owner.as_ref().map(views::owner),
+            health: match (attention.is_empty(), active().next().is_none()) {
+                (false, _) => Health::Attention,
+                (true, true) => Health::Empty,
+                (true, false) => Health::Ok,
+            },
+            attention,
+            sources: status
+                .members
+                .iter()
+                .map(|member| views::source(member, &inventory, now))
+                .collect(),
+            jobs: status
+                .jobs
+                .iter()
+                .map(|job| views::job(job, &inventory, self.language))
+                .collect(),
+            pool: self.show_pool(&status.pool)?,
+            next_point: active().filter_map(|m| m.next_point).min().map(Time),
+        })
+    }
+
+    /// Returns the recovery point that a request means.
+    fn chosen(&self, request: &request::Restore) -> Result<engine::PointView, Fault> {
+        let id = match &request.point {
+            PointChoice::Newest => self.engine.newest_point_of(&request.source, None)?.id,
+            PointChoice::At(time) => {
+                self.engine
+                    .newest_point_of(&request.source, Some(time.0))?
+                    .id
+            }
+            PointChoice::Id(text) => {
+                let source = self.engine.inventory().resolve_source(&request.source)?.id;
+                let point = self.engine.point(text)?.point;
+                if point.source != source {
+                    return Err(Fault::new(Code::PointUnknown).with("point", text));
+                }
+                point.id
+            }
+        };
+        self.engine.point(&id.to_string())
+    }
+
+    fn restore_request(
+        &self,
+        request: &request::Restore,
+        point: &engine::PointView,
+    ) -> Result<RestoreRequest, Fault> {
+        let destination = match &request.to {
+            Destination::Original => worker::Destination::Original,
+            Destination::Directory(path) => {
+                worker::Destination::Directory(path.clone().into_path())
+            }
+            Destination::Beside => worker::Destination::Directory(self.beside(point)?),
+        };
+        Ok(RestoreRequest {
+            point: point.point.id,
+            selection: request
+                .paths
+                .iter()
+                .map(|path| path.clone().into_path())
+                .collect(),
+            destination,
+            on_conflict: match request.on_conflict {
+                request::OnConflict::Skip => worker::OnConflict::Skip,
+                request::OnConflict::Overwrite => worker::OnConflict::Overwrite,
+                request::OnConflict::Rename => worker::OnConflict::Rename,
+            },
+        })
+    }
+
+    /// Returns the directory beside a source that is named for it and for the time of a point.
+    fn beside(&self, point: &engine::PointView) -> Result<PathBuf, Fault> {
+        let inventory = self.engine.inventory();
+        let source = inventory.resolve_source(&point.point.source.to_string())?;
+        let mut name = source.path.file_name().unwrap_or_default().to_owned();
+        let zone = match inventory.member(&source.id) {
+            Some((_, group)) => group.policy.zone().clone(),
+            None => self.engine.standard_policy().zone().clone(),
+        };
+        let time = point.point.at.to_zoned_datetime(zone);
+        name.push(format!(".restored-{}", time.strftime("%Y-%m-%dT%H-%M-%S")));
+        Ok(source.path.with_file_name(name))
+    }
+}
+
+/// Returns `policy` with what a request changes.
+fn changed(mut policy: Policy, change: &request::ChangeGoals) -> Result<Policy, Fault> {
+    if let Some(sync) = &change.sync {
+        policy.sync = sync.parse()?;
+    }
+    if let Some(points) = &change.points {
+        policy.points = Schedule::parse(points, policy.zone().clone())?;
+    }
+    let (new, kept) = (&change.retention, &mut policy.retention);
+    for (new, kept) in [
+        (new.days, &mut kept.keep_days),
+        (new.daily, &mut kept.daily),
+        (new.weekly, &mut kept.weekly),
+        (new.monthly, &mut kept.monthly),
+        (new.yearly, &mut kept.yearly),
+    ] {
+        *kept = new.unwrap_or(*kept);
+    }
+    Ok(policy)
+}
+
+impl Operations for Service {
+    fn status(&self) -> Result<StatusView, Problem> {
+        self.answer(self.engine.status().and_then(|s| self.show_status(&s)))
+    }
+
+    fn pool(&self) -> Result<PoolView, Problem> {
+        self.answer(self.engine.pool_status().and_then(|s| self.show_pool(&s)))
+    }
+
+    fn protect(&self, request: &request::Protect) -> Result<ProtectedView, Problem> {
+        let order = ProtectRequest {
+            paths: request
+                .paths
+                .iter()
+                .cloned()
+                .map(PathText::into_path)
+                .collect(),
+            group: request.group.clone(),
+            options: request.selection.as_ref().map(views::options),
+        };
+        self.answer(self.engine.protect(&order).and_then(|protected| {
+            let inventory = self.engine.inventory();
+            let mut groups: Vec<GroupView> = Vec::new();
+            for one in &protected {
+                if groups.iter().all(|group| group.name != one.group.name) {
+                    groups.push(self.show_group(&one.group, &inventory));
+                }
+            }
+            let created = protected.iter().find(|one| one.group_created);
+            Ok(ProtectedView {
+                groups,
+                group_created: created.map(|one| one.group.name.clone()),
+                jobs: protected
+                    .iter()
+                    .map(|one| self.show_job(one.job))
+                    .collect::<Result<_, _>>()?,
+            })
+        }))
+    }
+
+    fn sources(&self) -> Result<SourceListView, Problem> {
+        let (inventory, now) = (self.engine.inventory(), self.env.now());
+        let members = self.answer(self.engine.members_status(now))?;
+        Ok(SourceListView {
+            sources: members
+                .iter()
+                .map(|member| views::source(member, &inventory, now))
+                .collect(),
+        })
+    }
+
+    fn source(&self, name: &str) -> Result<SourceView, Problem> {
+        let member = self.answer(self.engine.source(name))?;
+        Ok(views::source(
+            &member,
+            &self.engine.inventory(),
+            self.env.now(),
+        ))
+    }
+
+    fn sync(&self, source: &str) -> Result<JobView, Problem> {
+        self.answer(self.engine.sync(source).and_then(|id| self.show_job(id)))
+    }
+
+    fn create_point(&self, source: &str) -> Result<JobView, Problem> {
+        let job = self.engine.create_point(source);
+        self.answer(job.and_then(|id| self.show_job(id)))
+    }
+
+    fn check(&self, source: &str) -> Result<JobView, Problem> {
+        self.answer(self.engine.check(source).and_then(|id| self.show_job(id)))
+    }
+
+    fn points(&self, source: Option<&str>) -> Result<PointListView, Problem> {
+        let inventory = self.engine.inventory();
+        let mut points = self.answer(self.engine.points(source))?;
+        points.sort_by_key(|view| std::cmp::Reverse(view.point.at));
+        Ok(PointListView {
+            points: points.iter().map(|p| views::point(p, &inventory)).collect(),
+        })
+    }
+
+    fn point(&self, name: &str) -> Result<PointView, Problem> {
+        let point = self.answer(self.engine.point(name))?;
+        Ok(views::point(&point, &self.engine.inventory()))
+    }
+
+    fn browse(&self, point: &str, request: &request::Browse) -> Result<EntryListView, Problem> {
+        let point = self.answer(self.engine.point(point))?;
+        let facts = &point.point;
+        let page = self.answer(self.browse.browse(&facts.id, &facts.root, request))?;
+        Ok(EntryListView {
+            point: views::point(&point, &self.engine.inventory()),
+            path: request.path.clone(),
+            entries: page.entries,
+            next: page.next,
+        })
+    }
+
+    fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {
+        let point = self.answer(self.engine.delete_point(name))?;
+        Ok(DeletedView {
+            point: views::point(&point, &self.engine.inventory()),
+        })
+    }
+
+    fn plan_restore(&self, request: &request::Restore) -> Result<RestorePlanView, Problem> {
+        self.answer(self.chosen(request).and_then(|point| {
+            let order = self.restore_request(request, &point)?;
+            let plan = self.engine.restore_plan(&order)?;
+            Ok(views::restore_plan(
+                plan,
+                views::point(&point, &self.engine.inventory()),
+                request.paths.clone(),
+                order.on_conflict,
+            ))
+        }))
+    }
+
+    fn restore(&self, request: &request::Restore) -> Result<JobView, Problem> {
+        self.answer(self.chosen(request).and_then(|point| {
+            let order = self.restore_request(request, &point)?;
+            self.show_job(self.engine.restore(&order)?)
+        }))
+    }
+
+    fn groups(&self) -> Result<GroupListView, Problem> {
+        let inventory = self.engine.inventory();
+        let groups = self.engine.groups();
+        Ok(GroupListView {
+            groups: groups
+                .iter()
+                .map(|g| self.show_group(g, &inventory))
+                .collect(),
+        })
+    }
+
+    fn group(&self, name: &str) -> Result<GroupView, Problem> {
+        let group = self.answer(self.engine.group(name))?;
+        Ok(self.show_group(&group, &self.engine.inventory()))
+    }
+
+    fn create_group(&self, request: &request::CreateGroup) -> Result<GroupView, Problem> {
+        let policy = changed(self.engine.standard_policy(), &request.goals);
+        let made = policy.and_then(|policy| self.engine.create_group(&request.name, policy));
+        let group = self.answer(made)?;
+        Ok(self.show_group(&group, &self.engine.inventory()))
+    }
+
+    fn change_group(
+        &self,
+        name: &str,
+        request: &request::ChangeGoals,
+    ) -> Result<GroupView, Problem> {
+        let policy = self
+            .engine
+            .group(name)
+            .and_then(|group| changed(group.policy, request));
+        let group = self.answer(policy.and_then(|policy| {
+            let change = GroupChange {
+                name: None,
+                policy: Some(policy),
+            };
+            self.engine.change_group(name, change)
+        }))?;
+        Ok(self.show_group(&group, &self.engine.inventory()))
+    }
+
+    fn add_members(
+        &self,
+        group: &str,
+        request: &request::Members,
+    ) -> Result<MemberListView, Problem> {
+        let joined = self.engine.add_members(group, &request.sources);
+        self.answer(joined.and_then(|sources| self.show_members(group, &sources)))
+    }
+
+    fn remove_members(
+        &self,
+        group: &str,
+        request: &request::Members,
+    ) -> Result<MemberListView, Problem> {
+        let keep = StopProtection::RetainData;
+        let left = self.engine.remove_members(group, &request.sources, keep);
+        self.answer(left.and_then(|sources| self.show_members(group, &sources)))
+    }
+
+    fn jobs(&self) -> Result<JobListView, Problem> {
+        let query = JobQuery {
+            limit: JOBS_LISTED,
+            ..JobQuery::default()
+        };
+        let inventory = self.engine.inventory();
+        let jobs = self.answer(self.engine.jobs(&query))?;
+        Ok(JobListView {
+            jobs: jobs
+                .iter()
+                .map(|job| views::job(job, &inventory, self.language))
+                .collect(),
+        })
+    }
+
+    fn job(&self, name: &str) -> Result<JobView, Problem> {
+        let job = self.answer(self.engine.job(name))?;
+        Ok(views::job(&job, &self.engine.inventory(), self.language))
+    }
+
+    fn cancel_job(&self, name: &str) -> Result<JobView, Problem> {
+        let job = self.answer(self.engine.cancel_job(name))?;
+        Ok(views::job(&job, &self.engine.inventory(), self.language))
+    }
+}
