@@ -1,5 +1,6 @@
 //! The last stage: one thread that hears what changed, in key order, with chunks by name.
 
+use base::fault::Code;
 use base::{Fault, limits};
 use crossbeam_channel::Receiver;
 use format::entry::{Content, Extent, FileEntry, FileKey, Node};
@@ -7,6 +8,7 @@ use format::replica::{MapWriter, ReplicaWriter};
 
 use super::stages::{ContentSlot, ToTree, internal};
 use crate::flow::{Flow, Stopped};
+use crate::monitor::Warning;
 
 /// Writes everything that arrives.
 pub(crate) fn run(
@@ -23,12 +25,12 @@ pub(crate) fn run(
                 Ok(())
             }
             ToTree::Delete(key) => writer.delete_entry(&key),
-            ToTree::Put(key, entry) => writer.put_entry(&key, &entry),
+            ToTree::Put(key, entry) => store(flow, writer, &key, &entry),
             ToTree::Bundled(key, entry, piece, slot) => piece
                 .extent()
-                .and_then(|e| put(writer, &key, entry, Content::Extents(vec![e]), &slot)),
+                .and_then(|e| put(flow, writer, &key, entry, Content::Extents(vec![e]), &slot)),
             ToTree::Same(key, entry, slot) => match slot.get() {
-                Some(content) => put(writer, &key, entry, content.clone(), &slot),
+                Some(content) => put(flow, writer, &key, entry, content.clone(), &slot),
                 None => Err(internal("a content was used before it was written")),
             },
             ToTree::Open => {
@@ -39,7 +41,7 @@ pub(crate) fn run(
             ToTree::Piece(piece) => piece.extent().and_then(|e| open.push(e)),
             ToTree::Close(key, entry, slot) => std::mem::replace(&mut open, Pieces::new(writer))
                 .finish()
-                .and_then(|content| put(writer, &key, entry, content, &slot)),
+                .and_then(|content| put(flow, writer, &key, entry, content, &slot)),
         }
         .map_err(|fault| flow.fail(fault))?;
     }
@@ -47,6 +49,7 @@ pub(crate) fn run(
 }
 
 fn put(
+    flow: &Flow<'_>,
     writer: &dyn ReplicaWriter,
     key: &FileKey,
     mut entry: Box<FileEntry>,
@@ -56,7 +59,24 @@ fn put(
     // Set already if the content came with another entry: it is the same one.
     let _ = slot.set(content.clone());
     entry.node = Node::File(content);
-    writer.put_entry(key, &entry)
+    store(flow, writer, key, &entry)
+}
+
+/// Writes an entry. One that no tree takes is warned of, and is not in the replica.
+fn store(
+    flow: &Flow<'_>,
+    writer: &dyn ReplicaWriter,
+    key: &FileKey,
+    entry: &FileEntry,
+) -> Result<(), Fault> {
+    match writer.put_entry(key, entry) {
+        Err(fault) if fault.code == Code::EntryRefused => {
+            let path = key.to_path().unwrap_or_default();
+            flow.warn(Warning { path, fault });
+            writer.delete_entry(key)
+        }
+        other => other,
+    }
 }
 
 /// A file's extents: a list as long as it is short, then a map.
