@@ -34,7 +34,7 @@ pub use editor::{Editor, NodeSink, check};
 pub use error::{NodeError, TreeError};
 pub use file::{FileRef, NodeRef};
 pub use mark::{Children, children};
-pub use value::{Totals, Value};
+pub use value::{ItemRef, Totals, Value};
 
 use base::ChunkId;
 

@@ -3,7 +3,7 @@
 use base::ChunkId;
 
 use super::error::TreeError;
-use super::value::Value;
+use super::value::{ItemRef, Value};
 use super::walk::Walk;
 use crate::replica::ChunkReader;
 
@@ -66,7 +66,7 @@ impl<'a, V: Value> Cursor<'a, V> {
     /// # Errors
     /// A node cannot be read or is damaged.
     #[inline]
-    pub fn peek_ref(&mut self) -> Result<Option<(&[u8], V::Ref<'_>)>, TreeError> {
+    pub fn peek_ref(&mut self) -> Result<Option<ItemRef<'_, V>>, TreeError> {
         if self.taken {
             self.walk.advance();
             self.taken = false;
@@ -84,7 +84,7 @@ impl<'a, V: Value> Cursor<'a, V> {
     /// # Errors
     /// A node cannot be read or is damaged.
     #[inline]
-    pub fn next_ref(&mut self) -> Result<Option<(&[u8], V::Ref<'_>)>, TreeError> {
+    pub fn next_ref(&mut self) -> Result<Option<ItemRef<'_, V>>, TreeError> {
         let more = self.peek_ref()?.is_some();
         self.taken = more;
         Ok(if more { self.walk.row() } else { None })
@@ -94,9 +94,14 @@ impl<'a, V: Value> Cursor<'a, V> {
 impl<V: Value> Iterator for Cursor<'_, V> {
     type Item = Result<(Vec<u8>, V), TreeError>;
 
+    /// Returns the next item; after an error there is no more.
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_ref()
-            .map(|item| item.map(|(key, value)| (key.to_vec(), V::from_view(value))))
-            .transpose()
+        let owned = |(key, value): ItemRef<'_, V>| (key.to_vec(), V::from_view(value));
+        let item = self.next_ref().map(|item| item.map(owned));
+        if item.is_err() {
+            self.walk = Walk::ended();
+            self.taken = false;
+        }
+        item.transpose()
     }
 }

@@ -2,6 +2,8 @@
 
 use base::{ChunkId, Code, Fault};
 
+use crate::wire::WireError;
+
 /// Why bytes are not a tree node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
@@ -17,20 +19,15 @@ pub enum NodeError {
     /// A level too high, or not one below the parent's.
     #[error("tree node has the wrong level")]
     Level,
-    /// A field reaches past its end.
-    #[error("tree node ends too early")]
-    Short,
-    /// Bytes are left over.
-    #[error("tree node has bytes left over")]
-    Trailing,
-    /// A number not in its shortest form, or too large for 64 bits.
-    #[error("tree node has a malformed number")]
-    Number,
+    /// A field that is cut short, malformed or too long, or bytes left over.
+    #[error(transparent)]
+    Wire(#[from] WireError),
     /// A number, length or count above its limit.
     #[error("tree node passes a limit")]
     Limit,
-    /// A reference to something the node does not have.
-    #[error("tree node refers to something it does not hold")]
+    /// Columns that do not fit together: a reference to something the node does not have, or something
+    /// nothing refers to.
+    #[error("tree node has columns that do not fit together")]
     Reference,
     /// A key that is no key of this value type.
     #[error("tree node has a malformed key")]

@@ -97,6 +97,9 @@ mod flag {
     pub(super) const WHOLE_SECONDS: u8 = 2;
 }
 
+/// Extended attributes: name and value.
+type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 const SECOND_NS: i64 = 1_000_000_000;
 
 impl FileRef<'_> {

@@ -147,7 +147,7 @@ impl Inner {
         let ids = piece::ids(&mut body.column()?, header.count)?;
         body.end()?;
         if ids.len() != header.count {
-            return Err(NodeError::Short);
+            return Err(NodeError::Reference);
         }
         let mut children = Vec::with_capacity(ids.len());
         for id in ids {

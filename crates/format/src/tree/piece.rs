@@ -166,7 +166,7 @@ impl<'a> PieceReader<'a> {
         self.offsets.end()?;
         self.lengths.end()?;
         if self.used != self.table.len() {
-            return Err(NodeError::Trailing);
+            return Err(NodeError::Reference);
         }
         Ok(self.table)
     }
@@ -181,7 +181,7 @@ fn checked(extent: Extent) -> Result<Extent, NodeError> {
 pub(super) fn ids(column: &mut Column<'_>, max: usize) -> Result<Vec<ChunkId>, NodeError> {
     let (ids, rest) = column.rest().as_chunks::<32>();
     if !rest.is_empty() {
-        return Err(NodeError::Short);
+        return Err(NodeError::Reference);
     }
     if ids.len() > max {
         return Err(NodeError::Limit);

@@ -33,3 +33,6 @@ pub trait Value: Columnar {
     /// Returns an owned copy.
     fn from_view(view: Self::Ref<'_>) -> Self;
 }
+
+/// A key and its value, borrowed from their node.
+pub type ItemRef<'a, V> = (&'a [u8], <V as Columnar>::Ref<'a>);

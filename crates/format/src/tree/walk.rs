@@ -7,7 +7,7 @@ use base::ChunkId;
 
 use super::error::{NodeError, TreeError};
 use super::node::{Child, Inner, Leaf, Node};
-use super::value::{Totals, Value};
+use super::value::{ItemRef, Totals, Value};
 use crate::replica::ChunkReader;
 
 /// What is at a place.
@@ -72,7 +72,7 @@ impl<V: Value> Walk<V> {
     }
 
     /// Returns the row, where the place is one.
-    pub(super) fn row(&self) -> Option<(&[u8], V::Ref<'_>)> {
+    pub(super) fn row(&self) -> Option<ItemRef<'_, V>> {
         let (leaf, row) = self.leaf.as_ref()?;
         Some((leaf.keys.get(*row), leaf.value(*row)))
     }

@@ -1,6 +1,8 @@
 //! Trees through their public door: a shelf of nodes in memory that counts, and entries to fill trees with.
 
 mod cost;
+mod damage;
+mod entries;
 mod laws;
 
 use std::collections::{BTreeMap, HashMap};

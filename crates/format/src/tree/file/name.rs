@@ -1,10 +1,11 @@
 //! Keys of a file tree: the directory once for a run of entries, the names front and tail coded.
 
-use base::limits::{NAME_BYTES_MAX, TREE_KEY_BYTES_MAX};
+use base::limits::{NAME_BYTES_MAX, PATH_DEPTH_MAX, TREE_KEY_BYTES_MAX};
 
 use super::super::column::{Column, put_column, put_len};
 use super::super::error::NodeError;
 use super::super::keys::{Keys, shared_prefix, shared_tail};
+use crate::entry::check_name;
 
 /// Splits a key into the directory with the 00 that ends it, and the name. The root has neither.
 pub(super) fn split(key: &[u8]) -> (&[u8], &[u8]) {
@@ -17,11 +18,7 @@ pub(super) fn split(key: &[u8]) -> (&[u8], &[u8]) {
 
 /// Returns whether bytes are one file name that is safe to make.
 pub(super) fn is_name(name: &[u8]) -> bool {
-    !name.is_empty()
-        && name.len() <= NAME_BYTES_MAX
-        && name != b"."
-        && name != b".."
-        && !name.iter().any(|b| matches!(b, 0 | b'/'))
+    check_name(name).is_ok()
 }
 
 /// Returns whether bytes are the directory part of a key: nothing (the root entry), or escaped components
@@ -36,10 +33,14 @@ pub(super) fn is_directory(directory: &[u8]) -> bool {
 
 fn are_components(bytes: &[u8]) -> bool {
     let mut name = Vec::new();
+    let mut depth = 1;
     let mut rest = bytes.iter();
     while let Some(b) = rest.next() {
         match b {
-            1 if is_name(&name) => name.clear(),
+            1 if is_name(&name) => {
+                name.clear();
+                depth += 1;
+            }
             1 => return false,
             2 => match rest.next() {
                 Some(b @ (1 | 2)) => name.push(*b),
@@ -48,7 +49,7 @@ fn are_components(bytes: &[u8]) -> bool {
             b => name.push(*b),
         }
     }
-    is_name(&name)
+    is_name(&name) && depth < PATH_DEPTH_MAX
 }
 
 /// Writes keys: five columns.
@@ -191,6 +192,6 @@ pub(super) fn decode(node: &mut Column<'_>, count: usize) -> Result<Keys, NodeEr
     if keys.len() == count {
         Ok(keys)
     } else {
-        Err(NodeError::Short)
+        Err(NodeError::Reference)
     }
 }

@@ -11,7 +11,7 @@ use base::limits::{
 use super::super::column::Column;
 use super::super::error::NodeError;
 use super::super::piece::{self, PieceReader};
-use super::{FileRef, NodeRef, SECOND_NS, check_xattrs, flag, tag, xattrs_weight};
+use super::{FileRef, NodeRef, SECOND_NS, Xattrs, check_xattrs, flag, tag, xattrs_weight};
 use crate::entry::Extent;
 
 /// The decoded values of a leaf.
@@ -35,7 +35,7 @@ struct Class {
     links: u32,
     user: Vec<u8>,
     group: Vec<u8>,
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    xattrs: Xattrs,
 }
 
 /// What a row has of its own.
@@ -184,7 +184,7 @@ fn class(column: &mut Column<'_>) -> Result<Class, NodeError> {
     Ok(class)
 }
 
-fn xattrs(column: &mut Column<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, NodeError> {
+fn xattrs(column: &mut Column<'_>) -> Result<Xattrs, NodeError> {
     let mut out = Vec::new();
     for _ in 0..column.length(XATTRS_PER_ENTRY_MAX)? {
         let (name, value) = (column.column()?.rest(), column.column()?.rest());

@@ -76,7 +76,7 @@ fn expected_changes<V: Value>(old: &Model<V>, new: &Model<V>) -> Vec<Change<V>> 
 }
 
 fn check_totals<V: Value>(shelf: &Shelf, root: &ChunkId, model: &Model<V>) {
-    let totals = tree::summary::<V>(shelf, root).unwrap();
+    let totals = tree::summary::<V>(shelf, root).expect("a root that was saved");
     assert_eq!(totals.entries, model.len() as u64);
 }
 
@@ -218,4 +218,51 @@ fn an_editor_without_changes_returns_its_base_unread() {
     let base = ChunkId([9; 32]);
     let editor = Editor::<FileEntry>::new(&shelf, &shelf, &boundary(), Some(base));
     assert_eq!(editor.finish().unwrap(), base);
+}
+
+/// Applies `changes` one at a time and compares with a tree made of the outcome.
+fn check_edits(mut model: Model<FileEntry>, changes: &Changes<FileEntry>) {
+    let shelf = Shelf::default();
+    let mut root = build(&shelf, &model);
+    for (key, value) in changes {
+        root = edit(&shelf, Some(root), [(key.as_slice(), value.as_ref())]);
+        apply(&mut model, &BTreeMap::from([(key.clone(), value.clone())]));
+        assert_eq!(root, build(&shelf, &model));
+    }
+    assert_eq!(content(&shelf, &root), model);
+}
+
+#[test]
+fn nodes_cut_by_count_leave_no_trace_of_edits() {
+    // A key that ends a leaf makes two of a pair; without such keys only the limit ends one.
+    let ends = |key: &[u8]| {
+        let shelf = Shelf::default();
+        let value = file(0);
+        let pair = [key, b"z\0z"].map(|key| (key, Some(&value)));
+        let root = edit(&shelf, None, pair);
+        tree::children(&shelf.plain(&root)).unwrap().level > 0
+    };
+    let model: Model<FileEntry> = (0..9500)
+        .map(key)
+        .filter(|k| !ends(k))
+        .map(|k| (k, file(1)))
+        .collect();
+    let shelf = Shelf::default();
+    let root = build(&shelf, &model);
+    assert_eq!(tree::children(&shelf.plain(&root)).unwrap().nodes.len(), 3);
+    let changes = [0, 1, 4095, 4096, 5000, 8191, 8192, 9499].map(|i| (key(i), None));
+    let more = [10, 4097, 9600].map(|i| (key(i), Some(file(2))));
+    check_edits(model, &changes.into_iter().chain(more).collect());
+}
+
+#[test]
+fn nodes_cut_by_weight_leave_no_trace_of_edits() {
+    let heavy = |i: usize| FileEntry {
+        xattrs: vec![(b"user.a".to_vec(), vec![i as u8; 60 << 10])],
+        ..file(i as u64)
+    };
+    let model: Model<FileEntry> = (0..90).map(|i| (key(i), heavy(i))).collect();
+    let light = (0..90).step_by(7).map(|i| (key(i), Some(file(3))));
+    let gone = (3..90).step_by(11).map(|i| (key(i), None));
+    check_edits(model, &light.chain(gone).collect());
 }
