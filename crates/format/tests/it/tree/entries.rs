@@ -374,3 +374,30 @@ fn the_bytes_of_a_leaf_are_those_of_version_1() {
     let found: String = plain.iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(found, expected);
 }
+
+#[test]
+fn the_trees_of_version_1_have_the_roots_they_always_had() {
+    let shelf = Shelf::default();
+    let files: BTreeMap<_, _> = (0..3000).map(|i| (key(i), file(i as u64))).collect();
+    let data = |i: u64| Extent::Data {
+        chunk: ChunkId([i as u8; 32]),
+        offset: (i % 7) as u32,
+        len: 4096,
+    };
+    let extents: BTreeMap<_, _> = (0..3000)
+        .map(|i| (tree::extent_key(i * 4096).to_vec(), data(i)))
+        .collect();
+    for (root, expected) in [
+        (
+            build(&shelf, &files),
+            "5280a6b1708ede07eaf3847b695c070318712b873252955f9c02fcbbd3cc0fe9",
+        ),
+        (
+            build(&shelf, &extents),
+            "6ce66f0a4d1dbe4e10e7e5fae5b6f0e73d457277fa4901e6fb58a1db28e0bfc0",
+        ),
+    ] {
+        assert!(tree::children(&shelf.plain(&root)).unwrap().nodes.len() > 1);
+        assert_eq!(root.to_string(), expected);
+    }
+}
