@@ -50,7 +50,8 @@ CREATE TABLE replica_states (
 
 -- Local: jobs, as rows with steps.
 CREATE TABLE jobs (
-    id           TEXT NOT NULL PRIMARY KEY,
+    number       INTEGER PRIMARY KEY AUTOINCREMENT, -- the order they were asked for in
+    id           TEXT NOT NULL UNIQUE,
     kind         TEXT NOT NULL,
     source       TEXT,
     spec         TEXT NOT NULL,
@@ -71,9 +72,8 @@ CREATE TABLE jobs (
     files_total  INTEGER,
     warnings     INTEGER NOT NULL DEFAULT 0,
     report       TEXT
-) STRICT, WITHOUT ROWID;
-CREATE INDEX jobs_by_time ON jobs (queued_at);
-CREATE INDEX jobs_by_source ON jobs (source, queued_at);
+) STRICT;
+CREATE INDEX jobs_by_source ON jobs (source, number);
 -- One job at a time works on a replica, whoever asks.
 CREATE UNIQUE INDEX jobs_one_per_replica ON jobs (source)
     WHERE exclusive = 1 AND source IS NOT NULL AND state IN ('queued', 'running');

@@ -215,3 +215,73 @@ fn move_aside(path: &Path, env: &Env) -> Result<PathBuf, Fault> {
     }
     Ok(beside(&kept))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Catalog;
+    use super::*;
+
+    fn run(catalog: &Catalog, statement: &'static str) {
+        let ran = catalog.transact(async |c| {
+            sqlx::query(statement).execute(c).await?;
+            Ok(())
+        });
+        ran.expect("the statement is right");
+    }
+
+    #[test]
+    fn a_catalog_from_a_newer_version_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.db");
+        let (env, _) = testkit::env(1);
+        let (catalog, _) = Catalog::open(&path, &env).unwrap();
+        run(
+            &catalog,
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (99, 'of tomorrow', 1, x'00', 0)",
+        );
+        run(&catalog, "CREATE TABLE of_tomorrow (a TEXT) STRICT");
+        catalog.close().unwrap();
+        let before = std::fs::read(&path).unwrap();
+
+        let fault = Catalog::open(&path, &env).map(|_| ()).unwrap_err();
+        assert_eq!(fault.code, Code::CatalogVersionNewer);
+        assert_eq!(fault.param("found"), Some("99"));
+        assert_eq!(fault.param("supported"), Some("1"));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_catalog_is_durable_at_every_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let (env, _) = testkit::env(1);
+        let (catalog, _) = Catalog::open(&dir.path().join("catalog.db"), &env).unwrap();
+        let pragmas: (String, i64) = catalog
+            .transact(async |c| {
+                let mode = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *c);
+                let mode = mode.await?;
+                let full = sqlx::query_scalar("PRAGMA synchronous").fetch_one(c);
+                Ok((mode, full.await?))
+            })
+            .unwrap();
+        assert_eq!(pragmas, ("wal".to_owned(), 2));
+    }
+
+    #[test]
+    fn a_transaction_that_fails_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (env, _) = testkit::env(1);
+        let (catalog, _) = Catalog::open(&dir.path().join("catalog.db"), &env).unwrap();
+        let failed = catalog.transact(async |c| {
+            sqlx::query("INSERT INTO heartbeats VALUES ('x', 1)")
+                .execute(&mut *c)
+                .await?;
+            sqlx::query("INSERT INTO nowhere VALUES (1)")
+                .execute(c)
+                .await?;
+            Ok(())
+        });
+        assert_eq!(failed.unwrap_err().code, Code::CatalogDamaged);
+        assert_eq!(catalog.last_beat("x").unwrap(), None);
+    }
+}

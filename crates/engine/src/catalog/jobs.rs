@@ -91,8 +91,8 @@ impl Catalog {
             sqlx::query(sqlx::AssertSqlSafe(format!(
                 "{COLUMNS} AS old WHERE state = 'interrupted' AND retry_of IS NULL AND exclusive = 1 \
                  AND NOT EXISTS (SELECT 1 FROM jobs AS new WHERE new.source = old.source \
-                     AND new.exclusive = 1 AND new.id <> old.id AND new.queued_at >= old.queued_at) \
-                 ORDER BY queued_at"
+                     AND new.exclusive = 1 AND new.number > old.number) \
+                 ORDER BY number"
             )))
             .fetch_all(c)
             .await?
@@ -131,7 +131,7 @@ impl Catalog {
         self.transact(async |c| {
             let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
                 "{COLUMNS} WHERE (?1 IS NULL OR source = ?1) \
-                 AND (NOT ?2 OR state IN ('queued', 'running')) ORDER BY queued_at DESC, id LIMIT ?3"
+                 AND (NOT ?2 OR state IN ('queued', 'running')) ORDER BY number DESC LIMIT ?3"
             )))
             .bind(filter.source.map(|id| id.to_string()))
             .bind(filter.unfinished)
@@ -173,7 +173,7 @@ impl Catalog {
         self.transact(async |c| {
             let row = sqlx::query(sqlx::AssertSqlSafe(format!(
                 "{COLUMNS} WHERE source = ? AND exclusive = 1 AND state NOT IN ('queued', 'running') \
-                 ORDER BY ended_at DESC LIMIT 1"
+                 ORDER BY number DESC LIMIT 1"
             )))
             .bind(source.to_string())
             .fetch_optional(c)

@@ -228,9 +228,7 @@ impl Engine {
                 None => State::Ok,
             },
             None => State::Pending,
-            Some(State::Ok | State::Inconsistent(_) | State::Checking(_)) if !is_there => {
-                State::Missing
-            }
+            Some(state) if !is_there => replica::next(state, Happening::Lost).unwrap_or(state),
             Some(state) => state,
         };
         Ok((state, written.map(|(_, since)| since)))

@@ -1,0 +1,132 @@
+//! The catalog can be lost: it costs history, never protection.
+
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+
+use base::fault::Code;
+use engine::{Engine, JobQuery};
+
+use crate::world::{World, open_alerts, protect, tick};
+
+/// What must not be lost, as text.
+fn protection(engine: &Engine) -> String {
+    format!(
+        "{:?}\n{:?}",
+        engine.inventory(),
+        engine.points(None).unwrap()
+    )
+}
+
+fn damaged_files(world: &World) -> usize {
+    let names = fs::read_dir(&world.data).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name.starts_with("catalog.db.damaged-") && !name.ends_with("-wal"))
+        .filter(|name| !name.ends_with("-shm"))
+        .count()
+}
+
+fn remove_catalog(world: &World) {
+    for name in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
+        let _ = fs::remove_file(world.data.join(name));
+    }
+}
+
+/// A server with two points in its pool, closed in order.
+fn closed_world() -> (World, String) {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    world.pass(1);
+    protect(&engine, &world.folder("a"));
+    let before = protection(&engine);
+    engine.close().unwrap();
+    (world, before)
+}
+
+#[test]
+fn a_deleted_catalog_comes_back_from_the_pool() {
+    let (world, before) = closed_world();
+    remove_catalog(&world);
+    let engine = world.open();
+    assert_eq!(protection(&engine), before);
+    assert_eq!(engine.jobs(&JobQuery::default()).unwrap().len(), 0);
+    let alerts = engine.alerts(false, 10).unwrap();
+    assert_eq!(alerts[0].fault.code, Code::CatalogRebuilt);
+    assert_eq!(open_alerts(&engine), [], "it is information, not trouble");
+    tick(&engine, &world);
+    assert_eq!(engine.ledger(Some("web01:"), 10).unwrap().len(), 1);
+}
+
+#[test]
+fn a_catalog_that_is_no_database_is_moved_aside_and_made_anew() {
+    let (world, before) = closed_world();
+    remove_catalog(&world);
+    fs::write(world.data.join("catalog.db"), vec![0x5a; 64 << 10]).unwrap();
+    let engine = world.open();
+    assert_eq!(protection(&engine), before);
+    assert_eq!(damaged_files(&world), 1);
+    let alerts = engine.alerts(false, 10).unwrap();
+    assert_eq!(alerts[0].fault.code, Code::CatalogRebuilt);
+}
+
+#[test]
+fn damage_inside_the_file_is_found_after_a_stop_out_of_order() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let before = protection(&engine);
+    let copy = world.killed_now();
+    engine.close().unwrap();
+    // The file as SQLite would have left it, then every page but the first one overwritten.
+    let engine = copy.open();
+    engine.close().unwrap();
+    drop(engine);
+    let path = copy.data.join("catalog.db");
+    let bytes = fs::read(&path).unwrap();
+    let dirty = bytes.windows(6).position(|w| w == b"clean1");
+    let clean = dirty.expect("the mark of an orderly stop is in the file");
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(clean as u64)).unwrap();
+    file.write_all(b"clean0").unwrap();
+    file.seek(SeekFrom::Start(bytes.len() as u64 - 8192))
+        .unwrap();
+    file.write_all(&[0xa5; 8192]).unwrap();
+    drop(file);
+
+    let engine = copy.open();
+    assert_eq!(protection(&engine), before);
+    assert_eq!(damaged_files(&copy), 1);
+}
+
+#[test]
+fn a_catalog_of_another_pool_shows_nothing_of_it() {
+    let (world, _) = closed_world();
+    let other = World::new();
+    let _ = fs::create_dir(&other.data);
+    fs::copy(world.data.join("catalog.db"), other.data.join("catalog.db")).unwrap();
+    let mut env = other.env.clone();
+    env.random = testkit::env(99).0.random;
+    let pool = std::sync::Arc::new(crate::world::MemoryPool::new(&env));
+    let other = World { pool, ..other };
+    let engine = other.open();
+    assert_eq!(engine.points(None).unwrap().len(), 0);
+    assert_eq!(engine.inventory().members.len(), 0);
+}
+
+#[test]
+fn a_catalog_that_is_ahead_of_the_pool_believes_the_pool() {
+    let world = World::new();
+    let engine = world.open();
+    let early = std::sync::Arc::new(world.pool.fork());
+    protect(&engine, &world.folder("a"));
+    engine.close().unwrap();
+    drop(engine);
+    let rolled_back = World {
+        pool: early,
+        ..world
+    };
+    let engine = rolled_back.open();
+    assert_eq!(engine.points(None).unwrap().len(), 0);
+    assert_eq!(engine.inventory().members.len(), 0);
+}

@@ -1,0 +1,189 @@
+//! Configuration through the log and back, and who may be configured how.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use base::fault::Code;
+use base::schedule::{self, Schedule};
+use base::{Lang, retention};
+use engine::model::{FileOptions, Policy};
+use engine::pool::Change;
+use engine::{GroupChange, ProtectRequest, StopProtection};
+
+use crate::world::{World, code, protect};
+
+fn odd_policy() -> Policy {
+    let zone = schedule::zone("Asia/Tokyo").unwrap();
+    Policy {
+        points: Schedule::parse("mon-fri 12:00,22:30", zone.clone()).unwrap(),
+        sync: "15m".parse().unwrap(),
+        retention: retention::Policy {
+            keep_days: 3,
+            daily: 30,
+            weekly: 9,
+            monthly: 0,
+            yearly: 7,
+        },
+        check_on_inconsistency: false,
+        check: Some(Schedule::parse("sat 04:00", zone).unwrap()),
+        promise: Some(Duration::from_secs(7200)),
+    }
+}
+
+#[test]
+fn everything_configured_reads_back_from_the_log_alone() {
+    let world = World::new();
+    let engine = world.open();
+    engine.create_group("Web 土蔵", odd_policy()).unwrap();
+    let odd_name = OsString::from_vec(b"caf\xe9\n".to_vec());
+    let folder = world.dir.path().join(odd_name);
+    std::fs::create_dir(&folder).unwrap();
+    let request = ProtectRequest {
+        paths: vec![folder, world.folder("a")],
+        group: Some("Web 土蔵".to_owned()),
+        options: Some(FileOptions {
+            excludes: vec!["*.tmp".to_owned()],
+            exclude_if_present: vec![".nobackup".to_owned()],
+            exclude_caches: true,
+            one_file_system: true,
+        }),
+    };
+    engine.protect(&request).unwrap();
+    engine.wait_idle();
+    let point = engine.points(None).unwrap()[0].point.id;
+    engine
+        .hold_point(&point.to_string(), Some("evidence"))
+        .unwrap();
+    let before = engine.inventory();
+    engine.close().unwrap();
+    drop(engine);
+    std::fs::remove_file(world.data.join("catalog.db")).unwrap();
+
+    let engine = world.open();
+    assert_eq!(engine.inventory(), before);
+    assert_eq!(engine.group("Web 土蔵").unwrap().policy, odd_policy());
+    assert!(engine.point(&point.to_string()).unwrap().held);
+}
+
+#[test]
+fn a_document_of_a_newer_version_is_refused_not_guessed_at() {
+    let world = World::new();
+    let engine = world.open();
+    engine.close().unwrap();
+    drop(engine);
+    world.pool.append(Change::Config {
+        kind: "group".to_owned(),
+        id: "0".repeat(26),
+        json: Some(br#"{"v":2,"name":"x"}"#.to_vec()),
+    });
+    assert_eq!(code(world.try_open()), Code::CatalogVersionNewer);
+}
+
+#[test]
+fn a_document_of_a_kind_that_is_not_known_is_left_alone() {
+    let world = World::new();
+    world.pool.append(Change::Config {
+        kind: "holiday".to_owned(),
+        id: "1".to_owned(),
+        json: Some(br#"{"v":9}"#.to_vec()),
+    });
+    world.open();
+}
+
+#[test]
+fn the_standard_policy_is_one_sentence() {
+    let world = World::in_zone("Europe/Berlin");
+    let engine = world.open();
+    let policy = engine.standard_policy();
+    assert_eq!(
+        policy.sentence(Lang::En),
+        "One recovery point every night at 22:00 (Europe/Berlin), kept for 14 days, one a week for 8 weeks, \
+         one a month for 12 months."
+    );
+    assert_eq!(
+        policy.promise(world.env.now()),
+        Duration::from_secs(30 * 3600)
+    );
+}
+
+#[test]
+fn groups_are_made_renamed_and_removed_when_empty() {
+    let world = World::new();
+    let engine = world.open();
+    let standard = engine.standard_policy();
+    engine.create_group("One", standard.clone()).unwrap();
+    let taken = engine.create_group("One", standard.clone());
+    assert_eq!(code(taken), Code::GroupExists);
+    let invalid = engine.create_group("a/b", standard.clone());
+    assert_eq!(code(invalid), Code::GroupNameInvalid);
+    let change = GroupChange {
+        name: Some("Two".to_owned()),
+        ..GroupChange::default()
+    };
+    engine.change_group("One", change).unwrap();
+    assert_eq!(code(engine.group("One")), Code::GroupUnknown);
+
+    let request = ProtectRequest {
+        paths: vec![world.folder("a")],
+        group: Some("Two".to_owned()),
+        ..ProtectRequest::default()
+    };
+    engine.protect(&request).unwrap();
+    engine.wait_idle();
+    assert_eq!(code(engine.remove_group("Two")), Code::PolicyInvalid);
+    let mut empty = standard;
+    empty.retention.keep_days = 0;
+    empty.retention.weekly = 0;
+    empty.retention.monthly = 0;
+    assert_eq!(
+        code(engine.create_group("Three", empty)),
+        Code::PolicyInvalid
+    );
+}
+
+#[test]
+fn a_member_moves_between_groups_with_its_points() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    engine
+        .create_group("Other", engine.standard_policy())
+        .unwrap();
+    let request = ProtectRequest {
+        paths: vec![world.folder("a")],
+        group: Some("Other".to_owned()),
+        ..ProtectRequest::default()
+    };
+    assert_eq!(code(engine.protect(&request)), Code::MemberInOtherGroup);
+    engine.add_members("Other", &["web01:".to_owned()]).unwrap();
+    assert_eq!(engine.source("web01:").unwrap().group.name, "Other");
+    assert_eq!(engine.points(Some("web01:")).unwrap().len(), 1);
+    engine.remove_group("default").unwrap();
+}
+
+#[test]
+fn stopping_protection_keeps_or_deletes_the_points() {
+    let world = World::new();
+    let engine = world.open();
+    let folder = world.folder("a");
+    protect(&engine, &folder);
+    let all = ["web01:".to_owned()];
+    let stop = |stop| engine.remove_members("default", &all, stop);
+    stop(StopProtection::RetainData).unwrap();
+    let member = engine.source("web01:").unwrap();
+    assert_eq!(member.state.name(), "inactive");
+    assert_eq!(member.next_point, None);
+    assert_eq!(code(engine.sync("web01:")), Code::MemberUnknown);
+    assert_eq!(engine.points(None).unwrap().len(), 1);
+
+    // It comes back in doubt: nobody watched it meanwhile.
+    protect(&engine, &folder);
+    assert_eq!(
+        engine.source("web01:").unwrap().state.name(),
+        "inconsistent"
+    );
+    stop(StopProtection::DeleteData).unwrap();
+    assert_eq!(engine.points(None).unwrap().len(), 0);
+    assert_eq!(code(engine.source("web01:")), Code::SourceUnknown);
+}

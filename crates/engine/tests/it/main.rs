@@ -1,0 +1,13 @@
+//! The engine through its door, over a pool and a worker in memory and a clock that stands still.
+
+mod catalog;
+mod config;
+mod home;
+mod jobs;
+mod ledger;
+mod replica;
+mod resolver;
+mod restore;
+mod retention;
+mod watchdog;
+mod world;

@@ -1,0 +1,108 @@
+//! Points go when their time is over, and not before.
+
+use base::Timestamp;
+use engine::{Engine, Expiring, GroupChange};
+
+use crate::world::{World, protect, tick, time};
+
+fn days(world: &World) -> Vec<String> {
+    let points = world.pool.points();
+    let day = |at: Timestamp| at.strftime("%m-%d").to_string();
+    points.iter().map(|point| day(point.at)).collect()
+}
+
+fn keep(engine: &Engine, keep_days: u32, weekly: u32) {
+    let mut policy = engine.group("default").unwrap().policy;
+    policy.retention.keep_days = keep_days;
+    policy.retention.weekly = weekly;
+    policy.retention.monthly = 0;
+    let change = GroupChange {
+        policy: Some(policy),
+        ..GroupChange::default()
+    };
+    engine.change_group("default", change).unwrap();
+}
+
+/// Lets days pass, with a look of the scheduler every six hours.
+fn live(engine: &Engine, world: &World, day_count: u32) {
+    for _ in 0..day_count * 4 {
+        world.pass(6);
+        tick(engine, world);
+    }
+}
+
+#[test]
+fn a_month_of_nights_leaves_days_and_weeks() {
+    let world = World::new();
+    // A Thursday, one minute past ten: points are made at the tick that finds them due.
+    world.handles.clock.set_wall(time("2026-01-01T22:01:00Z"));
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    keep(&engine, 3, 2);
+    tick(&engine, &world);
+    live(&engine, &world, 30);
+    // Every point of the last three days; the Sundays (newest of their weeks) of the two weeks before.
+    assert_eq!(
+        days(&world),
+        ["01-18", "01-25", "01-28", "01-29", "01-30", "01-31"]
+    );
+}
+
+#[test]
+fn the_newest_point_and_held_ones_stay_for_ever() {
+    let world = World::new();
+    let engine = world.open();
+    let folder = world.folder("a");
+    protect(&engine, &folder);
+    let held = world.pool.points()[0].id.to_string();
+    engine.hold_point(&held, Some("evidence")).unwrap();
+    world.pass(24);
+    protect(&engine, &folder);
+    world.pass(24);
+    protect(&engine, &folder);
+    keep(&engine, 1, 0);
+    world.pass(24 * 400);
+    assert_eq!(engine.point(&held).unwrap().expires, Expiring::Never);
+    let newest = world.pool.points()[2].id.to_string();
+    let view = engine.point(&newest).unwrap();
+    assert_eq!(view.expires, Expiring::WhenNotNewest);
+    // The point due meanwhile would be the newest; without it only the round of the server goes.
+    world.act(crate::world::Act::Fail(base::Fault::new(
+        base::fault::Code::SourcePathMissing,
+    )));
+    tick(&engine, &world);
+    world.pass(24);
+    world.act(crate::world::Act::Fail(base::Fault::new(
+        base::fault::Code::SourcePathMissing,
+    )));
+    tick(&engine, &world);
+    assert_eq!(days(&world), ["01-01", "01-03"]);
+}
+
+#[test]
+fn points_expire_by_the_pools_clock_not_by_the_wall_clock() {
+    let world = World::new();
+    let engine = world.open();
+    let folder = world.folder("a");
+    protect(&engine, &folder);
+    keep(&engine, 1, 0);
+    let year = 24 * 365;
+    *world.pool.retention_lag.lock().unwrap() = std::time::Duration::from_secs(year * 3600);
+    world.pass(year);
+    protect(&engine, &folder);
+    assert_eq!(world.pool.points().len(), 2);
+    *world.pool.retention_lag.lock().unwrap() = std::time::Duration::ZERO;
+    world.pass(1);
+    protect(&engine, &folder);
+    assert_eq!(days(&world), ["01-01", "01-01"], "of 2027");
+}
+
+#[test]
+fn a_point_shows_when_it_expires() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    keep(&engine, 14, 0);
+    let views = engine.points(Some("web01:")).unwrap();
+    assert_eq!(views[0].expires, Expiring::At(time("2026-01-16T00:00:00Z")));
+}

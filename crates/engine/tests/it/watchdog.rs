@@ -1,0 +1,92 @@
+//! Silence is a fault, and it is found apart from those who are silent.
+
+use base::Fault;
+use base::fault::Code;
+use engine::Health;
+
+use crate::world::{Act, World, open_alerts, protect, tick};
+
+#[test]
+fn what_was_due_and_not_started_is_an_alert_that_closes_itself() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    tick(&engine, &world);
+    world.pass(23);
+    // The scheduler is dead: nobody ticks.
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(&engine), [Code::SchedulerNotRunning]);
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(engine.alerts(true, 10).unwrap()[0].count, 2);
+    tick(&engine, &world);
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(&engine), []);
+}
+
+#[test]
+fn health_is_the_age_of_the_newest_point_whatever_jobs_say() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let health = || engine.source("web01:").unwrap().health;
+    assert_eq!(health(), Health::Good);
+    world.act(Act::Fail(Fault::new(Code::SourceDeviceNotReady)));
+    world.pass(22);
+    tick(&engine, &world);
+    assert_eq!(health(), Health::Good, "a young point is a young point");
+    world.pass(9);
+    let Health::Late { age, promise } = health() else {
+        panic!("{:?}", health());
+    };
+    assert_eq!((age.as_secs(), promise.as_secs()), (31 * 3600, 30 * 3600));
+    engine.look_after(world.env.now()).unwrap();
+    assert!(open_alerts(&engine).contains(&Code::SlaMissed));
+    protect(&engine, &world.folder("a"));
+    tick(&engine, &world);
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(&engine), []);
+}
+
+#[test]
+fn a_member_is_described_in_a_sentence() {
+    let world = World::new();
+    let engine = world.open();
+    world.act(Act::Fail(Fault::new(Code::SourceDeviceNotReady)));
+    protect(&engine, &world.folder("a"));
+    let sentence = || engine.source("web01:").unwrap().sentence(world.env.now());
+    assert_eq!(
+        sentence(),
+        "No recovery point yet; the first is due in 22 h."
+    );
+    protect(&engine, &world.folder("a"));
+    world.pass(3);
+    assert_eq!(
+        sentence(),
+        "Protected: the newest recovery point is 3 h old."
+    );
+    world.pass(48);
+    assert_eq!(
+        sentence(),
+        "Late: the newest recovery point is 2 d 3 h old; 1 d 6 h is promised."
+    );
+}
+
+#[test]
+fn a_job_that_shows_no_life_is_an_alert() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    world.act(Act::Wait);
+    engine.sync("web01:").unwrap();
+    world.worker.gate.await_waiting(1);
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(&engine), []);
+    // A sign of life is seen only if time passes between two of them; here the worker's clock stood still.
+    let later = world.env.now() + jiff::SignedDuration::from_mins(20);
+    engine.look_after(later).unwrap();
+    assert_eq!(open_alerts(&engine), [Code::JobTimedOut]);
+    world.worker.gate.open();
+    engine.wait_idle();
+    engine.look_after(later).unwrap();
+    assert_eq!(open_alerts(&engine), []);
+}
