@@ -123,7 +123,7 @@ impl Catalog {
     }
 
     fn fault(&self, error: sqlx::Error) -> Fault {
-        damaged(&self.path, reason(&error)).because(error)
+        fault(&self.path, error)
     }
 }
 
@@ -131,6 +131,29 @@ impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Catalog {}", self.path.display())
     }
+}
+
+/// Returns what an error of the database means to a user: the disk's trouble, damage, or a defect of this program.
+fn fault(path: &Path, error: sqlx::Error) -> Fault {
+    let fault = match primary_code(&error) {
+        // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
+        Some(5 | 6 | 8 | 10 | 13 | 14) => Fault::new(Code::DataDirectoryUnwritable)
+            .with("path", path.display())
+            .with("reason", reason(&error)),
+        Some(11 | 26) => damaged(path, reason(&error)),
+        Some(_) => Fault::new(Code::Internal).with("detail", reason(&error)),
+        None => damaged(path, reason(&error)),
+    };
+    fault.because(error)
+}
+
+/// Returns SQLite's result code without its extension.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let sqlx::Error::Database(error) = error else {
+        return None;
+    };
+    let code = error.code().and_then(|code| code.parse::<u32>().ok());
+    code.map(|code| code & 0xff)
 }
 
 fn damaged(path: &Path, reason: impl fmt::Display) -> Fault {

@@ -71,6 +71,11 @@ pub enum Change {
         /// The recovery point made of it.
         point: Option<Box<Point>>,
     },
+    /// A member's replica is no more; its points are.
+    ReplicaDropped {
+        /// The member.
+        source: SourceId,
+    },
     /// A recovery point is no longer listed.
     PointDeleted {
         /// Which.
@@ -78,9 +83,9 @@ pub enum Change {
     },
     /// A configuration document was written or, without `json`, removed.
     Config {
-        /// What it describes; see `model::config`.
+        /// What it describes: `machine`, `source`, `group`, `member`, `setting`.
         kind: String,
-        /// Which of them.
+        /// The id of what it describes, as text.
         id: String,
         /// The document.
         json: Option<Vec<u8>>,
@@ -142,6 +147,12 @@ pub trait Pool: Send + Sync {
     /// # Errors
     /// `PointUnknown`, or the store's own.
     fn delete_point(&self, point: &PointId) -> Result<(), Fault>;
+
+    /// Removes a source's replica; its points stay. Nothing happens if there is none.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn drop_replica(&self, source: &SourceId) -> Result<(), Fault>;
 
     /// Writes a configuration document to the log, or removes it. Durable on return.
     ///

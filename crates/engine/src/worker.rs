@@ -84,8 +84,6 @@ pub struct CheckReport {
 pub enum Destination {
     /// Where it was.
     Original,
-    /// Next to where it was, under a name that is free.
-    Beside,
     /// Into this directory.
     Directory(PathBuf),
 }

@@ -12,7 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::{Opened, damaged, reason};
+use super::{Opened, damaged, fault, primary_code, reason};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -59,7 +59,7 @@ pub(super) async fn open(path: &Path, env: &Env) -> Result<(SqliteConnection, Op
 async fn attempt(path: &Path) -> Result<SqliteConnection, Trouble> {
     let sort = |e: sqlx::Error| match is_damage(&e) {
         true => Trouble::Damaged(reason(&e)),
-        false => Trouble::Stop(damaged(path, reason(&e)).because(e)),
+        false => Trouble::Stop(fault(path, e)),
     };
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -99,10 +99,7 @@ pub(super) async fn close(mut connection: SqliteConnection, clean: bool) -> sqlx
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
     match error {
         // SQLITE_CORRUPT and SQLITE_NOTADB, with their extended codes.
-        sqlx::Error::Database(e) => {
-            let code = e.code().and_then(|code| code.parse::<u32>().ok());
-            code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
-        }
+        sqlx::Error::Database(_) => matches!(primary_code(error), Some(11 | 26)),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => true,
         _ => false,
     }
@@ -129,7 +126,7 @@ async fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<
         if is_damage(&e) {
             Trouble::Damaged(reason(&e))
         } else {
-            Trouble::Stop(damaged(path, reason(&e)).because(e))
+            Trouble::Stop(fault(path, e))
         }
     })?;
     if found <= known {
@@ -252,6 +249,16 @@ mod tests {
     }
 
     #[test]
+    fn a_catalog_that_cannot_be_opened_is_the_disks_trouble_not_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let (env, _) = testkit::env(1);
+        let path = dir.path().join("catalog.db");
+        std::fs::create_dir(&path).unwrap();
+        let fault = Catalog::open(&path, &env).map(|_| ()).unwrap_err();
+        assert_eq!(fault.code, Code::DataDirectoryUnwritable);
+    }
+
+    #[test]
     fn a_catalog_is_durable_at_every_commit() {
         let dir = tempfile::tempdir().unwrap();
         let (env, _) = testkit::env(1);
@@ -281,7 +288,7 @@ mod tests {
                 .await?;
             Ok(())
         });
-        assert_eq!(failed.unwrap_err().code, Code::CatalogDamaged);
+        assert_eq!(failed.unwrap_err().code, Code::Internal);
         assert_eq!(catalog.last_beat("x").unwrap(), None);
     }
 }

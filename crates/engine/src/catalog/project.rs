@@ -202,6 +202,12 @@ async fn apply_one(c: &mut SqliteConnection, event: &Event) -> sqlx::Result<()> 
                 insert_point(c, point).await?;
             }
         }
+        Change::ReplicaDropped { source } => {
+            sqlx::query("DELETE FROM replicas WHERE source = ?")
+                .bind(source.to_string())
+                .execute(c)
+                .await?;
+        }
         Change::PointDeleted { point } => {
             sqlx::query("DELETE FROM points WHERE id = ?")
                 .bind(point.to_string())

@@ -297,6 +297,7 @@ impl Engine {
         for point in self.inner.catalog.points(Some(&source.id))? {
             self.delete_unpinned(&point)?;
         }
+        self.inner.pool.drop_replica(&source.id)?;
         self.put(&[
             config::no_member(&source.id),
             config::doubt(&source.id, None),

@@ -1,6 +1,7 @@
 //! Recovery points: found, shown with the date they expire, held, deleted.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use base::retention::{self, Verdict};
 use base::{Fault, PointId, SourceId, Timestamp, fault::Code};
@@ -152,16 +153,14 @@ impl Engine {
         let mut verdicts: HashMap<SourceId, HashMap<PointId, Expiring>> = HashMap::new();
         let mut views = Vec::with_capacity(points.len());
         for point in points {
-            if !verdicts.contains_key(&point.source) {
-                verdicts.insert(point.source, self.expirations(&point.source)?);
-            }
+            let of_source = match verdicts.entry(point.source) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.expirations(&point.source)?),
+            };
             let held = inventory.holds.contains(&point.id);
             let expires = match held {
                 true => Expiring::Never,
-                false => verdicts[&point.source]
-                    .get(&point.id)
-                    .copied()
-                    .unwrap_or(Expiring::Never),
+                false => of_source.get(&point.id).copied().unwrap_or(Expiring::Never),
             };
             views.push(PointView {
                 address: inventory.address_of(&point.source),

@@ -33,7 +33,6 @@ enum Spec {
 #[serde(rename_all = "kebab-case")]
 enum To {
     Original,
-    Beside,
     Directory(Bytes),
 }
 
@@ -91,7 +90,6 @@ pub(crate) fn write_spec(spec: &JobSpec) -> String {
             selection: selection.iter().map(|path| Bytes::of(path)).collect(),
             to: match destination {
                 Destination::Original => To::Original,
-                Destination::Beside => To::Beside,
                 Destination::Directory(path) => To::Directory(Bytes::of(path)),
             },
             on_conflict: match on_conflict {
@@ -120,7 +118,6 @@ pub(crate) fn read_spec(text: &str) -> Option<JobSpec> {
             selection: selection.iter().map(Bytes::path).collect::<Option<_>>()?,
             destination: match to {
                 To::Original => Destination::Original,
-                To::Beside => Destination::Beside,
                 To::Directory(path) => Destination::Directory(path.path()?),
             },
             on_conflict: match on_conflict {

@@ -30,8 +30,8 @@ const MACHINE: &str = "machine";
 const SOURCE: &str = "source";
 const GROUP: &str = "group";
 const MEMBER: &str = "member";
-const HOLD: &str = "hold";
-const DOUBT: &str = "doubt";
+/// What belongs to something by its id: a point's hold, a replica's doubt.
+const SETTING: &str = "setting";
 
 #[derive(Serialize, Deserialize)]
 struct Form<T> {
@@ -81,13 +81,15 @@ struct MemberForm {
 }
 
 #[derive(Serialize, Deserialize)]
-struct HoldForm {
-    reason: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct DoubtForm {
-    doubt: String,
+#[serde(tag = "setting", rename_all = "kebab-case")]
+enum SettingForm {
+    /// The point of that id is held.
+    Hold { reason: String },
+    /// The replica of the source of that id is in doubt.
+    Doubt { doubt: String },
+    /// One of a later version that this one may ignore.
+    #[serde(other)]
+    Other,
 }
 
 fn document(kind: &'static str, id: impl ToString, of: impl Serialize) -> Document {
@@ -172,29 +174,23 @@ pub(crate) fn no_member(id: &SourceId) -> Document {
 
 /// Holds a point, or lets it go.
 pub(crate) fn hold(point: &PointId, reason: Option<&str>) -> Document {
+    let hold = |reason: &str| SettingForm::Hold {
+        reason: reason.to_owned(),
+    };
     match reason {
-        Some(reason) => document(
-            HOLD,
-            point,
-            HoldForm {
-                reason: reason.to_owned(),
-            },
-        ),
-        None => removal(HOLD, point),
+        Some(reason) => document(SETTING, point, hold(reason)),
+        None => removal(SETTING, point),
     }
 }
 
 /// Writes down that a replica is in doubt, or no longer: the catalog may be lost, the doubt may not.
 pub(crate) fn doubt(source: &SourceId, doubt: Option<Doubt>) -> Document {
+    let form = |doubt: Doubt| SettingForm::Doubt {
+        doubt: doubt.name().to_owned(),
+    };
     match doubt {
-        Some(doubt) => document(
-            DOUBT,
-            source,
-            DoubtForm {
-                doubt: doubt.name().to_owned(),
-            },
-        ),
-        None => removal(DOUBT, source),
+        Some(doubt) => document(SETTING, source, form(doubt)),
+        None => removal(SETTING, source),
     }
 }
 
@@ -206,7 +202,7 @@ pub(crate) fn doubt(source: &SourceId, doubt: Option<Doubt>) -> Document {
 pub(crate) fn read(documents: &[(String, String, String)]) -> Result<Inventory, Fault> {
     let mut inventory = Inventory::default();
     for (kind, id, json) in documents {
-        let known = [MACHINE, SOURCE, GROUP, MEMBER, HOLD, DOUBT].contains(&kind.as_str());
+        let known = [MACHINE, SOURCE, GROUP, MEMBER, SETTING].contains(&kind.as_str());
         if known && read_one(&mut inventory, kind, id, json)?.is_none() {
             return Err(unreadable(kind, id, "it has a value that means nothing"));
         }
@@ -261,20 +257,25 @@ fn read_one(
             let form: MemberForm = parse(kind, id, json)?;
             Ok(read_member(id, form).map(|m| put(&mut inventory.members, m.source, m)))
         }
-        HOLD => {
-            let _: HoldForm = parse(kind, id, json)?;
-            let Ok(point) = id.parse() else {
-                return Ok(None);
-            };
-            inventory.holds.insert(point);
-            Ok(Some(()))
-        }
         _ => {
-            let form: DoubtForm = parse(kind, id, json)?;
-            let doubt = id.parse().ok().zip(Doubt::parse(&form.doubt));
-            Ok(doubt.map(|(source, doubt)| put(&mut inventory.doubts, source, doubt)))
+            let form: SettingForm = parse(kind, id, json)?;
+            Ok(read_setting(inventory, id, &form))
         }
     }
+}
+
+fn read_setting(inventory: &mut Inventory, id: &str, form: &SettingForm) -> Option<()> {
+    match form {
+        SettingForm::Hold { .. } => {
+            inventory.holds.insert(id.parse().ok()?);
+        }
+        SettingForm::Doubt { doubt } => {
+            let doubt = Doubt::parse(doubt)?;
+            inventory.doubts.insert(id.parse().ok()?, doubt);
+        }
+        SettingForm::Other => {}
+    }
+    Some(())
 }
 
 fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) {

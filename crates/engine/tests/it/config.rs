@@ -88,6 +88,11 @@ fn a_document_of_a_kind_that_is_not_known_is_left_alone() {
         id: "1".to_owned(),
         json: Some(br#"{"v":9}"#.to_vec()),
     });
+    world.pool.append(Change::Config {
+        kind: "setting".to_owned(),
+        id: "0".repeat(26),
+        json: Some(br#"{"v":1,"setting":"of-tomorrow","x":1}"#.to_vec()),
+    });
     world.open();
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use base::fault::Code;
-use base::{ChunkId, Env, Fault, PointId, StoreId, Timestamp, schedule};
+use base::{ChunkId, Env, Fault, PointId, SourceId, StoreId, Timestamp, schedule};
 use engine::pool::{Change, Event, Level, Point, PoolStatus};
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
@@ -89,6 +89,11 @@ impl Pool for MemoryPool {
 
     fn delete_point(&self, point: &PointId) -> Result<(), Fault> {
         self.append(Change::PointDeleted { point: *point });
+        Ok(())
+    }
+
+    fn drop_replica(&self, source: &SourceId) -> Result<(), Fault> {
+        self.append(Change::ReplicaDropped { source: *source });
         Ok(())
     }
 
