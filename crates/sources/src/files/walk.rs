@@ -146,6 +146,13 @@ impl Shared {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wakes a worker if one waits and there is work it may begin.
+    fn wake_worker(&self, schedule: &Schedule) {
+        if schedule.wants_worker() {
+            self.work.notify_one();
+        }
+    }
+
     /// Returns the device number to record for an entry.
     fn device(&self, stat: &Statx) -> u64 {
         let device = Identity::from(stat).device;
@@ -234,17 +241,15 @@ impl Walk {
         loop {
             match schedule.take() {
                 Taken::Batch(batch) => {
-                    if schedule.wants_workers() {
-                        self.shared.work.notify_all();
+                    if schedule.has_room() {
+                        self.shared.wake_worker(&schedule);
                     }
                     return Some(batch);
                 }
                 Taken::End => return None,
                 Taken::Wait => {
                     // Moving on may have made room, or made the next piece the first: which always has room.
-                    if schedule.has_idle() {
-                        self.shared.work.notify_all();
-                    }
+                    self.shared.wake_worker(&schedule);
                     schedule = self
                         .shared
                         .ready

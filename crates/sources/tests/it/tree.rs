@@ -85,3 +85,10 @@ pub(crate) fn is_root(part: &str) -> bool {
     }
     root
 }
+
+/// Returns a directory on a file system in memory, if there is one: for very many entries.
+pub(crate) fn in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}

@@ -12,7 +12,7 @@ use rustix::fs::{
 use sources::files::{Walk, WalkError, WalkOptions};
 use sources::{Op, Reason};
 
-use crate::tree::{is_root, make, raw, walk, walk_plain};
+use crate::tree::{in_memory, is_root, make, raw, walk, walk_plain};
 
 #[test]
 fn entries_come_directory_by_directory_in_byte_order() {
@@ -192,7 +192,7 @@ fn chain(root: &Path, name: &str, depth: usize) {
 
 #[test]
 fn paths_longer_than_path_max_are_walked_with_few_descriptors() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = in_memory();
     // 1000 levels of 40 bytes: ten times PATH_MAX, four times the directories kept open.
     let name = "n".repeat(40);
     chain(dir.path(), &name, 1000);
@@ -216,7 +216,7 @@ fn paths_longer_than_path_max_are_walked_with_few_descriptors() {
 
 #[test]
 fn a_tree_deeper_than_the_format_is_a_problem_and_not_the_end() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = in_memory();
     chain(dir.path(), "d", base::limits::PATH_DEPTH_MAX + 2);
     make(dir.path(), &["z"]);
     let met = walk_plain(dir.path());
@@ -243,7 +243,7 @@ fn remove_chain(root: &Path, name: &str) {
 
 #[test]
 fn a_directory_of_a_hundred_thousand_entries_is_walked_in_order() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = in_memory();
     let fd = openat(CWD, dir.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
     for i in 0..100_000 {
         let kind = if i % 1000 == 0 {

@@ -40,14 +40,6 @@ pub(super) enum Taken {
     End,
 }
 
-/// Whom to wake after a batch.
-pub(super) struct Looked {
-    /// The consumer may wait for it.
-    pub(super) consumer: bool,
-    /// Subdirectories became known, and somebody waits for work.
-    pub(super) workers: bool,
-}
-
 /// Subdirectories found in a directory, in order: 24 bytes and the name for each.
 #[derive(Debug, Default)]
 pub(super) struct Subdirs {
@@ -220,14 +212,15 @@ impl Schedule {
         self.idle -= 1;
     }
 
-    /// Returns whether workers wait, and there is so much room that waking them pays.
-    pub(super) fn wants_workers(&self) -> bool {
-        self.idle > 0 && self.ahead <= self.ahead_max / 2 && self.begun <= self.begun_max / 2
+    /// Returns whether a worker waits that could begin something now. Who wakes it wakes one: each that finds
+    /// work wakes the next.
+    pub(super) fn wants_worker(&self) -> bool {
+        self.idle > 0 && self.find_work().is_some()
     }
 
-    /// Returns whether workers wait, however little room there is.
-    pub(super) fn has_idle(&self) -> bool {
-        self.idle > 0
+    /// Returns whether half of the room ahead is free: time to go on, without waking anybody for every bit.
+    pub(super) fn has_room(&self) -> bool {
+        self.ahead <= self.ahead_max / 2 && self.begun <= self.begun_max / 2
     }
 
     /// Returns whether nothing is left to begin, now or later.
@@ -235,21 +228,27 @@ impl Schedule {
         self.order.is_empty()
     }
 
+    /// Returns the place of the first piece of work that nobody has begun, if there is room for it.
+    fn find_work(&self) -> Option<usize> {
+        let room = self.ahead < self.ahead_max;
+        let place = self.order.iter().position(|item| match item {
+            Item::Begun(node) => node.begin < node.batches.len(),
+            Item::Root(_) | Item::Rest(_) => true,
+        })?;
+        let room = match self.order[place] {
+            Item::Begun(_) => room,
+            _ => room && self.begun < self.begun_max,
+        };
+        (room || place == 0).then_some(place)
+    }
+
     /// Takes the first piece of work that nobody has begun, if there is room for it.
     pub(super) fn begin(&mut self) -> Option<Task> {
-        for i in 0..self.order.len() {
-            let room = i == 0 || self.ahead < self.ahead_max;
-            match &mut self.order[i] {
-                Item::Begun(node) if node.begin == node.batches.len() => {}
-                Item::Begun(_) if !room => return None,
-                Item::Begun(node) => return begin_batch(node, &mut self.ahead),
-                Item::Root(_) | Item::Rest(_) => {
-                    let room = room && (i == 0 || self.begun < self.begun_max);
-                    return room.then(|| self.begin_directory(i));
-                }
-            }
+        let place = self.find_work()?;
+        match &mut self.order[place] {
+            Item::Begun(node) => begin_batch(node, &mut self.ahead),
+            Item::Root(_) | Item::Rest(_) => Some(self.begin_directory(place)),
         }
-        None
     }
 
     /// Begins the next directory at place `i`, which holds some.
@@ -295,25 +294,20 @@ impl Schedule {
         begin_batch(node, &mut self.ahead)
     }
 
-    /// Takes in what was found in a batch.
+    /// Takes in what was found in a batch. Returns whether the consumer may wait for it.
     pub(super) fn looked(
         &mut self,
         ticket: Ticket,
         batch: usize,
         events: Vec<Event>,
         subdirs: Subdirs,
-    ) -> Looked {
-        let nothing = Looked {
-            consumer: false,
-            workers: false,
-        };
+    ) -> bool {
         let Some(i) = self.find(ticket) else {
-            return nothing;
+            return false;
         };
         let Item::Begun(node) = &mut self.order[i] else {
-            return nothing;
+            return false;
         };
-        let mut workers = false;
         node.batches[batch] = Batch::Ready(events);
         node.subdirs[batch] = subdirs;
         node.done += 1;
@@ -321,12 +315,8 @@ impl Schedule {
             && let Some(rest) = node.rest()
         {
             self.order.insert(i + 1, Item::Rest(rest));
-            workers = self.idle > 0;
         }
-        Looked {
-            consumer: i == 0,
-            workers,
-        }
+        i == 0
     }
 
     /// Hands out what comes next.

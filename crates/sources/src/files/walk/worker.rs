@@ -23,14 +23,14 @@ pub(super) fn run(shared: &Arc<Shared>) {
         match task {
             Task::List(ticket, dir) => {
                 let (listing, problem) = list(shared, dir);
-                let (next, help) = {
+                let next = {
                     let mut schedule = shared.schedule();
-                    (schedule.listed(ticket, listing), schedule.has_idle())
+                    let next = schedule.listed(ticket, listing);
+                    // Other threads can help with a large directory.
+                    shared.wake_worker(&schedule);
+                    next
                 };
                 if let Some(Task::Look(ticket, listing, batch, range)) = next {
-                    if help && range.end < listing.names.len() {
-                        shared.work.notify_all();
-                    }
                     look(shared, ticket, &listing, (batch, range), problem);
                 }
             }
@@ -61,6 +61,7 @@ fn next_task(shared: &Shared) -> Option<Task> {
             return None;
         }
         if let Some(task) = schedule.begin() {
+            shared.wake_worker(&schedule);
             return Some(task);
         }
         schedule.waits();
@@ -140,13 +141,11 @@ fn look(
             found.extend(range.map(|i| Event::Problem(listing.problem(i, Op::Stat, reason))))
         }
     }
-    let wake = shared.schedule().looked(ticket, batch, found, subdirs);
-    if wake.consumer {
+    let mut schedule = shared.schedule();
+    if schedule.looked(ticket, batch, found, subdirs) {
         shared.ready.notify_all();
     }
-    if wake.workers {
-        shared.work.notify_all();
-    }
+    // Subdirectories may have become known. This thread takes the first itself, and wakes another for the next.
 }
 
 /// Looks at entries of one directory.
