@@ -11,9 +11,9 @@ pub mod walk;
 mod dir;
 mod exclude;
 mod handle;
-mod names;
+pub(crate) mod names;
 mod path;
-mod stat;
+pub(crate) mod stat;
 mod xattr;
 
 pub use exclude::PatternError;

@@ -92,6 +92,18 @@ pub enum Reason {
     /// Something is in the way that is not overwritten.
     #[error("something else is in the way")]
     InTheWay,
+    /// Its name is empty, `.`, `..`, or holds a `/` or a zero: nothing that came from a directory.
+    #[error("its name is not one a directory can hold")]
+    BadName,
+    /// It is a subvolume of its own: the snapshot that is read has only an empty directory in its place.
+    #[error("it is a subvolume of its own and not in the snapshot")]
+    NotInSnapshot,
+    /// It is a hard link to a file that this run did not restore.
+    #[error("the file it is linked to was not restored")]
+    LinkMissing,
+    /// No space or no quota is left: nothing more can be written.
+    #[error("no space is left")]
+    Full,
     /// The file system cannot hold such a thing.
     #[error("the file system does not support it")]
     Unsupported,
@@ -106,6 +118,8 @@ impl From<Errno> for Reason {
             Errno::NOENT | Errno::STALE => Self::Vanished,
             Errno::ACCESS | Errno::PERM => Self::Denied,
             Errno::NOTSUP => Self::Unsupported,
+            Errno::NOSPC | Errno::DQUOT => Self::Full,
+            Errno::NAMETOOLONG => Self::PathTooLong,
             other => Self::System(other),
         }
     }

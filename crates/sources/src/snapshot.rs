@@ -1,1 +1,149 @@
 //! Views that stand still while they are read.
+//!
+//! A [`Provider`] makes a [`View`] of a directory; the view goes away when it is dropped. [`provider`] chooses
+//! by the file system. A view that cannot be made is no failure: [`take`] falls back to the live tree and says
+//! why, and the [`Level`] reached is stamped on the recovery point.
+
+mod btrfs;
+mod mounts;
+
+use std::path::{Path, PathBuf};
+
+pub use btrfs::Btrfs;
+
+/// How consistent a view is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Level {
+    /// File by file: each is whole, but they are of different moments; what a crash might leave at best.
+    Crash = 1,
+    /// The whole file system at one moment, with all that was written before it.
+    FileSystem = 2,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The file system has none.
+    #[error("the file system of {} has no snapshots that dozo can use", path.display())]
+    Unsupported {
+        /// What was to be looked at.
+        path: PathBuf,
+    },
+    /// Dropping a snapshot needs root, so making one would leave it behind.
+    #[error("snapshots of {} need root", path.display())]
+    Denied {
+        /// What was to be looked at.
+        path: PathBuf,
+    },
+    /// Other file systems are mounted below it: a snapshot would not have what is in them.
+    #[error("{} is mounted below {} and would not be in a snapshot", mount.display(), path.display())]
+    Mounts {
+        /// What was to be looked at.
+        path: PathBuf,
+        /// One of the mount points.
+        mount: PathBuf,
+    },
+    /// It could have worked.
+    #[error("cannot make a snapshot of {}", path.display())]
+    Failed {
+        /// What was to be looked at.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Something to read instead of the live tree.
+#[derive(Debug)]
+pub struct View {
+    /// What to walk.
+    pub path: PathBuf,
+    /// What it amounts to.
+    pub level: Level,
+    /// The device number it shows, and the one it stands for: for [`crate::files::WalkOptions::device_as`].
+    pub device_as: Option<(u64, u64)>,
+    /// What the walk has to leave out: the provider's own traces.
+    pub leave_out: Vec<PathBuf>,
+    /// Drops the snapshot with the view.
+    _held: Option<btrfs::Held>,
+}
+
+impl View {
+    /// Returns the live tree as a view.
+    pub fn live(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            level: Level::Crash,
+            device_as: None,
+            leave_out: Vec::new(),
+            _held: None,
+        }
+    }
+}
+
+/// Makes views.
+pub trait Provider: Send + Sync {
+    /// Returns its name, for messages.
+    fn name(&self) -> &'static str;
+
+    /// Makes a view of the directory `path`.
+    ///
+    /// # Errors
+    /// There is none to be had; the live tree can still be read.
+    fn view(&self, path: &Path) -> Result<View, SnapshotError>;
+
+    /// Drops what killed runs left near `path`, and returns how many there were. Those of live runs stay.
+    ///
+    /// # Errors
+    /// A leftover could not be dropped.
+    fn sweep(&self, path: &Path) -> Result<usize, SnapshotError>;
+}
+
+/// Reads the live tree.
+#[derive(Clone, Copy, Debug)]
+pub struct Live;
+
+impl Provider for Live {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
+    fn view(&self, path: &Path) -> Result<View, SnapshotError> {
+        Ok(View::live(path))
+    }
+
+    fn sweep(&self, _path: &Path) -> Result<usize, SnapshotError> {
+        Ok(0)
+    }
+}
+
+/// Returns the provider that fits what `path` is on.
+pub fn provider(path: &Path) -> &'static dyn Provider {
+    if Btrfs::fits(path) { &Btrfs } else { &Live }
+}
+
+/// Sweeps and makes the best view of `path` there is: the live tree in the worst case, with the reason if more
+/// should have been possible. With `one_file_system` what is mounted below `path` is not wanted; otherwise
+/// it must not be missing, so there is no snapshot then.
+pub fn take(path: &Path, one_file_system: bool) -> (View, Option<SnapshotError>) {
+    let provider = provider(path);
+    let swept = provider.sweep(path).err();
+    let mount = (!one_file_system)
+        .then(|| mounts::first_below(path))
+        .flatten();
+    if let (Some(mount), "btrfs") = (mount, provider.name()) {
+        return (
+            View::live(path),
+            Some(SnapshotError::Mounts {
+                path: path.to_owned(),
+                mount,
+            }),
+        );
+    }
+    match provider.view(path) {
+        Ok(view) => (view, swept),
+        Err(error) => (View::live(path), Some(error)),
+    }
+}

@@ -27,7 +27,7 @@ struct Slot {
 
 /// Names ascending by bytes, each once.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// The names, each with a zero after it.
     bytes: Vec<u8>,
     slots: Vec<Slot>,
@@ -44,7 +44,7 @@ impl Names {
     }
 
     /// Reads the names in an open directory, and returns them with the reason why they may not be all.
-    pub(super) fn read(dir: BorrowedFd<'_>) -> (Self, Result<(), Reason>) {
+    pub(crate) fn read(dir: BorrowedFd<'_>) -> (Self, Result<(), Reason>) {
         let mut names = Self::default();
         let mut buffer = vec![MaybeUninit::uninit(); READ_BYTES];
         let end = names.fill(RawDir::new(dir, &mut buffer));
@@ -87,12 +87,12 @@ impl Names {
         self.bytes.shrink_to_fit();
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Returns name `i`, which has to be below [`Self::len`].
-    pub(super) fn get(&self, i: usize) -> &CStr {
+    pub(crate) fn get(&self, i: usize) -> &CStr {
         let slot = self.slots[i];
         let bytes = &self.bytes[slot.start as usize..][..usize::from(slot.len) + 1];
         CStr::from_bytes_with_nul(bytes).expect("stored with its zero")

@@ -1,6 +1,8 @@
 //! Names of users and groups, asked for once.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Mutex;
 
 use crate::sys;
@@ -16,16 +18,17 @@ pub struct Owners {
 }
 
 /// Returns the cached answer, asking for it first if there is none. The lock is not held while asking.
-fn cached<K: std::hash::Hash + Eq + Clone, V: Clone>(
-    cache: &Mutex<HashMap<K, V>>,
-    key: K,
-    ask: impl FnOnce(&K) -> V,
-) -> V {
-    if let Some(found) = lock(cache).get(&key) {
+fn cached<K, Q, V>(cache: &Mutex<HashMap<K, V>>, key: &Q, ask: impl FnOnce(&Q) -> V) -> V
+where
+    K: Borrow<Q> + Eq + Hash,
+    Q: ToOwned<Owned = K> + Eq + Hash + ?Sized,
+    V: Clone,
+{
+    if let Some(found) = lock(cache).get(key) {
         return found.clone();
     }
-    let answer = ask(&key);
-    lock(cache).insert(key, answer.clone());
+    let answer = ask(key);
+    lock(cache).insert(key.to_owned(), answer.clone());
     answer
 }
 
@@ -39,14 +42,14 @@ fn lock<T>(cache: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Owners {
     /// Returns a user's name, empty if it has none.
     pub fn user(&self, uid: u32) -> Vec<u8> {
-        cached(&self.users, uid, |uid| {
+        cached(&self.users, &uid, |uid| {
             sys::user_name(*uid).unwrap_or_default()
         })
     }
 
     /// Returns a group's name, empty if it has none.
     pub fn group(&self, gid: u32) -> Vec<u8> {
-        cached(&self.groups, gid, |gid| {
+        cached(&self.groups, &gid, |gid| {
             sys::group_name(*gid).unwrap_or_default()
         })
     }
@@ -56,7 +59,7 @@ impl Owners {
         if name.is_empty() {
             return number;
         }
-        cached(&self.user_ids, name.to_vec(), |name| sys::user_id(name)).unwrap_or(number)
+        cached(&self.user_ids, name, sys::user_id).unwrap_or(number)
     }
 
     /// As [`Self::uid`], for groups.
@@ -64,6 +67,6 @@ impl Owners {
         if name.is_empty() {
             return number;
         }
-        cached(&self.group_ids, name.to_vec(), |name| sys::group_id(name)).unwrap_or(number)
+        cached(&self.group_ids, name, sys::group_id).unwrap_or(number)
     }
 }

@@ -1,1 +1,448 @@
-//! Makes entries anew beneath a target.
+//! Makes entries anew beneath a target directory, and nowhere else.
+//!
+//! Invariants:
+//! - No name is resolved but one component in a directory that is open, and no symbolic link is followed: what
+//!   a point says, and what stands in the target, cannot lead outside.
+//! - A file appears under its name complete, with all its metadata, or not at all: it is written without a
+//!   name (or under one that starts with `.dozo-part-` where the file system cannot do that) and linked last.
+//! - What stood there is never replaced unless [`Conflict::Overwrite`] says so; a directory that is not
+//!   empty is never removed.
+//! - Directories get their metadata when all below them is done ([`Target::settle`]). Until then their mode is
+//!   `01700`, sticky and private, which nobody uses: so a run that resumes one that was killed
+//!   knows its directories.
+//!
+//! Metadata is set in this order: owner, attributes and ACLs, capabilities, mode, times; each step can undo a
+//! later one if it came after it. What the system does not allow is a problem, and the run goes on.
+//!
+//! All methods may be called from many threads at once; a directory before what is in it.
+
+mod dirs;
+mod file;
+mod meta;
+mod other;
+mod preview;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use format::entry::{FileEntry, FileKey, Node};
+use rustix::fs::{
+    AtFlags, FileType, RenameFlags, Statx, linkat, renameat, renameat_with, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::owners::Owners;
+use super::path;
+use super::stat::{self, Identity};
+use crate::problem::{Op, Problem, Reason};
+use dirs::{Dirs, TargetDir};
+use meta::Meta;
+
+pub use file::{Begun, Existing, FileWriter};
+pub use preview::{Preview, Would};
+
+/// Names tried for a restored entry whose own name is taken.
+const RENAMES_MAX: usize = 1000;
+
+/// What to do where something stands already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// It stays; the entry is not restored.
+    Skip,
+    /// It is replaced.
+    Overwrite,
+    /// It stays; the entry gets another name, `NAME.restored`.
+    Rename,
+}
+
+/// How to restore.
+#[derive(Clone)]
+pub struct TargetOptions {
+    /// What to do where something stands already.
+    pub conflict: Conflict,
+    /// Names the work: the same when it is resumed, different otherwise. Leftovers under this name are ours.
+    pub token: u64,
+    /// Hears of what could not be set while the entry itself was restored. Called from many threads.
+    pub on_problem: Arc<dyn Fn(Problem) + Send + Sync>,
+}
+
+/// Why nothing can be restored to a target.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot restore to {}", path.display())]
+pub struct TargetError {
+    /// The target as given.
+    pub path: PathBuf,
+    /// What the system says.
+    #[source]
+    pub source: std::io::Error,
+}
+
+/// What became of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// It was made.
+    New,
+    /// It was made in place of something else.
+    Replaced,
+    /// It was made under this name, as its own was taken.
+    Renamed(Vec<u8>),
+    /// It stood there already as it should.
+    Same,
+    /// Something else stood there, and stays.
+    Kept,
+}
+
+/// A directory to restore to.
+pub struct Target {
+    shared: Arc<Shared>,
+}
+
+/// What file writers share with their target.
+struct Shared {
+    options: TargetOptions,
+    owners: Owners,
+    dirs: Dirs,
+    /// Directories whose metadata is due, by key prefix.
+    pending: Mutex<BTreeMap<Vec<u8>, Meta>>,
+    /// Files restored in this run that have more than one name: what may be linked to.
+    written: Mutex<HashMap<FileKey, Written>>,
+}
+
+/// A file that was restored in this run.
+#[derive(Clone)]
+struct Written {
+    /// Key prefix of its directory.
+    dir: Vec<u8>,
+    name: CString,
+    identity: Identity,
+}
+
+/// Where an entry goes.
+struct Spot {
+    key: FileKey,
+    dir: Arc<TargetDir>,
+    name: CString,
+}
+
+/// What to do at a spot.
+enum Chosen {
+    /// Make it under this name.
+    Make { name: CString, made: Made },
+    /// It stands there already, under this name.
+    Same(CString),
+    /// Leave alone what stands there.
+    Keep,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Target {
+    /// Opens the directory `path`, making it and its parents if they are missing. Symbolic links in `path` itself
+    /// are followed: whoever named it meant it.
+    ///
+    /// # Errors
+    /// It can be neither opened nor made.
+    pub fn open(path: &Path, options: TargetOptions) -> Result<Self, TargetError> {
+        let dirs = Dirs::open(path).map_err(|source| TargetError {
+            path: path.to_owned(),
+            source,
+        })?;
+        let shared = Shared {
+            options,
+            owners: Owners::default(),
+            dirs,
+            pending: Mutex::default(),
+            written: Mutex::default(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Makes a directory, or takes the one that stands there. Its metadata is set later; that of a directory
+    /// that was there before only with [`Conflict::Overwrite`]. The root is given like any other.
+    ///
+    /// # Errors
+    /// [`Reason::BadName`], [`Reason::InTheWay`]; others as the system says. What is below it will fail too.
+    pub fn directory(&self, key: &FileKey, entry: &FileEntry) -> Result<Made, Problem> {
+        let failed = |reason| problem(key, Op::Create, reason);
+        let (made, ours, prefix) = match path::split_key(key).map_err(failed)? {
+            None => (Made::Same, self.shared.dirs.root_is_ours, Vec::new()),
+            Some((parent, name)) => {
+                let (made, ours) = self
+                    .shared
+                    .dirs
+                    .make(parent, &name, self.shared.options.conflict)
+                    .map_err(failed)?;
+                (made, ours, path::child_prefix(parent, name.to_bytes()))
+            }
+        };
+        if ours || self.shared.options.conflict == Conflict::Overwrite {
+            let meta = Meta::new(entry, &self.shared.owners, !matches!(made, Made::New));
+            lock(&self.shared.pending).insert(prefix, meta);
+        }
+        Ok(made)
+    }
+
+    /// Begins a regular file. Nothing is seen of it before [`FileWriter::finish`].
+    ///
+    /// # Errors
+    /// [`Reason::BadName`], [`Reason::InTheWay`] of a directory; others as the system says.
+    pub fn begin_file(&self, key: &FileKey, entry: &FileEntry) -> Result<Begun, Problem> {
+        file::begin(&self.shared, key, entry)
+    }
+
+    /// Makes a symbolic link, pipe, socket or device node.
+    ///
+    /// # Errors
+    /// As [`Self::begin_file`]; [`Reason::Denied`] for device nodes without privilege.
+    pub fn other(&self, key: &FileKey, entry: &FileEntry) -> Result<Made, Problem> {
+        other::make(&self.shared, key, entry)
+    }
+
+    /// Returns whether the file with `key` has been restored in this run, or was found the same, and can be
+    /// linked to: only entries with more than one link are remembered.
+    pub fn can_link(&self, key: &FileKey) -> bool {
+        lock(&self.shared.written).contains_key(key)
+    }
+
+    /// Makes `key` another name of the file `first`, which was restored in this run.
+    ///
+    /// # Errors
+    /// [`Reason::LinkMissing`] if it was not; as [`Self::other`] otherwise. A file system that knows no hard
+    /// links, or no more of them, is one of these: the file can still be written a second time.
+    pub fn link(&self, key: &FileKey, first: &FileKey) -> Result<Made, Problem> {
+        other::link(&self.shared, key, first)
+    }
+
+    /// Sets the metadata of directories that lie, with all below them, before the key `before`: nothing
+    /// before it may be under way any more. Called now and then it keeps memory small.
+    pub fn settle(&self, before: &FileKey) {
+        let mut done = Vec::new();
+        {
+            let mut pending = lock(&self.shared.pending);
+            // All before, without those that `before` is in: there are only as many as it has ancestors.
+            let ready: Vec<_> = pending
+                .range(..before.0.clone())
+                .map(|(prefix, _)| prefix.clone())
+                .filter(|prefix| ends_before(prefix, before))
+                .collect();
+            done.extend(
+                ready
+                    .into_iter()
+                    .filter_map(|prefix| pending.remove_entry(&prefix)),
+            );
+        }
+        self.set(done);
+    }
+
+    /// Makes all that was restored durable, in one request to the target's file system.
+    ///
+    /// # Errors
+    /// Something could not be written: what, nobody knows.
+    pub fn sync(&self) -> std::io::Result<()> {
+        Ok(rustix::fs::syncfs(self.shared.dirs.root_fd())?)
+    }
+
+    /// Sets the metadata of all directories that are left: nothing may be under way any more.
+    pub fn finish(&self) {
+        let done = std::mem::take(&mut *lock(&self.shared.pending));
+        self.set(done.into_iter().collect());
+    }
+
+    /// Sets directories' metadata, children before parents.
+    fn set(&self, directories: Vec<(Vec<u8>, Meta)>) {
+        for (prefix, meta) in directories.into_iter().rev() {
+            let key = path::key_of_directory(&prefix);
+            match self.shared.dirs.get(&prefix) {
+                Ok(dir) => meta.set_on(dir.fd.as_fd(), &mut |op, reason| {
+                    (self.shared.options.on_problem)(problem(&key, op, reason));
+                }),
+                Err(reason) => (self.shared.options.on_problem)(problem(&key, Op::SetMode, reason)),
+            }
+            self.shared.dirs.forget(&prefix);
+        }
+    }
+}
+
+/// Returns whether every key below the directory with `prefix` is smaller than `before`.
+fn ends_before(prefix: &[u8], before: &FileKey) -> bool {
+    // The root's entries start with 00, or with their directory's first byte: nothing ends before them.
+    !prefix.is_empty()
+        && !(before.0.starts_with(prefix) && before.0.get(prefix.len()).is_none_or(|b| *b <= 1))
+}
+
+fn problem(key: &FileKey, op: Op, reason: Reason) -> Problem {
+    Problem {
+        key: key.clone(),
+        path: path::shown_path(key),
+        op,
+        reason,
+    }
+}
+
+impl Shared {
+    fn report(&self, key: &FileKey, op: Op, reason: Reason) {
+        (self.options.on_problem)(problem(key, op, reason));
+    }
+
+    /// Opens the directory an entry goes to.
+    fn spot(&self, key: &FileKey) -> Result<Spot, Reason> {
+        // The root is a directory whatever the point says: a single file needs a name.
+        let (prefix, name) = path::split_key(key)?.ok_or(Reason::BadName)?;
+        let dir = self.dirs.get(prefix)?;
+        Ok(Spot {
+            key: key.clone(),
+            dir,
+            name,
+        })
+    }
+
+    /// Decides what to do at a spot; `is_same` says whether what stands there is what is to be made.
+    fn choose(
+        &self,
+        spot: &Spot,
+        is_same: impl Fn(&CStr, &Statx) -> bool,
+    ) -> Result<Chosen, Reason> {
+        if spot.dir.fresh {
+            return Ok(Chosen::Make {
+                name: spot.name.clone(),
+                made: Made::New,
+            });
+        }
+        let fd = spot.dir.fd.as_fd();
+        for i in 0..RENAMES_MAX {
+            let name = renamed(&spot.name, i);
+            let standing = match stat::at(fd, &name) {
+                Ok(standing) => standing,
+                Err(Errno::NOENT) => {
+                    let made = if i == 0 {
+                        Made::New
+                    } else {
+                        Made::Renamed(name.to_bytes().to_vec())
+                    };
+                    return Ok(Chosen::Make { name, made });
+                }
+                Err(errno) => return Err(errno.into()),
+            };
+            if is_same(&name, &standing) {
+                return Ok(Chosen::Same(name));
+            }
+            match self.options.conflict {
+                Conflict::Skip => return Ok(Chosen::Keep),
+                Conflict::Overwrite if stat::kind(&standing) == FileType::Directory => {
+                    return Err(Reason::InTheWay);
+                }
+                Conflict::Overwrite => {
+                    return Ok(Chosen::Make {
+                        name,
+                        made: Made::Replaced,
+                    });
+                }
+                Conflict::Rename => {}
+            }
+        }
+        Err(Reason::InTheWay)
+    }
+
+    /// Returns the name something at `spot` has while it is made. The same in a run that resumes this one.
+    fn part_name(&self, name: &CStr) -> CString {
+        // FNV-1a: any hash that stays the same will do.
+        let hash = name
+            .to_bytes()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        let name = format!(".dozo-part-{:016x}-{hash:016x}", self.options.token);
+        CString::new(name).expect("hexadecimal holds no zero")
+    }
+
+    /// Runs `make` with the name for what is under way; a leftover of a killed run goes first.
+    fn with_part<T>(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &CStr,
+        make: impl Fn(&CStr) -> Result<T, Errno>,
+    ) -> Result<(CString, T), Reason> {
+        let part = self.part_name(name);
+        let made = make(&part).or_else(|errno| match errno {
+            Errno::EXIST => {
+                unlinkat(dir, &part, AtFlags::empty())?;
+                make(&part)
+            }
+            other => Err(other),
+        })?;
+        Ok((part, made))
+    }
+
+    /// Remembers a file that other names may be linked to.
+    fn remember(&self, spot: &Spot, name: &CStr, identity: Identity) {
+        let zero = spot.key.0.iter().position(|b| *b == 0).unwrap_or(0);
+        let written = Written {
+            dir: spot.key.0[..zero].to_vec(),
+            name: name.to_owned(),
+            identity,
+        };
+        lock(&self.written).insert(spot.key.clone(), written);
+    }
+}
+
+/// Gives what is under the name `part` its name, replacing what stands there only if `made` says so.
+fn publish(dir: BorrowedFd<'_>, part: &CStr, name: &CStr, made: &Made) -> Result<(), Reason> {
+    let result = match made {
+        Made::Replaced => renameat(dir, part, dir, name),
+        _ => {
+            renameat_with(dir, part, dir, name, RenameFlags::NOREPLACE).or_else(|errno| match errno
+            {
+                // The file system does not know the flag: linking never replaces either.
+                Errno::INVAL | Errno::NOSYS => {
+                    linkat(dir, part, dir, name, AtFlags::empty())?;
+                    unlinkat(dir, part, AtFlags::empty())
+                }
+                other => Err(other),
+            })
+        }
+    };
+    result.map_err(|errno| {
+        let _leftover_is_harmless = unlinkat(dir, part, AtFlags::empty());
+        in_the_way(errno)
+    })
+}
+
+/// Returns why something could not be put where it belongs.
+fn in_the_way(errno: Errno) -> Reason {
+    match errno {
+        Errno::EXIST | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::NOTEMPTY => {
+            Reason::InTheWay
+        }
+        other => other.into(),
+    }
+}
+
+/// Returns the `i`th name to try: the name itself, then with an ending, cut so that it fits.
+fn renamed(name: &CStr, i: usize) -> CString {
+    let ending = match i {
+        0 => return name.to_owned(),
+        1 => ".restored".to_owned(),
+        n => format!(".restored-{n}"),
+    };
+    let bytes = name.to_bytes();
+    let mut out = bytes[..bytes.len().min(255 - ending.len())].to_vec();
+    out.extend_from_slice(ending.as_bytes());
+    CString::new(out).expect("neither part holds a zero")
+}
+
+/// Returns whether a regular file of the entry's size and time stands there.
+fn is_same_file(entry: &FileEntry, standing: &Statx) -> bool {
+    matches!(entry.node, Node::File(_))
+        && stat::kind(standing) == FileType::RegularFile
+        && standing.stx_size == entry.size
+        && stat::nanoseconds(standing.stx_mtime.tv_sec, standing.stx_mtime.tv_nsec)
+            == entry.mtime_ns
+}

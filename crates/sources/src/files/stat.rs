@@ -21,7 +21,7 @@ pub(super) fn at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Statx, Errno> {
 }
 
 /// Looks at what is open.
-pub(super) fn of(fd: BorrowedFd<'_>) -> Result<Statx, Errno> {
+pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<Statx, Errno> {
     statx(
         fd,
         c"",
@@ -32,9 +32,9 @@ pub(super) fn of(fd: BorrowedFd<'_>) -> Result<Statx, Errno> {
 
 /// Which file it is, as long as it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
-    pub(super) device: u64,
-    pub(super) inode: u64,
+pub(crate) struct Identity {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
 }
 
 impl From<&Statx> for Identity {
@@ -84,7 +84,7 @@ pub(super) fn kind(stat: &Statx) -> FileType {
 }
 
 /// A run's account names, and the last ones used: neighbours mostly have one owner.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     owners: &'a Owners,
     user: Option<(u32, Vec<u8>)>,
     group: Option<(u32, Vec<u8>)>,

@@ -212,7 +212,18 @@ impl Looker<'_> {
             subdirs.push(name, Identity::from(stat), stat.stx_mnt_id);
         }
         let handle = Handle::new(self.shared.clone(), self.listing.clone(), i, stat);
+        let missing = directory && self.is_stub(stat);
         found.push(Event::Entry(Found { key, entry, handle }));
+        if missing {
+            let problem = self.listing.problem(i, Op::List, Reason::NotInSnapshot);
+            found.push(Event::Problem(problem));
+        }
+    }
+
+    /// Returns whether it stands for a subvolume that a btrfs snapshot does not have (inode 2,
+    /// `BTRFS_EMPTY_SUBVOL_DIR_OBJECTID`), and that is wanted.
+    fn is_stub(&self, stat: &Statx) -> bool {
+        stat.stx_ino == 2 && self.shared.device_as.is_some() && !self.shared.one_file_system
     }
 
     /// Returns whether it is left out after all: what the directory did not tell the kind of, and Dozo's own.

@@ -1,0 +1,266 @@
+//! The directories of a target: made, found, held open by few descriptors.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fgetxattr, fremovexattr, mkdirat, openat,
+    openat2, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::{Conflict, Made, RENAMES_MAX, in_the_way, lock, renamed};
+use crate::files::names::Names;
+use crate::files::path;
+use crate::files::stat;
+use crate::problem::Reason;
+
+/// Directories held open; more cost a few calls each to open again.
+const OPEN_DIRS_MAX: usize = 128;
+/// The mode of a directory in the making. Sticky and private is of no use to anybody, so it tells our own;
+/// the set-group-ID bit may be the parent's doing and does not count.
+const MAKING: u16 = 0o1700;
+
+/// A directory of the target, open.
+pub(super) struct TargetDir {
+    pub(super) fd: OwnedFd,
+    /// Made in this run: nothing can stand in it that this run has not made.
+    pub(super) fresh: bool,
+    /// New entries get an ACL from it, which the point may not say.
+    pub(super) gives_acl: bool,
+}
+
+/// All directories of a target.
+pub(super) struct Dirs {
+    root: Arc<TargetDir>,
+    /// The root was made, or was empty: it is ours like any directory below.
+    pub(super) root_is_ours: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<Vec<u8>, Arc<TargetDir>>,
+    oldest: VecDeque<Vec<u8>>,
+    /// Key prefixes of directories made in this run.
+    fresh: HashSet<Vec<u8>>,
+    /// Names that directories got because theirs was taken, by key prefix.
+    renamed: HashMap<Vec<u8>, CString>,
+}
+
+/// Opens the directory `name` in `dir`, which must be one: no link, no way out.
+fn open_beneath(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match openat2(dir, name, flags, Mode::empty(), resolve) {
+        // Before Linux 5.6, or forbidden by a container: one component that is no link leads nowhere else either.
+        Err(Errno::NOSYS | Errno::PERM) => openat(dir, name, flags, Mode::empty()),
+        other => other,
+    }
+}
+
+fn gives_acl(fd: BorrowedFd<'_>) -> bool {
+    let mut value = [0; 0];
+    matches!(
+        fgetxattr(fd, c"system.posix_acl_default", &mut value),
+        Ok(1..) | Err(Errno::RANGE)
+    )
+}
+
+impl Dirs {
+    pub(super) fn open(path: &Path) -> std::io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let (fd, made) = match openat(CWD, path, flags, Mode::empty()) {
+            Err(Errno::NOENT) => {
+                std::fs::create_dir_all(path)?;
+                (openat(CWD, path, flags, Mode::empty())?, true)
+            }
+            other => (other?, false),
+        };
+        // Listing it through this descriptor would move its position; nobody else reads that.
+        let empty = made || Names::read(fd.as_fd()).0.len() == 0;
+        let root = TargetDir {
+            gives_acl: gives_acl(fd.as_fd()),
+            fd,
+            fresh: false,
+        };
+        Ok(Self {
+            root: Arc::new(root),
+            root_is_ours: empty,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(super) fn root_fd(&self) -> BorrowedFd<'_> {
+        self.root.fd.as_fd()
+    }
+
+    /// Returns the directory with the key prefix `prefix`, making what is missing on the way.
+    pub(super) fn get(&self, prefix: &[u8]) -> Result<Arc<TargetDir>, Reason> {
+        if prefix.is_empty() {
+            return Ok(self.root.clone());
+        }
+        // Only prefixes that were checked are in there.
+        if let Some(dir) = lock(&self.state).open.get(prefix) {
+            return Ok(dir.clone());
+        }
+        let names = path::components(prefix)?;
+        let mut prefixes = vec![Vec::new()];
+        for name in &names {
+            let last = prefixes.last().expect("starts with one");
+            prefixes.push(path::child_prefix(last, name.to_bytes()));
+        }
+        // The nearest ancestor that is open; mostly the parent.
+        let open = (1..names.len()).rev().find_map(|depth| {
+            let dir = lock(&self.state).open.get(&prefixes[depth])?.clone();
+            Some((depth, dir))
+        });
+        let (depth, mut dir) = open.unwrap_or_else(|| (0, self.root.clone()));
+        for (name, prefix) in names.iter().zip(&prefixes[1..]).skip(depth) {
+            dir = self.enter(&dir, name, prefix)?;
+        }
+        Ok(dir)
+    }
+
+    /// Forgets what was known of a directory that is done.
+    pub(super) fn forget(&self, prefix: &[u8]) {
+        lock(&self.state).fresh.remove(prefix);
+    }
+
+    fn enter(
+        &self,
+        parent: &TargetDir,
+        name: &CStr,
+        prefix: &[u8],
+    ) -> Result<Arc<TargetDir>, Reason> {
+        let (name, fresh) = {
+            let state = lock(&self.state);
+            let name = state
+                .renamed
+                .get(prefix)
+                .cloned()
+                .unwrap_or_else(|| name.to_owned());
+            (name, state.fresh.contains(prefix))
+        };
+        let fd = match open_beneath(parent.fd.as_fd(), &name) {
+            Err(Errno::NOENT) => {
+                // An entry whose directory was not restored: an ordinary one takes its place.
+                mkdirat(&parent.fd, &name, Mode::RWXU | Mode::RWXG | Mode::RWXO)
+                    .map_err(in_the_way)?;
+                open_beneath(parent.fd.as_fd(), &name)
+            }
+            other => other,
+        };
+        let fd = fd.map_err(in_the_way)?;
+        let gives_acl = !fresh && gives_acl(fd.as_fd());
+        Ok(self.keep(
+            prefix,
+            TargetDir {
+                fd,
+                fresh,
+                gives_acl,
+            },
+        ))
+    }
+
+    /// Keeps a directory open, and lets go of the one opened longest ago.
+    fn keep(&self, prefix: &[u8], dir: TargetDir) -> Arc<TargetDir> {
+        let dir = Arc::new(dir);
+        let mut state = lock(&self.state);
+        if state.open.insert(prefix.to_vec(), dir.clone()).is_none() {
+            state.oldest.push_back(prefix.to_vec());
+        }
+        if state.oldest.len() > OPEN_DIRS_MAX
+            && let Some(oldest) = state.oldest.pop_front()
+        {
+            state.open.remove(&oldest);
+        }
+        dir
+    }
+
+    /// Makes the directory `name` in the one with the key prefix `parent`, or takes the one that stands there.
+    /// Returns whether it is ours: made in this run, or in one that was killed.
+    pub(super) fn make(
+        &self,
+        parent: &[u8],
+        name: &CStr,
+        conflict: Conflict,
+    ) -> Result<(Made, bool), Reason> {
+        let prefix = path::child_prefix(parent, name.to_bytes());
+        let parent = self.get(parent)?;
+        for i in 0..RENAMES_MAX {
+            let name = renamed(name, i);
+            let (made, ours) = match self.make_one(&parent, &name, conflict)? {
+                Some(result) => result,
+                None => continue,
+            };
+            {
+                let mut state = lock(&self.state);
+                if matches!(made, Made::New | Made::Replaced) {
+                    state.fresh.insert(prefix.clone());
+                }
+                if i > 0 {
+                    state.renamed.insert(prefix.clone(), name.clone());
+                }
+            }
+            let made = if i > 0 {
+                Made::Renamed(name.into_bytes())
+            } else {
+                made
+            };
+            return Ok((made, ours));
+        }
+        Err(Reason::InTheWay)
+    }
+
+    /// Makes one directory, or says that another name is to be tried.
+    fn make_one(
+        &self,
+        parent: &TargetDir,
+        name: &CStr,
+        conflict: Conflict,
+    ) -> Result<Option<(Made, bool)>, Reason> {
+        let mode = Mode::from_raw_mode(u32::from(MAKING));
+        match mkdirat(&parent.fd, name, mode) {
+            Ok(()) => {
+                self.take_back_acl(parent, name)?;
+                return Ok(Some((Made::New, true)));
+            }
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let standing = stat::at(parent.fd.as_fd(), name)?;
+        if stat::kind(&standing) == FileType::Directory {
+            let ours = standing.stx_mode & 0o1777 == MAKING
+                && standing.stx_uid == rustix::process::geteuid().as_raw();
+            return Ok(Some((if ours { Made::Same } else { Made::Kept }, ours)));
+        }
+        match conflict {
+            Conflict::Skip => Err(Reason::InTheWay),
+            Conflict::Rename => Ok(None),
+            Conflict::Overwrite => {
+                unlinkat(&parent.fd, name, AtFlags::empty())?;
+                mkdirat(&parent.fd, name, mode).map_err(in_the_way)?;
+                self.take_back_acl(parent, name)?;
+                Ok(Some((Made::Replaced, true)))
+            }
+        }
+    }
+
+    /// Removes the ACLs that a new directory got from its parent.
+    fn take_back_acl(&self, parent: &TargetDir, name: &CStr) -> Result<(), Reason> {
+        if parent.gives_acl {
+            let fd = open_beneath(parent.fd.as_fd(), name).map_err(in_the_way)?;
+            for acl in [c"system.posix_acl_default", c"system.posix_acl_access"] {
+                match fremovexattr(&fd, acl) {
+                    Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! What a restore would meet, without touching anything.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use format::entry::{FileEntry, FileKey, Node};
+use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use super::{TargetError, is_same_file, problem};
+use crate::files::dir::open_quietly;
+use crate::files::path;
+use crate::files::stat;
+use crate::problem::{Op, Problem, Reason};
+
+/// What stands where an entry would go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Would {
+    /// Nothing: it would be made.
+    Make,
+    /// A directory, where a directory would go: they would become one.
+    Merge,
+    /// A file of the same size and time.
+    Same,
+    /// Something else: the conflict rule decides.
+    Conflict,
+}
+
+/// A look at a target before it is restored to. Makes nothing.
+pub struct Preview {
+    /// The root, and the directory looked into last: entries come directory by directory.
+    root: Option<OwnedFd>,
+    last: std::cell::RefCell<Option<(Vec<u8>, Option<OwnedFd>)>>,
+}
+
+impl Preview {
+    /// Looks at the target `path`, which need not exist.
+    ///
+    /// # Errors
+    /// It exists and cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, TargetError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = match openat(CWD, path, flags, Mode::empty()) {
+            Ok(root) => Some(root),
+            Err(Errno::NOENT) => None,
+            Err(errno) => {
+                return Err(TargetError {
+                    path: path.to_owned(),
+                    source: errno.into(),
+                });
+            }
+        };
+        Ok(Self {
+            root,
+            last: std::cell::RefCell::default(),
+        })
+    }
+
+    /// Says what stands where `entry` would go.
+    ///
+    /// # Errors
+    /// [`Reason::BadName`]; others as the system says.
+    pub fn look(&self, key: &FileKey, entry: &FileEntry) -> Result<Would, Problem> {
+        self.find(key, entry)
+            .map_err(|reason| problem(key, Op::Stat, reason))
+    }
+
+    fn find(&self, key: &FileKey, entry: &FileEntry) -> Result<Would, Reason> {
+        let Some((prefix, name)) = path::split_key(key)? else {
+            return Ok(if self.root.is_some() {
+                Would::Merge
+            } else {
+                Would::Make
+            });
+        };
+        let mut last = self.last.borrow_mut();
+        if last.as_ref().is_none_or(|(of, _)| *of != prefix) {
+            *last = Some((prefix.to_vec(), self.enter(&path::components(prefix)?)?));
+        }
+        let Some((_, Some(dir))) = &*last else {
+            return Ok(Would::Make);
+        };
+        Ok(match stat::at(dir.as_fd(), &name) {
+            Err(Errno::NOENT) => Would::Make,
+            Err(errno) => return Err(errno.into()),
+            Ok(standing) if is_same_file(entry, &standing) => Would::Same,
+            Ok(standing)
+                if entry.node == Node::Directory
+                    && stat::kind(&standing) == FileType::Directory =>
+            {
+                Would::Merge
+            }
+            Ok(_) => Would::Conflict,
+        })
+    }
+
+    /// Opens a directory; `None` if there is none on the way, or something else.
+    fn enter(&self, names: &[std::ffi::CString]) -> Result<Option<OwnedFd>, Reason> {
+        let Some(root) = &self.root else {
+            return Ok(None);
+        };
+        let mut dir = openat(
+            root,
+            c".",
+            OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        for name in names {
+            dir = match open_quietly(&dir, name, OFlags::DIRECTORY) {
+                Ok(dir) => dir,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+                Err(errno) => return Err(errno.into()),
+            };
+        }
+        Ok(Some(dir))
+    }
+}
