@@ -273,8 +273,8 @@ impl Target {
 /// Returns whether every key below the directory with `prefix` is smaller than `before`.
 fn ends_before(prefix: &[u8], before: &FileKey) -> bool {
     // The root's entries start with 00, or with their directory's first byte: nothing ends before them.
-    !prefix.is_empty()
-        && !(before.0.starts_with(prefix) && before.0.get(prefix.len()).is_none_or(|b| *b <= 1))
+    let inside = before.0.starts_with(prefix) && before.0.get(prefix.len()).is_none_or(|b| *b <= 1);
+    !prefix.is_empty() && !inside
 }
 
 fn problem(key: &FileKey, op: Op, reason: Reason) -> Problem {

@@ -63,7 +63,7 @@ fn open_beneath(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
 }
 
 fn gives_acl(fd: BorrowedFd<'_>) -> bool {
-    let mut value = [0; 0];
+    let mut value = [0; 8];
     matches!(
         fgetxattr(fd, c"system.posix_acl_default", &mut value),
         Ok(1..) | Err(Errno::RANGE)
