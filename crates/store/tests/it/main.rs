@@ -2,4 +2,7 @@
 
 mod model;
 
+mod crash;
+mod faults;
+mod index;
 mod sessions;

@@ -1,0 +1,326 @@
+//! Places that fail, fill up or rot: what is lost is the session, never the store.
+
+use std::sync::Arc;
+
+use base::fault::Code;
+use base::{ChunkId, SourceId};
+use format::replica::ChunkReader;
+use objects::disk::Errno;
+use objects::{Local, Objects};
+use store::{CommitSpec, Place, Store};
+use testkit::{Call, Dice, Injection, Knobs, SimDisk, Times};
+
+use crate::model::{Files, Key, backup, files, new_point, violation, write};
+
+fn place(disk: &SimDisk) -> Arc<dyn Objects> {
+    Arc::new(Local::open(disk.clone()).expect("a disk that opens"))
+}
+
+/// Fails the nth call of each kind in turn during a backup, until there are no more calls to fail.
+fn sweep(errno: Errno, expected: &[Code]) {
+    let (env, _) = testkit::env(1);
+    let calls = [Call::Write, Call::Draft, Call::Publish, Call::MakeDir];
+    for call in calls.into_iter().chain([Call::Sync, Call::SyncDir]) {
+        for passes in 0.. {
+            let disk = SimDisk::new();
+            let key = Key::new(&env);
+            let source = SourceId::random(&env);
+            let first = files(&[("a", &[1; 3000]), ("b", b"b")]);
+            let second = files(&[("a", &[2; 3000]), ("c", b"c")]);
+            let store = key.create(place(&disk), &env);
+            let made = backup(&store, source, &Files::new(), &first).expect("as before the fault");
+            let known = [(made.point.expect("as before the fault").id, &first)];
+
+            let before = disk.calls(call);
+            disk.inject(Injection {
+                call,
+                passes,
+                errno,
+                times: Times::Always,
+            });
+            let result = backup(&store, source, &first, &second);
+            let made = disk.calls(call) - before;
+            if made <= passes {
+                assert!(result.is_ok(), "{call:?}: nothing failed");
+                break;
+            }
+            let states = [first.clone(), second.clone()];
+            let what = violation(&store, &known, &states);
+            assert_eq!(what, None, "{call:?} after {passes}");
+            if let Err(fault) = result {
+                assert!(
+                    expected.contains(&fault.code),
+                    "{call:?} after {passes}: {fault:?}"
+                );
+            }
+            drop(store);
+
+            // Whatever was wrong is over: the store opens, shows the same and goes on.
+            let healed = disk.killed_at(disk.ops());
+            let store = key.open(place(&healed), &env).expect("as before the fault");
+            assert_eq!(violation(&store, &known, &states), None);
+            let replica = store
+                .replica(&source)
+                .expect("as before the fault")
+                .expect("as before the fault");
+            let session = store
+                .begin(source, Some(replica.root))
+                .expect("as before the fault");
+            write(&session, &Files::new(), &second).expect("as before the fault");
+            let spec = CommitSpec::with_point(new_point());
+            assert!(session.commit(spec).is_ok(), "{call:?} after {passes}");
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_at_any_call_keeps_every_point() {
+    sweep(
+        Errno::NOSPC,
+        &[Code::PoolFull, Code::PoolUnwritable, Code::PoolReadOnly],
+    );
+}
+
+#[test]
+fn a_disk_that_fails_at_any_call_keeps_every_point() {
+    sweep(Errno::IO, &[Code::PoolUnwritable, Code::PoolReadOnly]);
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_at_any_call_keeps_every_point() {
+    sweep(Errno::ROFS, &[Code::PoolReadOnly, Code::PoolUnwritable]);
+}
+
+#[test]
+fn a_full_disk_heals_in_the_same_process_when_space_is_freed() {
+    let (env, _) = testkit::env(2);
+    let disk = SimDisk::new();
+    let key = Key::new(&env);
+    let source = SourceId::random(&env);
+    let first = files(&[("a", &[1; 3000])]);
+    let second = files(&[("a", &Dice::new(1).bytes(9000))]);
+    let store = key.create(place(&disk), &env);
+    backup(&store, source, &Files::new(), &first).expect("as before the fault");
+    let used: u64 = disk.files().values().map(|bytes| bytes.len() as u64).sum();
+    let small = Knobs {
+        capacity_bytes: Some(used + 2000),
+        ..Knobs::default()
+    };
+    disk.set(small);
+    let fault = backup(&store, source, &first, &second).unwrap_err();
+    assert_eq!(fault.code, Code::PoolFull);
+    assert_eq!(store.points().expect("as before the fault").len(), 1);
+    disk.set(Knobs::default());
+    backup(&store, source, &first, &second).expect("as before the fault");
+    assert_eq!(store.points().expect("as before the fault").len(), 2);
+}
+
+#[test]
+fn a_point_can_be_deleted_when_nothing_else_can_be_stored() {
+    let (env, _) = testkit::env(3);
+    let disk = SimDisk::new();
+    let key = Key::new(&env);
+    let source = SourceId::random(&env);
+    let content = files(&[("a", &[1; 3000])]);
+    let store = key.create(place(&disk), &env);
+    let made = backup(&store, source, &Files::new(), &content).expect("as before the fault");
+    let used: u64 = disk.files().values().map(|bytes| bytes.len() as u64).sum();
+    // The reserve is what packs may not use.
+    disk.set(Knobs {
+        capacity_bytes: Some(used + base::limits::POOL_RESERVE_BYTES - 1),
+        ..Knobs::default()
+    });
+    let fault = backup(&store, source, &content, &files(&[("b", &[2; 3000])])).unwrap_err();
+    assert_eq!(fault.code, Code::PoolFull);
+    store
+        .delete_point(&made.point.expect("as before the fault").id)
+        .expect("as before the fault");
+    assert_eq!(store.points().expect("as before the fault"), []);
+}
+
+/// Returns a store on a disk with one point, and the chunk of its only file.
+fn one_point() -> (SimDisk, Key, Store, Files) {
+    let (env, _) = testkit::env(4);
+    let disk = SimDisk::new();
+    let key = Key::new(&env);
+    let store = key.create(place(&disk), &env);
+    let content = files(&[("a", &Dice::new(2).bytes(3000)), ("b", b"b")]);
+    backup(&store, SourceId::random(&env), &Files::new(), &content).expect("as before the fault");
+    (disk, key, store, content)
+}
+
+fn pack_paths(disk: &SimDisk, class: &str) -> Vec<String> {
+    let paths = disk.files().into_keys();
+    paths.filter(|path| path.starts_with(class)).collect()
+}
+
+#[test]
+fn damaged_bytes_are_told_and_never_given_out() {
+    let (env, _) = testkit::env(5);
+    let (disk, key, store, content) = one_point();
+    let point = store.points().expect("as before the fault").remove(0);
+    let chunk = chunk_of(&store, &point.root);
+    drop(store);
+    let path = pack_paths(&disk, "packs/").remove(0);
+    let len = disk.files()[&path].len();
+    let mut told = 0;
+    for at in (0..len).step_by(61) {
+        let copy = disk.killed_at(disk.ops());
+        copy.damage(&path, |bytes| bytes[at] ^= 1);
+        // The table of contents may be what is damaged: then the chunk is nowhere.
+        let store = key.open(place(&copy), &env).expect("as before the fault");
+        match store.read_chunk(&chunk) {
+            Ok(plain) => assert_eq!(*plain, content["a"]),
+            Err(fault) => {
+                told += 1;
+                assert!(matches!(
+                    fault.code,
+                    Code::ChunkDamaged | Code::ChunkMissing
+                ));
+                let report = store
+                    .verify_point(&point.id, &mut go_on)
+                    .expect("as before the fault");
+                assert_eq!(report.paths, [b"a".to_vec()]);
+            }
+        }
+        // Whatever is damaged, the pack's name tells.
+        assert!(
+            !store
+                .verify_packs(&mut go_on)
+                .expect("as before the fault")
+                .is_sound(),
+            "byte {at}"
+        );
+    }
+    assert!(told > 10);
+}
+
+fn go_on(_: &store::VerifyProgress) -> std::ops::ControlFlow<()> {
+    std::ops::ControlFlow::Continue(())
+}
+
+fn chunk_of(store: &Store, root: &ChunkId) -> ChunkId {
+    let node = store.read_chunk(root).expect("as before the fault");
+    format::tree::children(&node)
+        .expect("as before the fault")
+        .chunks[0]
+}
+
+#[test]
+fn a_sound_point_verifies_and_a_missing_pack_is_found() {
+    let (_, _, store, _) = one_point();
+    let point = store.points().expect("as before the fault").remove(0);
+    let report = store
+        .verify_point(&point.id, &mut go_on)
+        .expect("as before the fault");
+    assert!(report.is_sound());
+    assert_eq!((report.nodes, report.chunks), (1, 1));
+    let report = store.verify_packs(&mut go_on).expect("as before the fault");
+    assert!(report.is_sound());
+    assert_eq!(report.packs, 2);
+    let stop = &mut |_: &store::VerifyProgress| std::ops::ControlFlow::Break(());
+    let fault = store.verify_point(&point.id, stop).unwrap_err();
+    assert_eq!(fault.code, Code::JobCancelled);
+
+    let (disk, _, store, _) = one_point();
+    let point = store.points().expect("as before the fault").remove(0);
+    let path = pack_paths(&disk, "packs/").remove(0);
+    place(&disk)
+        .delete(&path.parse().expect("as before the fault"))
+        .expect("as before the fault");
+    let report = store
+        .verify_point(&point.id, &mut go_on)
+        .expect("as before the fault");
+    assert_eq!(report.damaged, 1);
+    assert_eq!(report.faults[0].code, Code::PackMissing);
+    assert_eq!(report.paths, [b"a".to_vec()]);
+    assert_eq!(
+        store
+            .verify_packs(&mut go_on)
+            .expect("as before the fault")
+            .damaged,
+        1
+    );
+}
+
+#[test]
+fn a_damaged_point_object_is_told() {
+    let (disk, _, store, _) = one_point();
+    let point = store.points().expect("as before the fault").remove(0);
+    let path = pack_paths(&disk, "points/").remove(0);
+    disk.damage(&path, |bytes| bytes[100] ^= 1);
+    let fault = store.point_object(&point.id).unwrap_err();
+    assert_eq!(fault.code, Code::PointDamaged);
+}
+
+#[test]
+fn a_damaged_or_missing_log_record_is_told() {
+    let (env, _) = testkit::env(6);
+    let (disk, key, store, _) = one_point();
+    drop(store);
+    let paths = pack_paths(&disk, "log/");
+    for path in &paths {
+        let copy = disk.killed_at(disk.ops());
+        copy.damage(path, |bytes| bytes[90] ^= 1);
+        let fault = key.open(place(&copy), &env).unwrap_err();
+        assert_eq!(fault.code, Code::LogDamaged);
+    }
+    let copy = disk.killed_at(disk.ops());
+    place(&copy)
+        .delete(&paths[0].parse().expect("as before the fault"))
+        .expect("as before the fault");
+    let fault = key.open(place(&copy), &env).unwrap_err();
+    assert_eq!(fault.code, Code::LogDamaged);
+}
+
+#[test]
+fn of_two_owners_in_spite_of_all_one_is_stopped() {
+    let (env, _) = testkit::env(7);
+    let (disk, key, first, _) = one_point();
+    let second = key.open(place(&disk), &env).expect("as before the fault");
+    let kind = format::log::ConfigKind::Policy;
+    second
+        .put_config(kind, [1; 16], Some(b"2".to_vec()))
+        .expect("as before the fault");
+    let fault = first
+        .put_config(kind, [1; 16], Some(b"1".to_vec()))
+        .unwrap_err();
+    assert_eq!(fault.code, Code::LogConflict);
+    // For good, not only for that slot.
+    let fault = first.put_config(kind, [1; 16], None).unwrap_err();
+    assert_eq!(fault.code, Code::LogConflict);
+    second
+        .put_config(kind, [1; 16], None)
+        .expect("as before the fault");
+}
+
+#[test]
+fn an_interrupted_making_leaves_nothing_and_can_be_done_again() {
+    let (env, _) = testkit::env(8);
+    let disk = SimDisk::new();
+    let key = Key::new(&env);
+    drop(key.create(place(&disk), &env));
+    // Most of it is making more than a thousand directories; the keys and the format object come last.
+    let last = disk.ops() - 30;
+    for k in (0..last).step_by(200).chain(last..=disk.ops()) {
+        let step = if k < last { 199 } else { 5 };
+        for state in disk.crash_states(k, 1).step_by(step) {
+            let Ok(local) = Local::open(state.clone()) else {
+                continue;
+            };
+            let objects: Arc<dyn Objects> = Arc::new(local);
+            match key.open(objects.clone(), &env) {
+                Ok(store) => assert_eq!(store.points().expect("as before the fault"), []),
+                Err(fault) => {
+                    assert_eq!(fault.code, Code::PoolNotAPool, "{}", state.origin());
+                    let store = Store::create(objects, &key.slots(), &env, Place::Memory);
+                    let store =
+                        store.unwrap_or_else(|fault| panic!("{}: {fault:?}", state.origin()));
+                    let content = files(&[("a", &[1; 3000])]);
+                    backup(&store, SourceId::random(&env), &Files::new(), &content)
+                        .expect("as before the fault");
+                }
+            }
+        }
+    }
+}
