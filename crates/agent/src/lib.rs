@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod monitor;
+pub mod restore;
 
 mod content;
 mod flow;

@@ -78,6 +78,14 @@ pub const TREE_QUEUED_MAX: usize = 16384;
 /// Contents remembered within one run, so that hard links and copies are read or stored once: about 100
 /// bytes each.
 pub const CONTENTS_REMEMBERED_MAX: usize = 200_000;
+/// Threads that write restored files: making files is mostly waiting for the file system's locks.
+pub const WRITER_THREADS: usize = 4;
+/// Files between the tree and the writers of a restore.
+pub const RESTORES_QUEUED_MAX: usize = 256;
+/// A restore rests after so many directories: they get their metadata and leave memory.
+pub const RESTORE_REST_DIRECTORIES: usize = 4096;
+/// Conflicting paths a restore plan names; the rest is counted.
+pub const CONFLICTS_SHOWN_MAX: usize = 100;
 /// How long a waiting stage may take to notice that the run is ending.
 pub const STOP_NOTICED_WITHIN: std::time::Duration = std::time::Duration::from_millis(100);
 

@@ -219,6 +219,8 @@ catalogue! {
     RestoreConflict Warning FixInput 6 s[] ids[] (path count);
     /// The recovery point has no such path.
     RestorePathUnknown Warning NotFound 4 s[] ids[] (path point);
+    /// One entry, or a part of its metadata, could not be restored.
+    RestoreEntryFailed Warning Retry 3 s[] ids[] (path reason);
     /// Some entries could not be restored.
     RestoreIncomplete Warning Retry 3 s[] ids["3111" "3165"] (path count);
     /// Owners, devices or attributes were left out for lack of privilege.

@@ -486,6 +486,11 @@ RestorePathUnknown-try =
     Run `dozo point browse {$point}` to see what is in it.
     Run `dozo point list` and look into an earlier or later one.
 
+RestoreEntryFailed-what = Not restored as it was: {$path}
+RestoreEntryFailed-why = {$reason}. Everything else goes on.
+RestoreEntryFailed-try =
+    Remove the reason, then run the same command again: only what is missing is restored.
+
 RestoreIncomplete-what = { $count ->
         [one] {$count} entry could not be restored to {$path}
        *[other] {$count} entries could not be restored to {$path}

@@ -480,6 +480,11 @@ RestorePathUnknown-try =
     `dozo point browse {$point}` で内容を確認してください。
     `dozo point list` を実行し、前後の回復ポイントを調べてください。
 
+RestoreEntryFailed-what = 元どおりに復元できませんでした: {$path}
+RestoreEntryFailed-why = {$reason}。その他の項目の復元は続行されます。
+RestoreEntryFailed-try =
+    原因を取り除いてから、同じコマンドをもう一度実行してください。不足している項目だけが復元されます。
+
 RestoreIncomplete-what = {$count} 件の項目を {$path} に復元できませんでした
 RestoreIncomplete-why = 各項目とその理由はレポートに記載されています。その他の項目はすべて復元され、検証されています。
 RestoreIncomplete-try =

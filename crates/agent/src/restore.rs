@@ -1,0 +1,366 @@
+//! A restore: from a tree to a directory. First [`plan`], which changes nothing, then [`execute`].
+//!
+//! One thread goes through the selected entries in key order and makes directories; several write files. Hard
+//! links are made when the files they belong to are done, directories get their metadata when all below them
+//! is done: both at *rests*, when no file is under way. A file is read through the verifying reader, so no wrong
+//! byte is written; one that cannot be read whole is left out, named, and the run goes on.
+//!
+//! Run again with the same token after a kill, it goes on where it was: files that stand there are compared
+//! with the point instead of being written.
+
+mod file;
+mod select;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+
+use base::fault::Code;
+use base::{ChunkId, Fault, limits};
+use crossbeam_channel::{Sender, bounded};
+use format::entry::{FileEntry, FileKey, Node};
+use format::replica::ChunkReader;
+use sources::files::restore::{Conflict, Made, Preview, Target, TargetError, TargetOptions, Would};
+use sources::{Problem, Reason};
+
+use crate::flow::{Flow, Stopped};
+use crate::monitor::{Monitor, Progress, Warning};
+use select::Selection;
+
+/// What to restore, from where and to where.
+pub struct Restore<'a> {
+    /// The root of the point's tree.
+    pub root: ChunkId,
+    /// Reads it.
+    pub reader: &'a dyn ChunkReader,
+    /// The entries wanted, each with all below it; empty for everything.
+    pub selection: &'a [FileKey],
+    /// The directory that gets what the source's root has.
+    pub target: &'a Path,
+    /// What a source that is a single file is called.
+    pub name: &'a [u8],
+    /// What happens where something stands already.
+    pub conflict: Conflict,
+    /// Names the work: equal when it is resumed.
+    pub token: u64,
+    /// Watches.
+    pub monitor: &'a dyn Monitor,
+}
+
+/// What a restore would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Plan {
+    /// Entries selected.
+    pub entries: u64,
+    /// Regular files among them.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Entries where something else stands.
+    pub conflicts: u64,
+    /// The first of them, relative to the target.
+    pub conflict_paths: Vec<Vec<u8>>,
+}
+
+/// What a restore did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Entries made.
+    pub made: u64,
+    /// Regular files among them, and bytes written to them, holes included.
+    pub files: u64,
+    /// See [`Self::files`].
+    pub bytes: u64,
+    /// Entries that stood there already as they should, directories among them.
+    pub same: u64,
+    /// Entries left alone because something else stands there.
+    pub skipped: u64,
+    /// Entries that were made under another name.
+    pub renamed: u64,
+    /// Warnings: entries or metadata that could not be restored.
+    pub failed: u64,
+}
+
+/// Says what [`execute`] would do.
+///
+/// # Errors
+/// `RestorePathUnknown`; the tree cannot be read; `RestoreTargetUnwritable` if the target cannot be looked at;
+/// `JobCancelled`.
+pub fn plan(restore: &Restore<'_>) -> Result<Plan, Fault> {
+    let selection = Selection::new(restore.reader, restore.root, restore.selection)?;
+    let preview = Preview::open(restore.target).map_err(unwritable)?;
+    let mut plan = Plan::default();
+    selection.each(&mut |key, entry| {
+        if restore.monitor.is_cancelled() {
+            return Err(Fault::new(Code::JobCancelled));
+        }
+        let key = placed(restore, key, &entry);
+        plan.entries += 1;
+        plan.files += u64::from(matches!(entry.node, Node::File(_)));
+        plan.bytes += entry.size;
+        // What cannot be looked at will be told when it is restored.
+        if let Ok(Would::Conflict) = preview.look(&key, &entry) {
+            plan.conflicts += 1;
+            if plan.conflict_paths.len() < limits::CONFLICTS_SHOWN_MAX {
+                plan.conflict_paths.push(key.to_path().unwrap_or_default());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(plan)
+}
+
+/// Restores, and returns when everything is durable.
+///
+/// # Errors
+/// `RestorePathUnknown`; `RestoreTargetUnwritable`; `RestoreTargetFull`; the tree cannot be read (a damaged
+/// *file* is a warning); `JobCancelled`. What was restored until then stays, and is not written again by the next
+/// run.
+pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
+    let selection = Selection::new(restore.reader, restore.root, restore.selection)?;
+    let flow = Flow::new(restore.monitor);
+    let unset: Arc<Mutex<Vec<Problem>>> = Arc::default();
+    let options = TargetOptions {
+        conflict: restore.conflict,
+        token: restore.token,
+        on_problem: {
+            let unset = Arc::clone(&unset);
+            Arc::new(move |problem| {
+                unset.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
+            })
+        },
+    };
+    let work = Work {
+        restore,
+        flow: &flow,
+        target: Target::open(restore.target, options).map_err(unwritable)?,
+        unset,
+        report: Mutex::default(),
+        under_way: Mutex::new(0),
+        rested: Condvar::new(),
+    };
+    thread::scope(|scope| {
+        let (files, to_writers) = bounded::<(FileKey, FileEntry)>(limits::RESTORES_QUEUED_MAX);
+        for _ in 0..limits::WRITER_THREADS {
+            let (work, to_writers) = (&work, to_writers.clone());
+            scope.spawn(move || {
+                for (key, entry) in to_writers {
+                    work.file(&key, &entry);
+                    work.done();
+                }
+            });
+        }
+        // A stage that stopped has told the flow why, or has seen another stop.
+        let _ = work.all(&selection, files);
+    });
+    work.tell();
+    flow.outcome()?;
+    work.target
+        .sync()
+        .map_err(|source| unwritable(TargetError { path: restore.target.to_owned(), source }))?;
+    let mut report = *work.report.lock().unwrap_or_else(PoisonError::into_inner);
+    report.failed = flow.warnings();
+    Ok(report)
+}
+
+/// A restore under way.
+struct Work<'a> {
+    restore: &'a Restore<'a>,
+    flow: &'a Flow<'a>,
+    target: Target,
+    /// Metadata that could not be set, heard from the target.
+    unset: Arc<Mutex<Vec<Problem>>>,
+    report: Mutex<Report>,
+    /// Files given to the writers and not yet done.
+    under_way: Mutex<usize>,
+    rested: Condvar,
+}
+
+/// What waits for a rest.
+#[derive(Default)]
+struct Waiting {
+    directories: usize,
+    links: Vec<(FileKey, FileEntry, FileKey)>,
+    /// Where each file with several names was met first.
+    first: HashMap<(u64, u64), (FileKey, Node)>,
+}
+
+impl Work<'_> {
+    fn all(&self, selection: &Selection<'_>, files: Sender<(FileKey, FileEntry)>) -> Result<(), Stopped> {
+        let mut waiting = Waiting::default();
+        let went = selection.each(&mut |key, entry| {
+            self.flow.go_on().map_err(Ended::from)?;
+            let key = placed(self.restore, key, &entry);
+            self.one(key, entry, &files, &mut waiting).map_err(Ended::from)
+        });
+        match went {
+            Ok(()) => {}
+            Err(Ended::Stopped) => return Err(Stopped),
+            Err(Ended::Failed(fault)) => return Err(self.flow.fail(fault)),
+        }
+        self.rest(&mut waiting, None)?;
+        drop(files);
+        self.target.finish();
+        Ok(())
+    }
+
+    fn one(
+        &self,
+        key: FileKey,
+        entry: FileEntry,
+        files: &Sender<(FileKey, FileEntry)>,
+        waiting: &mut Waiting,
+    ) -> Result<(), Stopped> {
+        if entry.node == Node::Directory {
+            self.count(&key, &entry, self.target.directory(&key, &entry));
+            waiting.directories += 1;
+            if waiting.directories >= limits::RESTORE_REST_DIRECTORIES {
+                self.rest(waiting, Some(&key))?;
+            }
+            return Ok(());
+        }
+        if entry.links > 1 {
+            let file = (entry.device, entry.inode);
+            match waiting.first.get(&file) {
+                Some((first, node)) if *node == entry.node => {
+                    let first = first.clone();
+                    waiting.links.push((key, entry, first));
+                    return Ok(());
+                }
+                _ => waiting.first.insert(file, (key.clone(), entry.node.clone())),
+            };
+        }
+        if !matches!(entry.node, Node::File(_)) {
+            self.count(&key, &entry, self.target.other(&key, &entry));
+            return Ok(());
+        }
+        *self.under_way.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        files.send((key, entry)).map_err(|_| Stopped)
+    }
+
+    /// Waits until no file is under way, then does what had to wait for that.
+    fn rest(&self, waiting: &mut Waiting, before: Option<&FileKey>) -> Result<(), Stopped> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        while *under_way > 0 {
+            let (again, _) = self
+                .rested
+                .wait_timeout(under_way, limits::STOP_NOTICED_WITHIN)
+                .unwrap_or_else(PoisonError::into_inner);
+            under_way = again;
+            self.flow.go_on()?;
+        }
+        drop(under_way);
+        for (key, entry, first) in waiting.links.drain(..) {
+            self.flow.go_on()?;
+            self.link(&key, &entry, &first);
+        }
+        waiting.directories = 0;
+        if let Some(before) = before {
+            self.target.settle(before);
+        }
+        self.tell();
+        Ok(())
+    }
+
+    fn done(&self) {
+        *self.under_way.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.rested.notify_all();
+    }
+
+    /// Makes another name of a file. What cannot be linked is made a second time.
+    fn link(&self, key: &FileKey, entry: &FileEntry, first: &FileKey) {
+        match self.target.link(key, first) {
+            Err(_) if matches!(entry.node, Node::File(_)) => self.file(key, entry),
+            Err(_) => self.count(key, entry, self.target.other(key, entry)),
+            made => self.count(key, entry, made),
+        }
+    }
+
+    /// Counts what became of an entry, or warns.
+    fn count(&self, key: &FileKey, entry: &FileEntry, made: Result<Made, Problem>) {
+        let made = match made {
+            Ok(made) => made,
+            Err(problem) => return self.warn(&problem),
+        };
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        match made {
+            Made::New | Made::Replaced | Made::Renamed(_) => {
+                report.made += 1;
+                report.renamed += u64::from(matches!(made, Made::Renamed(_)));
+                if matches!(entry.node, Node::File(_)) {
+                    report.files += 1;
+                    report.bytes += entry.size;
+                }
+            }
+            Made::Same => report.same += 1,
+            // A directory that stands there is what its entries go into.
+            Made::Kept => report.skipped += 1,
+        }
+        let (report, kept) = (*report, made == Made::Kept);
+        self.flow.monitor().progress(Progress {
+            entries: report.made + report.same + report.skipped,
+            files: report.files,
+            bytes: report.bytes,
+            moved_bytes: report.bytes,
+        });
+        if kept {
+            tracing::debug!(path = %String::from_utf8_lossy(&key.to_path().unwrap_or_default()), "kept what stands there");
+        }
+    }
+
+    /// Warns of what the target could not set.
+    fn tell(&self) {
+        let unset = std::mem::take(&mut *self.unset.lock().unwrap_or_else(PoisonError::into_inner));
+        unset.iter().for_each(|problem| self.warn(problem));
+    }
+
+    fn warn(&self, problem: &Problem) {
+        let shown = String::from_utf8_lossy(&problem.path).into_owned();
+        if problem.reason == Reason::Full {
+            let fault = Fault::new(Code::RestoreTargetFull).with("path", self.restore.target.display());
+            self.flow.fail(fault);
+            return;
+        }
+        self.flow.warn(Warning {
+            path: problem.path.clone(),
+            fault: Fault::new(Code::RestoreEntryFailed)
+                .with("path", shown)
+                .with("reason", format!("cannot {}: {}", problem.op, problem.reason)),
+        });
+    }
+}
+
+/// Why going through the entries ended early.
+enum Ended {
+    Stopped,
+    Failed(Fault),
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+impl From<Stopped> for Ended {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// Returns where an entry goes: a source that is a single file goes into the target under its name.
+fn placed(restore: &Restore<'_>, key: FileKey, entry: &FileEntry) -> FileKey {
+    if key.is_root() && entry.node != Node::Directory {
+        return key.child(restore.name).unwrap_or(key);
+    }
+    key
+}
+
+fn unwritable(error: TargetError) -> Fault {
+    Fault::new(Code::RestoreTargetUnwritable)
+        .with("path", error.path.display())
+        .with("reason", &error.source)
+        .because(error)
+}

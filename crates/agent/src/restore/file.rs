@@ -1,0 +1,133 @@
+//! One file: its content from the reader to the target, or beside what stands there.
+
+use base::Fault;
+use base::fault::Code;
+use format::entry::{Content, Extent, FileEntry, FileKey, Node};
+use sources::Problem;
+use sources::files::restore::{Begun, Existing, FileWriter, Made};
+
+use super::Work;
+use crate::content::{Extents, Held};
+use crate::monitor::Warning;
+
+/// Why a file was not written.
+enum Failure {
+    /// The target's side.
+    Target(Problem),
+    /// The store's side.
+    Store(Fault),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Target(problem)
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Store(fault)
+    }
+}
+
+impl Work<'_> {
+    /// Restores a regular file and counts it.
+    pub(super) fn file(&self, key: &FileKey, entry: &FileEntry) {
+        let Node::File(content) = &entry.node else { return };
+        let made = match self.make(key, entry, content) {
+            Ok(made) => Ok(made),
+            Err(Failure::Target(problem)) => Err(problem),
+            Err(Failure::Store(fault)) if fault.code == Code::JobCancelled => return,
+            Err(Failure::Store(fault)) => {
+                let path = key.to_path().unwrap_or_default();
+                return self.flow.warn(Warning { path, fault });
+            }
+        };
+        self.count(key, entry, made);
+    }
+
+    fn make(&self, key: &FileKey, entry: &FileEntry, content: &Content) -> Result<Made, Failure> {
+        let writer = match self.target.begin_file(key, entry)? {
+            Begun::Kept => return Ok(Made::Kept),
+            Begun::Write(writer) => writer,
+            Begun::Same(existing) => {
+                if self.is_same(&existing, content)? {
+                    return Ok(existing.keep());
+                }
+                match existing.differs()? {
+                    Begun::Write(writer) => writer,
+                    Begun::Kept | Begun::Same(_) => return Ok(Made::Kept),
+                }
+            }
+        };
+        self.write(&writer, content)?;
+        Ok(writer.finish()?)
+    }
+
+    fn write(&self, writer: &FileWriter, content: &Content) -> Result<(), Failure> {
+        if let Content::Inline(bytes) = content {
+            return Ok(writer.write_at(0, bytes)?);
+        }
+        let mut at = 0;
+        for extent in Extents::of(self.restore.reader, content)? {
+            self.go_on()?;
+            let extent = extent?;
+            if let Extent::Data { chunk, offset, len } = extent {
+                let held = Held::read(self.restore.reader, &chunk, offset, len)?;
+                writer.write_at(at, held.bytes())?;
+            }
+            at += extent.len();
+        }
+        Ok(())
+    }
+
+    /// Compares what stands there with the point, byte by byte. Holes are zeros here: the file is right whether it
+    /// has them or not.
+    fn is_same(&self, existing: &Existing, content: &Content) -> Result<bool, Failure> {
+        let mut found = Vec::new();
+        if let Content::Inline(bytes) = content {
+            existing.read_at(0, bytes.len(), &mut found)?;
+            return Ok(found == *bytes);
+        }
+        let mut at = 0;
+        for extent in Extents::of(self.restore.reader, content)? {
+            self.go_on()?;
+            let extent = extent?;
+            if let Extent::Data { chunk, offset, len } = extent {
+                let held = Held::read(self.restore.reader, &chunk, offset, len)?;
+                found.clear();
+                existing.read_at(at, held.bytes().len(), &mut found)?;
+                if found != held.bytes() {
+                    return Ok(false);
+                }
+            } else if !self.is_zero(existing, at, extent.len())? {
+                return Ok(false);
+            }
+            at += extent.len();
+        }
+        Ok(true)
+    }
+
+    fn is_zero(&self, existing: &Existing, mut at: u64, len: u64) -> Result<bool, Failure> {
+        const STEP: u64 = 1 << 20;
+        let end = at + len;
+        let mut found = Vec::new();
+        while at < end {
+            self.go_on()?;
+            found.clear();
+            let step = usize::try_from((end - at).min(STEP)).expect("a step is small");
+            existing.read_at(at, step, &mut found)?;
+            if found.len() != step || found.iter().any(|b| *b != 0) {
+                return Ok(false);
+            }
+            at += step as u64;
+        }
+        Ok(true)
+    }
+
+    fn go_on(&self) -> Result<(), Failure> {
+        self.flow
+            .go_on()
+            .map_err(|_| Failure::Store(Fault::new(Code::JobCancelled)))
+    }
+}
