@@ -128,7 +128,10 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
         on_problem: {
             let unset = Arc::clone(&unset);
             Arc::new(move |problem| {
-                unset.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
+                unset
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(problem);
             })
         },
     };
@@ -157,9 +160,12 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
     });
     work.tell();
     flow.outcome()?;
-    work.target
-        .sync()
-        .map_err(|source| unwritable(TargetError { path: restore.target.to_owned(), source }))?;
+    work.target.sync().map_err(|source| {
+        unwritable(TargetError {
+            path: restore.target.to_owned(),
+            source,
+        })
+    })?;
     let mut report = *work.report.lock().unwrap_or_else(PoisonError::into_inner);
     report.failed = flow.warnings();
     Ok(report)
@@ -188,12 +194,17 @@ struct Waiting {
 }
 
 impl Work<'_> {
-    fn all(&self, selection: &Selection<'_>, files: Sender<(FileKey, FileEntry)>) -> Result<(), Stopped> {
+    fn all(
+        &self,
+        selection: &Selection<'_>,
+        files: Sender<(FileKey, FileEntry)>,
+    ) -> Result<(), Stopped> {
         let mut waiting = Waiting::default();
         let went = selection.each(&mut |key, entry| {
             self.flow.go_on().map_err(Ended::from)?;
             let key = placed(self.restore, key, &entry);
-            self.one(key, entry, &files, &mut waiting).map_err(Ended::from)
+            self.one(key, entry, &files, &mut waiting)
+                .map_err(Ended::from)
         });
         match went {
             Ok(()) => {}
@@ -229,20 +240,28 @@ impl Work<'_> {
                     waiting.links.push((key, entry, first));
                     return Ok(());
                 }
-                _ => waiting.first.insert(file, (key.clone(), entry.node.clone())),
+                _ => waiting
+                    .first
+                    .insert(file, (key.clone(), entry.node.clone())),
             };
         }
         if !matches!(entry.node, Node::File(_)) {
             self.count(&key, &entry, self.target.other(&key, &entry));
             return Ok(());
         }
-        *self.under_way.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += 1;
         files.send((key, entry)).map_err(|_| Stopped)
     }
 
     /// Waits until no file is under way, then does what had to wait for that.
     fn rest(&self, waiting: &mut Waiting, before: Option<&FileKey>) -> Result<(), Stopped> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while *under_way > 0 {
             let (again, _) = self
                 .rested
@@ -265,7 +284,10 @@ impl Work<'_> {
     }
 
     fn done(&self) {
-        *self.under_way.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        *self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) -= 1;
         self.rested.notify_all();
     }
 
@@ -319,7 +341,8 @@ impl Work<'_> {
     fn warn(&self, problem: &Problem) {
         let shown = String::from_utf8_lossy(&problem.path).into_owned();
         if problem.reason == Reason::Full {
-            let fault = Fault::new(Code::RestoreTargetFull).with("path", self.restore.target.display());
+            let fault =
+                Fault::new(Code::RestoreTargetFull).with("path", self.restore.target.display());
             self.flow.fail(fault);
             return;
         }
@@ -327,7 +350,10 @@ impl Work<'_> {
             path: problem.path.clone(),
             fault: Fault::new(Code::RestoreEntryFailed)
                 .with("path", shown)
-                .with("reason", format!("cannot {}: {}", problem.op, problem.reason)),
+                .with(
+                    "reason",
+                    format!("cannot {}: {}", problem.op, problem.reason),
+                ),
         });
     }
 }

@@ -33,7 +33,9 @@ impl From<Fault> for Failure {
 impl Work<'_> {
     /// Restores a regular file and counts it.
     pub(super) fn file(&self, key: &FileKey, entry: &FileEntry) {
-        let Node::File(content) = &entry.node else { return };
+        let Node::File(content) = &entry.node else {
+            return;
+        };
         let made = match self.make(key, entry, content) {
             Ok(made) => Ok(made),
             Err(Failure::Target(problem)) => Err(problem),

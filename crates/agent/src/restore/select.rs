@@ -68,7 +68,9 @@ impl<'a> Selection<'a> {
     fn merge(&mut self) {
         let mut kept: BTreeMap<Vec<u8>, Bound<Vec<u8>>> = BTreeMap::new();
         for (start, end) in std::mem::take(&mut self.below) {
-            let inside = kept.last_key_value().is_some_and(|(_, last)| before(&start, last));
+            let inside = kept
+                .last_key_value()
+                .is_some_and(|(_, last)| before(&start, last));
             if !inside {
                 kept.insert(start, end);
             }

@@ -1,4 +1,7 @@
 //! The pipelines through their public doors, over a store in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod backup;
 mod memory;
+mod restore;

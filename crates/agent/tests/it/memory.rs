@@ -163,8 +163,18 @@ fn key() -> ChunkerKey {
 #[derive(Default)]
 pub(crate) struct Watcher {
     pub(crate) warnings: Mutex<Vec<Warning>>,
-    pub(crate) cancel_after: Option<u64>,
+    cancel_after: Option<u64>,
     heard: AtomicU64,
+}
+
+impl Watcher {
+    /// Returns one that cancels after so many reports of progress.
+    pub(crate) fn cancelling_after(reports: u64) -> Self {
+        Self {
+            cancel_after: Some(reports),
+            ..Self::default()
+        }
+    }
 }
 
 impl Monitor for Watcher {
@@ -223,10 +233,7 @@ pub(crate) fn cancelled(
     heard: u64,
 ) -> Result<Report, Fault> {
     let session = Session::new(memory, None);
-    let watcher = Watcher {
-        cancel_after: Some(heard),
-        ..Watcher::default()
-    };
+    let watcher = Watcher::cancelling_after(heard);
     backup::run(&Backup {
         root: source,
         walk: &WalkOptions::default(),

@@ -1,0 +1,269 @@
+//! What a restore makes of a tree.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use agent::Monitor;
+use agent::restore::{self, Plan, Report, Restore};
+use base::fault::Code;
+use base::{ChunkId, Fault};
+use format::entry::{Content, Extent, FileEntry, FileKey, Node};
+use format::tree::get;
+use sources::files::restore::Conflict;
+use testkit::{TempDir, tempdir, trees};
+
+use crate::memory::{Memory, Watcher, back_up};
+
+/// A source with every kind of entry, its tree, and an empty target.
+struct Scene {
+    source: TempDir,
+    memory: Memory,
+    root: ChunkId,
+    target: TempDir,
+}
+
+impl Scene {
+    fn new(seed: u64) -> Self {
+        let source = tempdir().unwrap();
+        let shape = trees::Shape {
+            dirs: 12,
+            files: 120,
+            ..trees::Shape::default()
+        };
+        trees::build(source.path(), seed, shape).unwrap();
+        let memory = Memory::default();
+        let root = back_up(&memory, source.path(), None, false).root;
+        Self {
+            source,
+            memory,
+            root,
+            target: tempdir().unwrap(),
+        }
+    }
+
+    fn restore<'a>(
+        &'a self,
+        selection: &'a [FileKey],
+        conflict: Conflict,
+        monitor: &'a dyn Monitor,
+    ) -> Restore<'a> {
+        Restore {
+            root: self.root,
+            reader: &self.memory,
+            selection,
+            target: self.target.path(),
+            name: b"file",
+            conflict,
+            token: 1,
+            monitor,
+        }
+    }
+
+    fn execute(
+        &self,
+        selection: &[FileKey],
+        conflict: Conflict,
+    ) -> (Result<Report, Fault>, Watcher) {
+        let watcher = Watcher::default();
+        let report = restore::execute(&self.restore(selection, conflict, &watcher));
+        (report, watcher)
+    }
+
+    fn plan(&self, selection: &[FileKey]) -> Result<Plan, Fault> {
+        restore::plan(&self.restore(selection, Conflict::Skip, &Watcher::default()))
+    }
+
+    fn assert_equal(&self) {
+        assert_eq!(describe(self.source.path()), describe(self.target.path()));
+    }
+
+    /// Returns a regular file of more than an inline one's size.
+    fn a_file(&self) -> String {
+        let all = describe(self.source.path());
+        all.into_iter()
+            .map(|(path, _)| path)
+            .find(|path| {
+                let meta = fs::symlink_metadata(self.source.path().join(path)).unwrap();
+                meta.is_file()
+                    && meta.len() > 1000
+                    && std::os::unix::fs::MetadataExt::nlink(&meta) == 1
+            })
+            .unwrap()
+    }
+}
+
+fn describe(root: &Path) -> Vec<(String, String)> {
+    trees::describe(root)
+        .unwrap()
+        .into_iter()
+        .map(|(path, what)| (path, format!("{what:?}")))
+        .collect()
+}
+
+fn key(path: &str) -> FileKey {
+    FileKey::from_path(path.as_bytes()).unwrap()
+}
+
+#[test]
+fn what_comes_back_is_what_was() {
+    for seed in 0..5 {
+        let scene = Scene::new(seed);
+        let (report, watcher) = scene.execute(&[], Conflict::Skip);
+        assert_eq!(report.unwrap().failed, 0, "{:?}", watcher.warnings);
+        scene.assert_equal();
+    }
+}
+
+#[test]
+fn a_plan_counts_and_changes_nothing() {
+    let scene = Scene::new(1);
+    let plan = scene.plan(&[]).unwrap();
+    assert_eq!(fs::read_dir(scene.target.path()).unwrap().count(), 0);
+    let report = scene.execute(&[], Conflict::Skip).0.unwrap();
+    assert_eq!(plan.entries, report.made + report.same);
+    assert_eq!(plan.conflicts, 0);
+}
+
+#[test]
+fn a_second_restore_finds_everything_done() {
+    let scene = Scene::new(2);
+    let first = scene.execute(&[], Conflict::Skip).0.unwrap();
+    let second = scene.execute(&[], Conflict::Skip).0.unwrap();
+    assert!(first.made > 100);
+    assert_eq!((second.files, second.bytes, second.failed), (0, 0, 0));
+    scene.assert_equal();
+}
+
+#[test]
+fn what_is_in_the_way_stays_unless_told_otherwise() {
+    let scene = Scene::new(3);
+    let file = scene.a_file();
+    let at = scene.target.path().join(&file);
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    fs::write(&at, "mine").unwrap();
+    let plan = scene.plan(&[]).unwrap();
+    assert_eq!(plan.conflict_paths, [file.as_bytes()]);
+    let skipped = scene.execute(&[], Conflict::Skip).0.unwrap();
+    assert_eq!(skipped.skipped, 1);
+    assert_eq!(fs::read(&at).unwrap(), b"mine");
+    let renamed = scene.execute(&[], Conflict::Rename).0.unwrap();
+    assert_eq!(renamed.renamed, 1);
+    assert_eq!(fs::read(&at).unwrap(), b"mine");
+    let overwritten = scene.execute(&[], Conflict::Overwrite).0.unwrap();
+    assert_eq!(overwritten.skipped, 0);
+    assert_eq!(
+        fs::read(&at).unwrap(),
+        fs::read(scene.source.path().join(&file)).unwrap()
+    );
+}
+
+#[test]
+fn a_selection_brings_its_directories_and_nothing_else() {
+    let scene = Scene::new(4);
+    let file = scene.a_file();
+    let (report, _) = scene.execute(&[key(&file)], Conflict::Skip);
+    assert_eq!(report.unwrap().files, 1);
+    let all = describe(scene.source.path());
+    let found = describe(scene.target.path());
+    let expected: Vec<_> = all
+        .into_iter()
+        .filter(|(path, _)| path.is_empty() || *path == file || Path::new(&file).starts_with(path))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn overlapping_selections_are_restored_once() {
+    let scene = Scene::new(4);
+    let file = scene.a_file();
+    let dir = Path::new(&file)
+        .parent()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let twice = [key(&file), key(&dir), key(""), key(&file)];
+    let (report, watcher) = scene.execute(&twice, Conflict::Skip);
+    assert_eq!(report.unwrap().failed, 0, "{:?}", watcher.warnings);
+    scene.assert_equal();
+}
+
+#[test]
+fn a_path_that_is_not_there_is_refused_before_anything_is_made() {
+    let scene = Scene::new(4);
+    let (report, _) = scene.execute(&[key("no/such")], Conflict::Skip);
+    assert_eq!(report.unwrap_err().code, Code::RestorePathUnknown);
+    assert_eq!(fs::read_dir(scene.target.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_file_is_named_and_the_rest_comes_back() {
+    let source = tempdir().unwrap();
+    let mut dice = testkit::Dice::new(9);
+    for name in ["one", "two", "three"] {
+        let noise: Vec<u8> = (0..3 << 20).map(|_| dice.index(256) as u8).collect();
+        fs::write(source.path().join(name), noise).unwrap();
+    }
+    let memory = Memory::default();
+    let root = back_up(&memory, source.path(), None, false).root;
+    let entry: FileEntry = get(&memory, &root, &key("two").0).unwrap().unwrap();
+    let Node::File(Content::Extents(extents)) = entry.node else {
+        panic!("extents")
+    };
+    let Extent::Data { chunk, .. } = extents[1] else {
+        panic!("data")
+    };
+    memory.damage(chunk);
+    let scene = Scene {
+        source,
+        memory,
+        root,
+        target: tempdir().unwrap(),
+    };
+    let (report, watcher) = scene.execute(&[], Conflict::Skip);
+    assert_eq!(
+        (
+            report.unwrap().files,
+            watcher.warnings.lock().unwrap().len()
+        ),
+        (2, 1)
+    );
+    assert_eq!(watcher.warnings.lock().unwrap()[0].path, b"two");
+    assert!(
+        !scene.target.path().join("two").try_exists().unwrap(),
+        "no half file"
+    );
+}
+
+#[test]
+fn a_cancelled_restore_goes_on_where_it_was() {
+    let scene = Scene::new(6);
+    let watcher = Watcher::cancelling_after(20);
+    let fault = restore::execute(&scene.restore(&[], Conflict::Skip, &watcher)).unwrap_err();
+    assert_eq!(fault.code, Code::JobCancelled);
+    let (report, watcher) = scene.execute(&[], Conflict::Skip);
+    assert_eq!(report.unwrap().skipped, 0, "{:?}", watcher.warnings);
+    scene.assert_equal();
+}
+
+#[test]
+fn a_source_that_is_one_file_comes_back_under_its_name() {
+    let source = tempdir().unwrap();
+    let file = source.path().join("file");
+    fs::write(&file, vec![5; 10_000]).unwrap();
+    let memory = Memory::default();
+    let root = back_up(&memory, &file, None, false).root;
+    assert_eq!(memory.stored_bytes.load(Ordering::Relaxed), 10_000);
+    let scene = Scene {
+        source,
+        memory,
+        root,
+        target: tempdir().unwrap(),
+    };
+    scene.execute(&[], Conflict::Skip).0.unwrap();
+    assert_eq!(
+        fs::read(scene.target.path().join("file")).unwrap(),
+        [5; 10_000]
+    );
+}
