@@ -317,7 +317,8 @@ impl Work<'_> {
                 }
             }
             Made::Same => report.same += 1,
-            // A directory that stands there is what its entries go into.
+            // A directory that stands there takes the entries below it: nothing is left out.
+            Made::Kept if entry.node == Node::Directory => report.same += 1,
             Made::Kept => report.skipped += 1,
         }
         let (report, kept) = (*report, made == Made::Kept);

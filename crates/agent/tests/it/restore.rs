@@ -84,7 +84,10 @@ impl Scene {
         all.into_iter()
             .map(|(path, _)| path)
             .find(|path| {
-                let meta = fs::symlink_metadata(self.source.path().join(path)).unwrap();
+                // Odd names are escaped in the description.
+                let Ok(meta) = fs::symlink_metadata(self.source.path().join(path)) else {
+                    return false;
+                };
                 meta.is_file()
                     && meta.len() > 1000
                     && std::os::unix::fs::MetadataExt::nlink(&meta) == 1
