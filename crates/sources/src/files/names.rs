@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use format::entry::FileKey;
+use format::entry::{BadKey, FileKey};
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
 
@@ -141,10 +141,8 @@ pub(super) struct Listing {
 
 impl Listing {
     pub(super) fn new(dir: Arc<Dir>, names: Names) -> Self {
-        let mut prefix = Vec::new();
-        for component in dir.components() {
-            path::push_component(&mut prefix, component);
-        }
+        let prefix = path::directory_key(&dir.components())
+            .map_or_else(|_| Vec::new(), |key| key.dir_prefix());
         Self {
             dir,
             names,
@@ -163,11 +161,22 @@ impl Listing {
         }
     }
 
-    pub(super) fn key(&self, i: usize) -> FileKey {
-        match self.root {
-            true => FileKey(Vec::new()),
-            false => path::entry_key(&self.prefix, self.names.get(i).to_bytes()),
+    /// Returns an entry's key, or why it has none.
+    pub(super) fn checked_key(&self, i: usize) -> Result<FileKey, BadKey> {
+        let name = self.names.get(i).to_bytes();
+        if self.root {
+            return Ok(FileKey::root());
         }
+        let mut prefix = Vec::with_capacity(self.prefix.len() + name.len());
+        prefix.extend_from_slice(&self.prefix);
+        FileKey::in_dir(prefix, name)
+    }
+
+    /// Returns an entry's key, which is too long if the entry has none.
+    pub(super) fn key(&self, i: usize) -> FileKey {
+        self.checked_key(i).unwrap_or_else(|_| {
+            FileKey([self.prefix.as_slice(), self.names.get(i).to_bytes()].concat())
+        })
     }
 
     pub(super) fn path(&self, i: usize) -> Vec<u8> {
@@ -176,7 +185,7 @@ impl Listing {
         }
         let mut components = self.dir.components();
         components.push(self.names.get(i).to_bytes());
-        path::joined(&components)
+        components.join(&b'/')
     }
 
     pub(super) fn problem(&self, i: usize, op: Op, reason: Reason) -> Problem {

@@ -1,56 +1,47 @@
-//! Keys of entries taken apart and put together.
+//! Keys of entries taken apart as the walk and the restore need them.
+//!
+//! A *prefix* here is what the keys of a directory's entries have before their 00: [`FileKey::dir_prefix`]
+//! without its end. Its ancestors' prefixes are its beginnings, so none is ever copied.
 
 use std::ffi::CString;
 
 use base::limits::PATH_DEPTH_MAX;
-use format::entry::FileKey;
+use format::entry::{BadKey, FileKey, check_name};
 
 use crate::problem::Reason;
 
-/// Appends one directory's name to `prefix`, the key prefix of its parent: the encoding of [`FileKey`].
-pub(super) fn push_component(prefix: &mut Vec<u8>, name: &[u8]) {
-    if !prefix.is_empty() {
-        prefix.push(1);
-    }
-    for &byte in name {
-        if byte <= 2 {
-            prefix.push(2);
+impl From<BadKey> for Reason {
+    fn from(bad: BadKey) -> Self {
+        match bad {
+            BadKey::Name | BadKey::Encoding => Self::BadName,
+            BadKey::TooLong => Self::PathTooLong,
         }
-        prefix.push(byte);
     }
 }
 
-/// Returns the key of the entry `name` in the directory with the key prefix `prefix`.
-pub(super) fn entry_key(prefix: &[u8], name: &[u8]) -> FileKey {
-    let mut key = Vec::with_capacity(prefix.len() + 1 + name.len());
-    key.extend_from_slice(prefix);
-    key.push(0);
-    key.extend_from_slice(name);
-    FileKey(key)
+/// Returns the prefix of the directory `key`.
+pub(super) fn prefix_of(key: &FileKey) -> Vec<u8> {
+    let mut prefix = key.dir_prefix();
+    prefix.pop();
+    prefix
 }
 
-/// Returns the key of a directory from its parent's components and its own name; the root's for none.
-pub(super) fn directory_key(components: &[&[u8]]) -> FileKey {
-    let Some((name, parents)) = components.split_last() else {
-        return FileKey(Vec::new());
-    };
-    let mut prefix = Vec::new();
-    parents.iter().for_each(|c| push_component(&mut prefix, c));
-    entry_key(&prefix, name)
+/// Returns the key of a directory that is called so from the root down; the root's for no name. Every
+/// directory that a walk enters has one.
+pub(super) fn directory_key(components: &[&[u8]]) -> Result<FileKey, BadKey> {
+    match components.split_last() {
+        None => Ok(FileKey::root()),
+        Some((name, parents)) => FileKey::new(parents, name),
+    }
 }
 
-/// Returns components joined by `/`.
-pub(super) fn joined(components: &[&[u8]]) -> Vec<u8> {
-    components.join(&b'/')
-}
-
-/// Takes a key apart into its directory's key prefix and its name; `None` for the root. The key may come from
+/// Takes a key apart into its directory's prefix and its name; `None` for the root. The key may come from
 /// anywhere: the name is checked, the prefix is by [`components`].
 ///
 /// # Errors
 /// [`Reason::BadName`] if it is no key, or the name not one that a directory can hold.
 pub(super) fn split_key(key: &FileKey) -> Result<Option<(&[u8], CString)>, Reason> {
-    if key.0.is_empty() {
+    if key.is_root() {
         return Ok(None);
     }
     let zero = key.0.iter().position(|b| *b == 0).ok_or(Reason::BadName)?;
@@ -58,82 +49,66 @@ pub(super) fn split_key(key: &FileKey) -> Result<Option<(&[u8], CString)>, Reaso
     Ok(Some((&key.0[..zero], name)))
 }
 
-/// Takes a key prefix apart into the names of directories from the root down.
+/// A directory on the way to another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Component {
+    pub(super) name: CString,
+    /// Where its own prefix ends in that of the last.
+    pub(super) end: usize,
+}
+
+/// Takes a prefix apart into directories from the root down.
 ///
 /// # Errors
 /// [`Reason::BadName`] if a name is not one that a directory can hold, [`Reason::PathTooLong`] for too many.
-pub(super) fn components(prefix: &[u8]) -> Result<Vec<CString>, Reason> {
+pub(super) fn components(prefix: &[u8]) -> Result<Vec<Component>, Reason> {
+    let mut found = Vec::new();
     if prefix.is_empty() {
-        return Ok(Vec::new());
+        return Ok(found);
     }
-    let names = split(prefix)?
-        .into_iter()
-        .map(checked)
-        .collect::<Result<Vec<_>, _>>()?;
-    match names.len() > PATH_DEPTH_MAX {
-        true => Err(Reason::PathTooLong),
-        false => Ok(names),
-    }
-}
-
-/// Undoes [`push_component`] for a whole prefix.
-fn split(prefix: &[u8]) -> Result<Vec<Vec<u8>>, Reason> {
-    let mut parts = vec![Vec::new()];
-    let mut bytes = prefix.iter();
-    while let Some(&byte) = bytes.next() {
-        let last = parts.last_mut().expect("starts with one");
+    let mut name = Vec::new();
+    let mut bytes = prefix.iter().enumerate();
+    while let Some((at, &byte)) = bytes.next() {
         match byte {
-            1 => parts.push(Vec::new()),
+            1 => found.push(Component {
+                name: checked(std::mem::take(&mut name))?,
+                end: at,
+            }),
             2 => match bytes.next() {
-                Some(&escaped @ (1 | 2)) => last.push(escaped),
+                Some((_, &escaped @ (1 | 2))) => name.push(escaped),
                 _ => return Err(Reason::BadName),
             },
-            other => last.push(other),
+            other => name.push(other),
         }
     }
-    Ok(parts)
+    found.push(Component {
+        name: checked(name)?,
+        end: prefix.len(),
+    });
+    match found.len() > PATH_DEPTH_MAX {
+        true => Err(Reason::PathTooLong),
+        false => Ok(found),
+    }
 }
 
 fn checked(name: Vec<u8>) -> Result<CString, Reason> {
-    if matches!(name.as_slice(), b"" | b"." | b"..") || name.contains(&b'/') {
-        return Err(Reason::BadName);
-    }
+    check_name(&name)?;
     CString::new(name).map_err(|_| Reason::BadName)
 }
 
-/// Returns the key prefix of the entries of the directory `name` in the one with the prefix `parent`.
-pub(super) fn child_prefix(parent: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut prefix = parent.to_vec();
-    push_component(&mut prefix, name);
-    prefix
-}
-
-/// Returns the key of the directory with the key prefix `prefix`, which [`child_prefix`] made.
+/// Returns the key of the directory with the prefix `prefix`, which [`prefix_of`] made.
 pub(super) fn key_of_directory(prefix: &[u8]) -> FileKey {
-    let parts = split(prefix).unwrap_or_default();
-    let parts: Vec<&[u8]> = parts
+    let components = components(prefix).unwrap_or_default();
+    let names: Vec<_> = components
         .iter()
-        .map(Vec::as_slice)
-        .filter(|part| !part.is_empty())
+        .map(|component| component.name.to_bytes())
         .collect();
-    directory_key(&parts)
+    directory_key(&names).unwrap_or_else(|_| FileKey::root())
 }
 
 /// Returns the path of a key to show to people, whatever the key holds.
-pub(super) fn shown_path(key: &FileKey) -> Vec<u8> {
-    let Some(zero) = key.0.iter().position(|b| *b == 0) else {
-        return key.0.clone();
-    };
-    let (prefix, name) = (&key.0[..zero], &key.0[zero + 1..]);
-    if prefix.is_empty() {
-        return name.to_vec();
-    }
-    let mut path = split(prefix)
-        .unwrap_or_else(|_| vec![prefix.to_vec()])
-        .join(&b'/');
-    path.push(b'/');
-    path.extend_from_slice(name);
-    path
+pub(super) fn shown(key: &FileKey) -> Vec<u8> {
+    key.to_path().unwrap_or_else(|_| key.0.clone())
 }
 
 #[cfg(test)]
@@ -142,37 +117,38 @@ mod tests {
 
     use super::*;
 
+    fn names(key: &FileKey) -> Option<Vec<Vec<u8>>> {
+        let Some((prefix, name)) = split_key(key).ok()? else {
+            return Some(Vec::new());
+        };
+        let above = components(prefix).ok()?;
+        for component in &above {
+            let own = components(&prefix[..component.end]).ok()?;
+            assert_eq!(own[..], above[..own.len()]);
+        }
+        let all = above
+            .into_iter()
+            .map(|component| component.name)
+            .chain([name]);
+        Some(all.map(CString::into_bytes).collect())
+    }
+
     proptest! {
-        /// Putting names together and taking the key apart is identity; keys order as paths walk.
+        /// Whatever the bytes, they are the names that the format reads from them, or refused.
         #[test]
-        fn keys_come_apart_as_they_were_put_together(names in prop::collection::vec("[\u{1}-\u{4}a./]{1,5}", 1..5)) {
-            let parts: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
-            let key = directory_key(&parts);
-            let legal = parts.iter().all(|n| !n.contains(&b'/') && !matches!(*n, b"." | b".."));
-            let found = split_key(&key).and_then(|parts| {
-                let (prefix, name) = parts.expect("not the root");
-                let mut found = components(prefix)?;
-                found.push(name);
-                Ok(found)
-            });
-            match found {
-                Ok(found) => prop_assert_eq!(found.iter().map(|n| n.to_bytes()).collect::<Vec<_>>(), parts),
-                Err(reason) => prop_assert!(!legal && reason == Reason::BadName),
-            }
+        fn keys_come_apart_as_the_format_says(
+            bytes in prop::collection::vec(prop::sample::select(&b"\x00\x01\x02./ab"[..]), 0..14),
+        ) {
+            let key = FileKey(bytes);
+            prop_assert_eq!(names(&key), key.components().ok());
         }
 
-        /// Any bytes are a key or an error, never a name that leads elsewhere.
+        /// A directory's prefix leads back to its key.
         #[test]
-        fn any_bytes_are_refused_or_harmless(bytes in prop::collection::vec(prop::sample::select(&b"\x00\x01\x02./a"[..]), 0..12)) {
-            let key = FileKey(bytes);
-            if let Ok(Some((prefix, name))) = split_key(&key)
-                && let Ok(mut names) = components(prefix)
-            {
-                names.push(name);
-                for name in names {
-                    prop_assert!(!name.to_bytes().contains(&b'/') && !matches!(name.to_bytes(), b"" | b"." | b".."));
-                }
-            }
+        fn a_prefix_leads_back_to_its_key(parts in prop::collection::vec("[\u{1}-\u{3}a]{1,4}", 0..5)) {
+            let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+            let key = directory_key(&parts).unwrap();
+            prop_assert_eq!(key_of_directory(&prefix_of(&key)), key);
         }
     }
 }

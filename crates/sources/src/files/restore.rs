@@ -171,20 +171,20 @@ impl Target {
     /// [`Reason::BadName`], [`Reason::InTheWay`]; others as the system says. What is below it will fail too.
     pub fn directory(&self, key: &FileKey, entry: &FileEntry) -> Result<Made, Problem> {
         let failed = |reason| problem(key, Op::Create, reason);
-        let (made, ours, prefix) = match path::split_key(key).map_err(failed)? {
-            None => (Made::Same, self.shared.dirs.root_is_ours, Vec::new()),
+        let (made, ours) = match path::split_key(key).map_err(failed)? {
+            None => (Made::Same, self.shared.dirs.root_is_ours),
             Some((parent, name)) => {
-                let (made, ours) = self
-                    .shared
+                let prefix = path::prefix_of(key);
+                let conflict = self.shared.options.conflict;
+                self.shared
                     .dirs
-                    .make(parent, &name, self.shared.options.conflict)
-                    .map_err(failed)?;
-                (made, ours, path::child_prefix(parent, name.to_bytes()))
+                    .make(parent, &name, &prefix, conflict)
+                    .map_err(failed)?
             }
         };
         if ours || self.shared.options.conflict == Conflict::Overwrite {
             let meta = Meta::new(entry, &self.shared.owners, !matches!(made, Made::New));
-            lock(&self.shared.pending).insert(prefix, meta);
+            lock(&self.shared.pending).insert(path::prefix_of(key), meta);
         }
         Ok(made)
     }
@@ -280,7 +280,7 @@ fn ends_before(prefix: &[u8], before: &FileKey) -> bool {
 fn problem(key: &FileKey, op: Op, reason: Reason) -> Problem {
     Problem {
         key: key.clone(),
-        path: path::shown_path(key),
+        path: path::shown(key),
         op,
         reason,
     }

@@ -35,8 +35,7 @@ impl Restored {
     /// Sets what is left and returns the problems met.
     pub(crate) fn finish(self) -> Vec<Problem> {
         self.target.finish();
-        let problems = std::mem::take(&mut *self.problems.lock().unwrap());
-        problems
+        self.problems.lock().unwrap().drain(..).collect()
     }
 }
 

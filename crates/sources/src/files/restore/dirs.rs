@@ -45,9 +45,9 @@ pub(super) struct Dirs {
 struct State {
     open: HashMap<Vec<u8>, Arc<TargetDir>>,
     oldest: VecDeque<Vec<u8>>,
-    /// Key prefixes of directories made in this run.
+    /// Prefixes of directories made in this run.
     fresh: HashSet<Vec<u8>>,
-    /// Names that directories got because theirs was taken, by key prefix.
+    /// Names that directories got because theirs was taken, by prefix.
     renamed: HashMap<Vec<u8>, CString>,
 }
 
@@ -98,7 +98,7 @@ impl Dirs {
         self.root.fd.as_fd()
     }
 
-    /// Returns the directory with the key prefix `prefix`, making what is missing on the way.
+    /// Returns the directory with the prefix `prefix`, making what is missing on the way.
     pub(super) fn get(&self, prefix: &[u8]) -> Result<Arc<TargetDir>, Reason> {
         if prefix.is_empty() {
             return Ok(self.root.clone());
@@ -107,20 +107,23 @@ impl Dirs {
         if let Some(dir) = lock(&self.state).open.get(prefix) {
             return Ok(dir.clone());
         }
-        let names = path::components(prefix)?;
-        let mut prefixes = vec![Vec::new()];
-        for name in &names {
-            let last = prefixes.last().expect("starts with one");
-            prefixes.push(path::child_prefix(last, name.to_bytes()));
-        }
+        let components = path::components(prefix)?;
         // The nearest ancestor that is open; mostly the parent.
-        let open = (1..names.len()).rev().find_map(|depth| {
-            let dir = lock(&self.state).open.get(&prefixes[depth])?.clone();
-            Some((depth, dir))
-        });
+        let above = components.len() - 1;
+        let open = components[..above]
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(i, component)| {
+                let dir = lock(&self.state)
+                    .open
+                    .get(&prefix[..component.end])?
+                    .clone();
+                Some((i + 1, dir))
+            });
         let (depth, mut dir) = open.unwrap_or_else(|| (0, self.root.clone()));
-        for (name, prefix) in names.iter().zip(&prefixes[1..]).skip(depth) {
-            dir = self.enter(&dir, name, prefix)?;
+        for component in &components[depth..] {
+            dir = self.enter(&dir, &component.name, &prefix[..component.end])?;
         }
         Ok(dir)
     }
@@ -181,15 +184,15 @@ impl Dirs {
         dir
     }
 
-    /// Makes the directory `name` in the one with the key prefix `parent`, or takes the one that stands there.
-    /// Returns whether it is ours: made in this run, or in one that was killed.
+    /// Makes the directory `name` in the one with the prefix `parent`, or takes the one that stands there; its
+    /// own prefix is `prefix`. Returns whether it is ours: made in this run, or in one that was killed.
     pub(super) fn make(
         &self,
         parent: &[u8],
         name: &CStr,
+        prefix: &[u8],
         conflict: Conflict,
     ) -> Result<(Made, bool), Reason> {
-        let prefix = path::child_prefix(parent, name.to_bytes());
         let parent = self.get(parent)?;
         for i in 0..RENAMES_MAX {
             let name = renamed(name, i);
@@ -200,10 +203,10 @@ impl Dirs {
             {
                 let mut state = lock(&self.state);
                 if matches!(made, Made::New | Made::Replaced) {
-                    state.fresh.insert(prefix.clone());
+                    state.fresh.insert(prefix.to_vec());
                 }
                 if i > 0 {
-                    state.renamed.insert(prefix.clone(), name.clone());
+                    state.renamed.insert(prefix.to_vec(), name.clone());
                 }
             }
             let made = if i > 0 {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::{TargetError, is_same_file, problem};
 use crate::files::dir::open_quietly;
-use crate::files::path;
+use crate::files::path::{self, Component};
 use crate::files::stat;
 use crate::problem::{Op, Problem, Reason};
 
@@ -95,7 +95,7 @@ impl Preview {
     }
 
     /// Opens a directory; `None` if there is none on the way, or something else.
-    fn enter(&self, names: &[std::ffi::CString]) -> Result<Option<OwnedFd>, Reason> {
+    fn enter(&self, components: &[Component]) -> Result<Option<OwnedFd>, Reason> {
         let Some(root) = &self.root else {
             return Ok(None);
         };
@@ -105,7 +105,7 @@ impl Preview {
             OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
-        for name in names {
+        for Component { name, .. } in components {
             dir = match open_quietly(&dir, name, OFlags::DIRECTORY) {
                 Ok(dir) => dir,
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),

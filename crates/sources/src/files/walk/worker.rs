@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
 
-use base::limits::{PATH_DEPTH_MAX, TREE_KEY_BYTES_MAX};
+use base::limits::PATH_DEPTH_MAX;
+use format::entry::FileKey;
 use rustix::fs::{Statx, StatxAttributes, fstatfs};
 
 use super::schedule::{Subdirs, Task, Ticket};
@@ -82,20 +83,20 @@ fn list(shared: &Shared, dir: Arc<Dir>) -> (Arc<Listing>, Option<Problem>) {
     let problem = read.err().map(|reason| {
         let components = dir.components();
         Problem {
-            key: path::directory_key(&components),
-            path: path::joined(&components),
+            key: path::directory_key(&components).unwrap_or_else(|_| FileKey::root()),
+            path: components.join(&b'/'),
             op: Op::List,
             reason,
         }
     });
     if let Some(on_listed) = &shared.on_listed {
-        on_listed(&path::joined(&dir.components()));
+        on_listed(&dir.components().join(&b'/'));
     }
     (Arc::new(Listing::new(dir, names)), problem)
 }
 
 fn read_names(shared: &Shared, dir: &Arc<Dir>) -> Result<(Names, Result<(), Reason>), Reason> {
-    if dir.depth > PATH_DEPTH_MAX {
+    if dir.depth >= PATH_DEPTH_MAX {
         return Err(Reason::PathTooLong);
     }
     let fd = dir.fd()?;
@@ -107,7 +108,7 @@ fn read_names(shared: &Shared, dir: &Arc<Dir>) -> Result<(Names, Result<(), Reas
         shared.excludes.keep_markers(fd.as_fd(), &mut names);
     }
     if shared.excludes.by_path() {
-        let mut path = path::joined(&dir.components());
+        let mut path = dir.components().join(&b'/');
         if !path.is_empty() {
             path.push(b'/');
         }
@@ -198,15 +199,17 @@ impl Looker<'_> {
             )));
             return;
         };
-        let key = self.listing.key(i);
-        if key.0.len() > TREE_KEY_BYTES_MAX {
-            found.push(Event::Problem(self.listing.problem(
-                i,
-                Op::Stat,
-                Reason::PathTooLong,
-            )));
-            return;
-        }
+        let key = match self.listing.checked_key(i) {
+            Ok(key) => key,
+            Err(bad) => {
+                found.push(Event::Problem(self.listing.problem(
+                    i,
+                    Op::Stat,
+                    bad.into(),
+                )));
+                return;
+            }
+        };
         let name = self.listing.names.get(i);
         if directory && self.is_entered(stat) {
             subdirs.push(name, Identity::from(stat), stat.stx_mnt_id);
