@@ -4,6 +4,8 @@
 //! log, because the log is what happened, and appends decisions to it. [`Event`] is the log in the engine's
 //! words: what the catalog is projected from.
 
+mod of_store;
+
 use base::{ChunkId, Fault, PointId, SourceId, StoreId, Timestamp};
 
 /// How much a recovery point promises about what was being written while it was made.

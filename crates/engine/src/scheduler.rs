@@ -200,7 +200,7 @@ impl Engine {
     pub fn tick(&self, now: Timestamp) -> Result<(), Fault> {
         self.follow()?;
         self.plan_ahead(now)?;
-        self.repeat_interrupted(now)?;
+        self.repeat_interrupted()?;
         self.mend(now)?;
         self.start_due(now)?;
         self.inner.catalog.beat(PART, now)
@@ -277,7 +277,7 @@ impl Engine {
     }
 
     /// Repeats, once each, the jobs a kill or a stop cut off, unless somebody has asked for the same since.
-    fn repeat_interrupted(&self, _now: Timestamp) -> Result<(), Fault> {
+    fn repeat_interrupted(&self) -> Result<(), Fault> {
         for old in self.inner.catalog.jobs_to_retry()? {
             let Some(source) = old.source else { continue };
             let job = match self.replica_job(&source, old.kind, Cause::Retry) {
@@ -322,8 +322,11 @@ impl Engine {
                     && !job.state.is_success()
                     && job.ended_at.is_some_and(|at| at + MEND_AGAIN_AFTER > now)
             });
-            if !failed_lately {
-                self.submit_replica(source, JobKind::Check, Cause::SelfHeal)?;
+            if failed_lately {
+                continue;
+            }
+            if let Err(fault) = self.submit_replica(source, JobKind::Check, Cause::SelfHeal) {
+                tracing::error!(%source, %fault, "a replica in doubt could not be checked");
             }
         }
         Ok(())
@@ -334,7 +337,10 @@ impl Engine {
         let mut members: Vec<SourceId> = dues.iter().filter_map(|due| due.source).collect();
         members.dedup();
         for source in &members {
-            self.start_member(source, &dues, now)?;
+            // One member's trouble is not the others'.
+            if let Err(fault) = self.start_member(source, &dues, now) {
+                tracing::error!(%source, %fault, "what is due could not be started");
+            }
         }
         if dues.iter().any(|due| due.source.is_none()) {
             self.start_expiry(now)?;

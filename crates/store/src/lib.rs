@@ -76,6 +76,17 @@ impl Store {
         self.0.id
     }
 
+    /// Returns where it is, in words.
+    pub fn place(&self) -> &str {
+        &self.0.place
+    }
+
+    /// Returns the retention clock, in nanoseconds since 1970: the time by which points expire. It advances only while
+    /// somebody has the store open for writing, never past the wall clock, and never back.
+    pub fn retention_now_ns(&self) -> i64 {
+        self.0.log().retention_now_ns(&self.0.env)
+    }
+
     /// Returns what finds the cuts of content here.
     pub fn chunker(&self) -> Chunker {
         Chunker::new(&self.0.chunker_key())

@@ -212,23 +212,29 @@ impl Log {
         self.key.open(bytes).map_err(|error| damaged(seq, error))
     }
 
-    fn next_record(&mut self, env: &Env, body: Body) -> Record {
-        let wall_ns = nanoseconds(env);
+    /// Returns the retention clock as the next record would have it.
+    pub(crate) fn retention_now_ns(&mut self, env: &Env) -> i64 {
         // Advances only with the time since boot, which nobody sets, and never past the wall clock: behind
         // is safe, nothing expires (R35). Across a stop it stands still.
-        let now = env.clock.since_boot();
+        let (now, wall_ns) = (env.clock.since_boot(), nanoseconds(env));
         let passed = now.saturating_sub(self.advanced_to).as_nanos();
         self.advanced_to = now;
         let ahead = i64::try_from(passed).unwrap_or(i64::MAX);
         let advanced = self.retention_now_ns.saturating_add(ahead).min(wall_ns);
         self.retention_now_ns = self.retention_now_ns.max(advanced);
+        self.retention_now_ns
+    }
+
+    fn next_record(&mut self, env: &Env, body: Body) -> Record {
+        let retention_now_ns = self.retention_now_ns(env);
+        let wall_ns = nanoseconds(env);
         Record {
             seq: self.chain.next,
             previous: self.chain.head,
             epoch: self.epoch,
             writer: self.writer,
             time_ns: wall_ns,
-            retention_now_ns: self.retention_now_ns,
+            retention_now_ns,
             body,
         }
     }

@@ -11,5 +11,6 @@ mod replica;
 mod resolver;
 mod restore;
 mod retention;
+mod store;
 mod watchdog;
 mod world;

@@ -1,0 +1,165 @@
+//! A store as the engine's pool.
+
+use base::fault::Code;
+use base::{Fault, PointId, SourceId, StoreId, Timestamp};
+use format::log::{Body, Commit, ConfigKind, PointFacts, Record};
+use format::point::Consistency;
+use store::Store;
+
+use super::{Change, Event, Level, Point, Pool, PoolStatus};
+
+/// The kinds of configuration the log knows, with their words in the catalog.
+const KINDS: [(ConfigKind, &str); 6] = [
+    (ConfigKind::Machine, "machine"),
+    (ConfigKind::Source, "source"),
+    (ConfigKind::Group, "group"),
+    (ConfigKind::Member, "member"),
+    (ConfigKind::Policy, "policy"),
+    (ConfigKind::Setting, "setting"),
+];
+
+impl Pool for Store {
+    fn id(&self) -> StoreId {
+        Store::id(self)
+    }
+
+    fn head(&self) -> u64 {
+        self.log_seq()
+    }
+
+    fn events_after(
+        &self,
+        seq: u64,
+        take: &mut dyn FnMut(Event) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        for record in self.log_after(seq) {
+            take(event(self, record?)?)?;
+        }
+        Ok(())
+    }
+
+    fn delete_point(&self, point: &PointId) -> Result<(), Fault> {
+        Store::delete_point(self, point)
+    }
+
+    fn drop_replica(&self, source: &SourceId) -> Result<(), Fault> {
+        match Store::drop_replica(self, source) {
+            Err(fault) if fault.code == Code::ReplicaMissing => Ok(()),
+            result => result,
+        }
+    }
+
+    fn put_config(&self, kind: &str, id: &str, json: Option<&[u8]>) -> Result<(), Fault> {
+        let wrong = || {
+            let detail = format!("{kind} {id} is no configuration");
+            Fault::new(Code::Internal).with("detail", detail)
+        };
+        let known = KINDS.iter().find(|(_, word)| *word == kind);
+        let (kind, _) = known.ok_or_else(wrong)?;
+        // Ids of every kind are the same sixteen bytes.
+        let SourceId(id) = id.parse().map_err(|_| wrong())?;
+        Store::put_config(self, *kind, id, json.map(<[u8]>::to_vec))
+    }
+
+    fn retention_now(&self) -> Timestamp {
+        time(self.retention_now_ns())
+    }
+
+    fn status(&self) -> Result<PoolStatus, Fault> {
+        let status = Store::status(self)?;
+        Ok(PoolStatus {
+            place: self.place().to_owned(),
+            stored_bytes: status.data_bytes.saturating_add(status.tree_bytes),
+            packs: status.packs,
+            chunks: status.chunks,
+            points: status.points,
+            free_bytes: status.free_bytes,
+            total_bytes: None,
+        })
+    }
+}
+
+fn event(store: &Store, record: Record) -> Result<Event, Fault> {
+    let change = match record.body {
+        Body::Commit(commit) => committed(store, record.seq, &commit)?,
+        Body::DropReplica { source } => Change::ReplicaDropped { source },
+        Body::DeletePoint { point, .. } => Change::PointDeleted { point },
+        Body::Config(config) => {
+            let known = KINDS.iter().find(|(kind, _)| *kind == config.kind);
+            Change::Config {
+                kind: known.map_or("", |(_, word)| *word).to_owned(),
+                id: SourceId(config.id).to_string(),
+                json: config.json,
+            }
+        }
+        Body::Open { .. }
+        | Body::Packs { .. }
+        | Body::Close { .. }
+        | Body::Fence { .. }
+        | Body::Generation { .. }
+        | Body::RetentionClock => Change::Other,
+    };
+    Ok(Event {
+        seq: record.seq,
+        at: time(record.time_ns),
+        change,
+    })
+}
+
+/// Returns what a commit changes. The store's index knows which commits count: one of a session that was fenced, or
+/// from a base that was no longer the replica, is void.
+fn committed(store: &Store, seq: u64, commit: &Commit) -> Result<Change, Fault> {
+    let replica = store.replica(&commit.source)?;
+    let advanced = replica.is_some_and(|replica| replica.seq >= seq);
+    let point = match &commit.point {
+        Some(facts) => point(store, commit, facts)?,
+        None => None,
+    };
+    if !advanced && point.is_none() {
+        return Ok(Change::Other);
+    }
+    Ok(Change::Commit {
+        source: commit.source,
+        root: commit.root,
+        point: point.map(Box::new),
+    })
+}
+
+/// Returns what the log says of a point that is still there, and what its object adds: its group, and the point before it.
+///
+/// One whose object is damaged is listed all the same: the log says that it exists, and reading it will say what is
+/// wrong.
+fn point(store: &Store, commit: &Commit, facts: &PointFacts) -> Result<Option<Point>, Fault> {
+    let object = match store.point_object(&facts.id) {
+        Ok(object) => Some(object),
+        Err(fault) if fault.code == Code::PointUnknown => return Ok(None),
+        Err(fault) if fault.code == Code::PointDamaged => None,
+        Err(fault) => return Err(fault),
+    };
+    Ok(Some(Point {
+        id: facts.id,
+        source: commit.source,
+        group: object
+            .as_ref()
+            .map_or_else(String::new, |object| object.group.clone()),
+        previous: object.and_then(|object| object.previous),
+        root: commit.root,
+        at: time(facts.time_ns),
+        level: match facts.consistency {
+            Consistency::Crash => Level::Crash,
+            Consistency::FileSystem => Level::FileSystem,
+            Consistency::Application => Level::Application,
+        },
+        warnings: facts.warnings,
+        entries: facts.stats.entries,
+        files: facts.stats.files,
+        bytes: facts.stats.bytes,
+        changed: facts.stats.changed,
+        new_bytes: facts.stats.stored_bytes,
+    }))
+}
+
+fn time(nanoseconds: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(nanoseconds))
+        .expect("64 bits of nanoseconds lie inside the calendar")
+}
