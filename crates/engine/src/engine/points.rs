@@ -181,7 +181,8 @@ impl Engine {
         let points = self.inner.catalog.points(Some(source))?;
         let dated: Vec<_> = points.iter().map(|point| (point.id, point.at)).collect();
         let policy = &group.policy;
-        let now = self.inner.pool.retention_now();
+        // What people see follows the clock on the wall; what deletes follows the log's, which may be behind.
+        let now = self.now().max(self.inner.pool.retention_now());
         let verdicts = retention::plan(&dated, &policy.retention, now, policy.zone());
         let expiring = |verdict| match verdict {
             Verdict::Expire => Expiring::Due,
