@@ -307,17 +307,16 @@ impl Operations for Service {
     }
 
     fn points(&self, source: Option<&str>) -> Result<PointListView, Problem> {
-        let inventory = self.engine.inventory();
         let mut points = self.answer(self.engine.points(source))?;
         points.sort_by_key(|view| std::cmp::Reverse(view.point.at));
         Ok(PointListView {
-            points: points.iter().map(|p| views::point(p, &inventory)).collect(),
+            points: points.iter().map(views::point).collect(),
         })
     }
 
     fn point(&self, name: &str) -> Result<PointView, Problem> {
         let point = self.answer(self.engine.point(name))?;
-        Ok(views::point(&point, &self.engine.inventory()))
+        Ok(views::point(&point))
     }
 
     fn browse(&self, point: &str, request: &request::Browse) -> Result<EntryListView, Problem> {
@@ -325,7 +324,7 @@ impl Operations for Service {
         let facts = &point.point;
         let page = self.answer(self.browse.browse(&facts.id, &facts.root, request))?;
         Ok(EntryListView {
-            point: views::point(&point, &self.engine.inventory()),
+            point: views::point(&point),
             path: request.path.clone(),
             entries: page.entries,
             next: page.next,
@@ -335,7 +334,7 @@ impl Operations for Service {
     fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {
         let point = self.answer(self.engine.delete_point(name))?;
         Ok(DeletedView {
-            point: views::point(&point, &self.engine.inventory()),
+            point: views::point(&point),
         })
     }
 
@@ -345,7 +344,7 @@ impl Operations for Service {
             let plan = self.engine.restore_plan(&order)?;
             Ok(views::restore_plan(
                 plan,
-                views::point(&point, &self.engine.inventory()),
+                views::point(&point),
                 request.paths.clone(),
                 order.on_conflict,
             ))

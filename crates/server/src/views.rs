@@ -113,7 +113,7 @@ fn policy(policy: &Policy, language: Lang) -> PolicyView {
 }
 
 /// Returns a recovery point.
-pub fn point(view: &engine::PointView, inventory: &Inventory) -> PointView {
+pub fn point(view: &engine::PointView) -> PointView {
     let point = &view.point;
     let (kept, expires) = match view.expires {
         Expiring::At(time) => (Kept::Time, Some(Time(time))),
@@ -125,9 +125,8 @@ pub fn point(view: &engine::PointView, inventory: &Inventory) -> PointView {
         id: point.id.to_string(),
         source: view.address.clone(),
         source_id: point.source.to_string(),
-        group: inventory
-            .member(&point.source)
-            .map(|(_, group)| group.name.clone()),
+        group: Some(point.group.clone()).filter(|group| !group.is_empty()),
+        previous: point.previous.map(|point| point.to_string()),
         time: Time(point.at),
         consistency: point.level.name().to_owned(),
         warnings: point.warnings,

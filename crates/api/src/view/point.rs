@@ -24,7 +24,7 @@ pub struct PointView {
     pub source: String,
     /// Id of its source.
     pub source_id: String,
-    /// The group its source is a member of.
+    /// The group its source was a member of when it was made.
     pub group: Option<String>,
     /// The time it shows.
     pub time: Time,
@@ -34,6 +34,8 @@ pub struct PointView {
     pub warnings: u64,
     /// Its figures.
     pub stats: PointStatsView,
+    /// The point before it, of the same source.
+    pub previous: Option<String>,
     /// Until when it is kept: `time`, `newest` (until there is a newer one), `due` (it goes soon) or `held`.
     pub kept: Kept,
     /// When the policy lets it go, if it is kept until a time.
