@@ -9,5 +9,6 @@ mod restore_conflicts;
 mod snapshot;
 mod target;
 mod tree;
+mod unprivileged;
 mod walk;
 mod walk_excludes;

@@ -108,7 +108,7 @@ fn directories_become_one_and_keep_their_metadata_unless_told() {
     assert_eq!(restored.finish(), []);
     assert_eq!(
         std::fs::metadata(dir.path().join("d")).unwrap().mode() & 0o7777,
-        0o640
+        0o750
     );
     assert_eq!(content(dir.path(), "d/here"), "d/here");
 }
@@ -154,7 +154,7 @@ fn a_file_where_a_directory_goes_follows_the_rule_with_all_below() {
             .unwrap()
             .mode()
             & 0o7777,
-        0o640
+        0o750
     );
 
     let restored = Restored::open(dir.path(), Conflict::Overwrite);

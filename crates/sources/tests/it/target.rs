@@ -42,8 +42,12 @@ impl Restored {
 /// Returns a plain entry of root's, or of whoever runs the tests.
 pub(crate) fn entry(node: Node) -> FileEntry {
     FileEntry {
+        mode: if node == Node::Directory {
+            0o750
+        } else {
+            0o640
+        },
         node,
-        mode: 0o640,
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
         user: Vec::new(),

@@ -111,23 +111,33 @@ fn create(
     dir: BorrowedFd<'_>,
     name: &CStr,
 ) -> Result<(OwnedFd, Option<CString>), Reason> {
-    let mode = Mode::RUSR | Mode::WUSR;
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     match openat(
         dir,
         c".",
         OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC,
-        mode,
+        MODE,
     ) {
-        Ok(fd) => return Ok((fd, None)),
-        Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL | Errno::NOENT | Errno::NOSYS) => {}
-        Err(errno) => return Err(errno.into()),
+        Ok(fd) => Ok((fd, None)),
+        Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL | Errno::NOENT | Errno::NOSYS) => {
+            create_named(shared, dir, name)
+        }
+        Err(errno) => Err(errno.into()),
     }
-    let (part, fd) = shared.with_part(dir, name, |part| {
-        openat(dir, part, flags | OFlags::CREATE | OFlags::EXCL, mode)
-    })?;
+}
+
+/// Makes a file under a passing name: for file systems where none can be without.
+fn create_named(
+    shared: &Shared,
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+) -> Result<(OwnedFd, Option<CString>), Reason> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (part, fd) = shared.with_part(dir, name, |part| openat(dir, part, flags, MODE))?;
     Ok((fd, Some(part)))
 }
+
+/// The mode of a file in the making: nobody else's.
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 impl FileWriter {
     fn problem(&self, op: Op, reason: Reason) -> Problem {
@@ -270,5 +280,96 @@ impl Existing {
                 Ok(Begun::Same(Self { fd, name, ..self }))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use format::entry::Content;
+
+    use super::*;
+    use crate::files::restore::{Target, TargetOptions};
+
+    fn entry(size: u64) -> FileEntry {
+        FileEntry {
+            node: Node::File(Content::Extents(Vec::new())),
+            mode: 0o600,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            user: Vec::new(),
+            group: Vec::new(),
+            mtime_ns: 0,
+            ctime_ns: 0,
+            inode: 1,
+            device: 1,
+            links: 1,
+            size,
+            xattrs: Vec::new(),
+        }
+    }
+
+    /// Begins a file as on a file system that knows no files without a name.
+    fn begin_named(target: &Target, size: u64, made: Made) -> FileWriter {
+        let spot = target
+            .shared
+            .spot(&FileKey(b"\0f".to_vec()))
+            .expect("the root is there");
+        let name = spot.name.clone();
+        let mut writer = write(&target.shared, spot, &entry(size), (name.clone(), made))
+            .expect("it can be made");
+        let (fd, part) = create_named(&target.shared, writer.spot.dir.fd.as_fd(), &name)
+            .expect("it can be made");
+        (writer.fd, writer.part) = (fd, part);
+        writer
+    }
+
+    fn names(root: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(root)
+            .expect("it can be listed")
+            .map(|entry| {
+                entry
+                    .expect("it can be read")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_system_without_nameless_files_shows_a_passing_name_only() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let options = TargetOptions {
+            conflict: Conflict::Overwrite,
+            token: 1,
+            on_problem: Arc::new(|_| {}),
+        };
+        let target = Target::open(dir.path(), options).expect("it opens");
+        // A run that was killed leaves its part; the next one takes it over.
+        std::mem::forget(begin_named(&target, 4, Made::New));
+        assert!(names(dir.path())[0].starts_with(".dozo-part-0000000000000001-"));
+        drop(begin_named(&target, 4, Made::New));
+        assert_eq!(names(dir.path()), [""; 0]);
+        for (made, content) in [(Made::New, "new!"), (Made::Replaced, "more")] {
+            let writer = begin_named(&target, 4, made.clone());
+            writer
+                .write_at(0, content.as_bytes())
+                .expect("there is space");
+            assert_eq!(writer.finish(), Ok(made));
+            assert_eq!(names(dir.path()), ["f"]);
+            assert_eq!(
+                std::fs::read_to_string(dir.path().join("f")).expect("it is there"),
+                content
+            );
+        }
+        let refused = begin_named(&target, 0, Made::New)
+            .finish()
+            .expect_err("something is there");
+        assert_eq!(refused.reason, Reason::InTheWay);
+        assert_eq!(names(dir.path()), ["f"]);
     }
 }
