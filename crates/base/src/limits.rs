@@ -89,6 +89,25 @@ pub const CONFLICTS_SHOWN_MAX: usize = 100;
 /// How long a waiting stage may take to notice that the run is ending.
 pub const STOP_NOTICED_WITHIN: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// Threads of a walk. Warm, two are as fast as it gets; a disk that seeks and a network want many requests.
+pub const WALK_THREADS: usize = 8;
+/// Entries a walk lists ahead of its consumer: some 4 MB.
+pub const WALK_ENTRIES_AHEAD_MAX: usize = 8192;
+/// Entries a thread of a walk looks at in one piece of work.
+pub const WALK_BATCH_ENTRIES: usize = 256;
+/// Directories under way at once in a walk, beyond two a thread: a thread looks through them to find work.
+pub const WALK_DIRS_AHEAD_MAX: usize = 32;
+/// Directories a walk holds open, if the process may open four times as many files.
+pub const WALK_DIRS_OPEN_MAX: usize = 256;
+/// Attempts at a small file that changes while it is read.
+pub const READ_ATTEMPTS: usize = 3;
+/// Directories a restore holds open; more cost a few calls each to open again.
+pub const RESTORE_DIRS_OPEN_MAX: usize = 128;
+/// Names tried for a restored entry whose own name is taken.
+pub const RESTORE_NAMES_MAX: usize = 1000;
+/// Largest answer of a name service about one account: a group hands over all its members.
+pub const ACCOUNT_BYTES_MAX: usize = 16 << 20;
+
 /// Largest log record as stored.
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Pack names in one log record.

@@ -8,11 +8,9 @@ use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use base::limits;
 use rustix::io::Errno;
 use rustix::ioctl::{Setter, ioctl, opcode};
-
-/// Largest buffer a name service may ask for: a group with very many members (glibc hands them all over).
-const ACCOUNT_BYTES_MAX: usize = 16 << 20;
 
 /// Runs one of the `get..._r` functions with a growing buffer and returns what `pick` reads from its answer.
 fn account<T, R>(
@@ -30,7 +28,9 @@ fn account<T, R>(
             &mut found,
         ) {
             libc::EINTR => {}
-            libc::ERANGE if buffer.len() < ACCOUNT_BYTES_MAX => buffer.resize(buffer.len() * 4, 0),
+            libc::ERANGE if buffer.len() < limits::ACCOUNT_BYTES_MAX => {
+                buffer.resize(buffer.len() * 4, 0)
+            }
             0 if !found.is_null() => {
                 // SAFETY: the call succeeded and `found` points to `record`, which it filled; the strings it
                 // points to live in `buffer`, which outlives `pick`.

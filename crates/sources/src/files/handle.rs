@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use base::limits;
 use format::entry::{FileEntry, FileKey};
 use rustix::fs::{FileType, OFlags, Statx, readlinkat};
 use rustix::io::Errno;
@@ -17,8 +18,6 @@ use super::xattr;
 use crate::problem::{Op, Problem, Reason};
 use crate::sys;
 
-/// Attempts at a file that changes while it is read.
-const ATTEMPTS: usize = 3;
 /// No file system has smaller holes; files up to this may be kept inside an inode and take no sectors.
 const SPARSE_BYTES_MIN: u64 = 4096;
 
@@ -119,7 +118,7 @@ impl Handle {
             })
         });
         match target {
-            Ok(target) if target.as_bytes().len() > base::limits::SYMLINK_BYTES_MAX => {
+            Ok(target) if target.as_bytes().len() > limits::SYMLINK_BYTES_MAX => {
                 Err(self.problem(Op::ReadLink, Reason::TooLarge))
             }
             Ok(target) => Ok(target.into_bytes()),
@@ -172,7 +171,7 @@ impl Handle {
     ) -> Result<Option<SmallRead>, Problem> {
         let start = into.len();
         let mut before = self.seen;
-        for attempt in 1..=ATTEMPTS {
+        for attempt in 1..=limits::READ_ATTEMPTS {
             into.truncate(start);
             if before.size > limit as u64 {
                 return Ok(None);
@@ -192,7 +191,7 @@ impl Handle {
             }
             let len = (into.len() - start) as u64;
             let changed = Stamp::from(&stat) != before || len != before.size;
-            if changed && attempt < ATTEMPTS {
+            if changed && attempt < limits::READ_ATTEMPTS {
                 before = Stamp::from(&stat);
                 continue;
             }

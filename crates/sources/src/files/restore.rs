@@ -28,6 +28,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base::limits;
 use format::entry::{FileEntry, FileKey, Node};
 use rustix::fs::{
     AtFlags, FileType, RenameFlags, Statx, linkat, renameat, renameat_with, unlinkat,
@@ -43,9 +44,6 @@ use meta::Meta;
 
 pub use file::{Begun, Existing, FileWriter};
 pub use preview::{Preview, Would};
-
-/// Names tried for a restored entry whose own name is taken.
-const RENAMES_MAX: usize = 1000;
 
 /// What to do where something stands already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,7 +314,7 @@ impl Shared {
             });
         }
         let fd = spot.dir.fd.as_fd();
-        for i in 0..RENAMES_MAX {
+        for i in 0..limits::RESTORE_NAMES_MAX {
             let name = renamed(&spot.name, i);
             let standing = match stat::at(fd, &name) {
                 Ok(standing) => standing,

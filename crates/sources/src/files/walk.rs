@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use base::limits;
 use format::entry::{FileEntry, FileKey};
 use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, openat};
 use rustix::io::Errno;
@@ -33,9 +34,6 @@ use super::owners::Owners;
 use super::stat::{self, Identity};
 use crate::problem::Problem;
 use schedule::{Schedule, Taken};
-
-/// Directories a walk holds open at most, if the process may open that many.
-const OPEN_DIRS_MAX: u64 = 256;
 
 /// Called with a directory's path.
 pub type Observer = Arc<dyn Fn(&[u8]) + Send + Sync>;
@@ -76,8 +74,8 @@ impl Default for WalkOptions {
             leave_out: Vec::new(),
             one_file_system: false,
             device_as: None,
-            threads: 8,
-            entries_ahead_max: 8192,
+            threads: limits::WALK_THREADS,
+            entries_ahead_max: limits::WALK_ENTRIES_AHEAD_MAX,
             on_listed: None,
         }
     }
@@ -288,7 +286,8 @@ impl Drop for Walk {
 /// Returns how many directories a walk may hold open: a quarter of what the process may open.
 fn open_dirs_max() -> usize {
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from((allowed / 4).clamp(8, OPEN_DIRS_MAX)).expect("a small number")
+    usize::try_from((allowed / 4).clamp(8, limits::WALK_DIRS_OPEN_MAX as u64))
+        .expect("a small number")
 }
 
 /// Opens the root: a directory itself, or the directory that holds it, with the name to find it by there.

@@ -103,7 +103,7 @@ fn a_walk_goes_on_past_what_it_may_not_read() {
     as_nobody(|root| {
         make(root, &["a/x", "b", "c/y"]);
         let forbid = |path: &str| {
-            std::fs::set_permissions(root.join(path), PermissionsExt::from_mode(0)).unwrap()
+            std::fs::set_permissions(root.join(path), PermissionsExt::from_mode(0o000)).unwrap()
         };
         forbid("a");
         forbid("b");

@@ -6,20 +6,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use base::limits;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fgetxattr, fremovexattr, mkdirat, openat,
     openat2, unlinkat,
 };
 use rustix::io::Errno;
 
-use super::{Conflict, Made, RENAMES_MAX, in_the_way, lock, renamed};
+use super::{Conflict, Made, in_the_way, lock, renamed};
 use crate::files::names::Names;
 use crate::files::path;
 use crate::files::stat;
 use crate::problem::Reason;
 
-/// Directories held open; more cost a few calls each to open again.
-const OPEN_DIRS_MAX: usize = 128;
 /// The mode of a directory in the making. Sticky and private is of no use to anybody, so it tells our own;
 /// the set-group-ID bit may be the parent's doing and does not count.
 const MAKING: u16 = 0o1700;
@@ -176,7 +175,7 @@ impl Dirs {
         if state.open.insert(prefix.to_vec(), dir.clone()).is_none() {
             state.oldest.push_back(prefix.to_vec());
         }
-        if state.oldest.len() > OPEN_DIRS_MAX
+        if state.oldest.len() > limits::RESTORE_DIRS_OPEN_MAX
             && let Some(oldest) = state.oldest.pop_front()
         {
             state.open.remove(&oldest);
@@ -194,7 +193,7 @@ impl Dirs {
         conflict: Conflict,
     ) -> Result<(Made, bool), Reason> {
         let parent = self.get(parent)?;
-        for i in 0..RENAMES_MAX {
+        for i in 0..limits::RESTORE_NAMES_MAX {
             let name = renamed(name, i);
             let (made, ours) = match self.make_one(&parent, &name, conflict)? {
                 Some(result) => result,

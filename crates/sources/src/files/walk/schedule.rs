@@ -13,11 +13,7 @@ use super::Event;
 use crate::files::dir::Dir;
 use crate::files::names::Listing;
 use crate::files::stat::Identity;
-
-/// Entries looked at in one piece of work.
-const BATCH_ENTRIES: usize = 256;
-/// Directories under way at once, beyond a few per thread: a worker looks through them to find work.
-const DIRS_AHEAD_MAX: usize = 32;
+use base::limits;
 
 /// Names a directory under way.
 pub(super) type Ticket = u64;
@@ -139,7 +135,7 @@ impl Node {
             .listing
             .as_ref()
             .map_or(0, |listing| listing.names.len());
-        batch * BATCH_ENTRIES..((batch + 1) * BATCH_ENTRIES).min(len)
+        batch * limits::WALK_BATCH_ENTRIES..((batch + 1) * limits::WALK_BATCH_ENTRIES).min(len)
     }
 
     /// Returns the subdirectories found in all batches, if there are any.
@@ -184,7 +180,7 @@ impl Schedule {
             order: root.into_iter().map(Item::Root).collect(),
             next_ticket: 0,
             begun: 0,
-            begun_max: DIRS_AHEAD_MAX + 2 * threads,
+            begun_max: limits::WALK_DIRS_AHEAD_MAX + 2 * threads,
             ahead: 0,
             ahead_max,
             idle: 0,
@@ -287,7 +283,11 @@ impl Schedule {
         let Item::Begun(node) = &mut self.order[i] else {
             return None;
         };
-        let count = listing.names.len().div_ceil(BATCH_ENTRIES).max(1);
+        let count = listing
+            .names
+            .len()
+            .div_ceil(limits::WALK_BATCH_ENTRIES)
+            .max(1);
         node.batches.resize_with(count, || Batch::Todo);
         node.subdirs.resize_with(count, Subdirs::default);
         node.listing = Some(listing);
