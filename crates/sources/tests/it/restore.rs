@@ -58,10 +58,10 @@ fn acl() -> Vec<u8> {
 const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Makes one of everything; what needs root only as root.
-fn torture(root: &Path) {
-    let at = |name: &[u8]| root.join(raw(name));
+fn torture(tree: &Path) {
+    let at = |name: &[u8]| tree.join(raw(name));
     make(
-        root,
+        tree,
         &[
             "plain",
             "dir/sub/deep",
@@ -105,7 +105,8 @@ fn torture(root: &Path) {
     set_time(&at(b"none"), -5, 999_999_999);
     set_time(&at(b"link"), 1_234_567_890, 123_456_789);
     set_time(&at(b"fifo"), 2_000_000_000, 1);
-    if is_root("device nodes, owners, capabilities") {
+    let root = is_root("device nodes, owners, capabilities, what its owner cannot remove");
+    if root {
         mknodat(
             CWD,
             at(b"null"),
@@ -137,7 +138,7 @@ fn torture(root: &Path) {
     for (name, mode) in [
         (&b"dir/sub/deep"[..], 0o6751),
         (b"dir-x", 0o3777),
-        (b"read-only", 0o500),
+        (b"read-only", if root { 0o500 } else { 0o700 }),
         (b"plain", 0o400),
     ] {
         std::fs::set_permissions(at(name), PermissionsExt::from_mode(mode)).unwrap();
