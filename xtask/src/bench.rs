@@ -1,0 +1,67 @@
+//! `cargo xtask bench`: Dozo and other backup programs on the same data, in turn, in the same minutes.
+//!
+//! Every measured command is a process of its own, wrapped in a small one of ours ([`measure`]) that reads
+//! what the kernel counted for it. Tools take turns within a run, so that a slow minute of the machine
+//! hits all of them. Nothing here looks inside Dozo: it is measured as its users run it.
+
+pub(crate) mod args;
+mod compare;
+mod data;
+mod environment;
+mod machine;
+mod measure;
+mod place;
+mod report;
+mod result;
+mod row;
+mod session;
+mod tool;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use args::{Action, Bench, Report, Run};
+use result::Results;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// The arguments make no sense here, or the bench itself cannot work. A tool that fails is a result.
+pub(crate) fn main(args: Bench) -> Result<()> {
+    match args.action {
+        None => run(&args.run),
+        Some(Action::Data(data)) => data::make(&data),
+        Some(Action::Report(report)) => report_again(&report),
+        Some(Action::Measure(measure)) => measure::inside(&measure),
+    }
+}
+
+fn run(args: &Run) -> Result<()> {
+    let results = session::run(args)?;
+    publish(&results, args.write.as_deref())
+}
+
+fn report_again(args: &Report) -> Result<()> {
+    let from = fs::read(&args.from).with_context(|| format!("reading {}", args.from.display()))?;
+    let results: Results = serde_json::from_slice(&from)
+        .with_context(|| format!("{} is not a file of results", args.from.display()))?;
+    publish(&results, args.write.as_deref())
+}
+
+fn publish(results: &Results, write: Option<&Path>) -> Result<()> {
+    if results.samples.is_empty() {
+        bail!("nothing was measured");
+    }
+    let text = report::markdown(results);
+    print!("{text}");
+    if let Some(page) = write {
+        let old =
+            fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
+        let new = report::replace_region(&old, &text)
+            .with_context(|| format!("{} has no marked region", page.display()))?;
+        fs::write(page, new).with_context(|| format!("writing {}", page.display()))?;
+    }
+    Ok(())
+}
