@@ -1,6 +1,7 @@
 //! The store through its public door.
 
 mod model;
+mod repair;
 
 mod crash;
 mod faults;
