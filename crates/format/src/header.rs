@@ -1,7 +1,7 @@
-//! The `FORMAT` object: says that a directory is a store, which one, and who may read it.
+//! The `format` object: says that a directory is a store, which one, and who may read it.
 //!
 //! Written once, before anything else. The log's first record has its hash as its predecessor. Byte table:
-//! docs/format.md, "FORMAT".
+//! docs/format.md, "Format object".
 
 use base::StoreId;
 
@@ -47,10 +47,10 @@ pub enum HeaderError {
     #[error("the store uses unknown features {0:#x}")]
     Features(u64),
     /// The bytes are not what was written.
-    #[error("the FORMAT object is damaged")]
+    #[error("the format object is damaged")]
     Damaged,
     /// The fields are no header.
-    #[error("malformed FORMAT object")]
+    #[error("malformed format object")]
     Malformed(#[from] WireError),
 }
 

@@ -1,7 +1,7 @@
 //! The log: what happened in a store, in order. A record is the commit of what it says.
 //!
 //! Record `seq` is the object `log/<seq>`, made once and never changed. It names the hash of the record
-//! before it (the first one names the hash of the `FORMAT` object), so the newest hash stands for the whole
+//! before it (the first one names the hash of the `format` object), so the newest hash stands for the whole
 //! history; its body is encrypted; all of it is signed. Byte table: docs/format.md, "Log record".
 
 mod body;
@@ -27,7 +27,7 @@ const BODY_BYTES_MAX: usize =
 pub struct RecordHash(pub [u8; 32]);
 
 impl RecordHash {
-    /// Returns the hash of a stored record, or of the `FORMAT` object.
+    /// Returns the hash of a stored record, or of the `format` object.
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
@@ -196,7 +196,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Returns the empty log of the store with this `FORMAT` object.
+    /// Returns the empty log of the store with this `format` object.
     pub fn new(format_object: &[u8]) -> Self {
         Self {
             next: 1,

@@ -82,7 +82,7 @@ impl Generation {
     }
 }
 
-/// Signs log records and points (Ed25519). The public key is in the store's `FORMAT` object.
+/// Signs log records and points (Ed25519). The public key is in the store's `format` object.
 #[derive(Clone, Debug)]
 pub struct SigningKey(Secret);
 

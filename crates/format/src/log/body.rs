@@ -8,7 +8,7 @@ use crate::point::{Consistency, PointHash, Stats};
 use crate::wire::{Reader, WireError, Writer};
 
 /// What happened. The numbers on disk are frozen; a kind that a reader does not know is an error, and
-/// new kinds come with a feature flag in `FORMAT`.
+/// new kinds come with a feature flag in `format`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {
     /// A writer started: before it is told of any chunk that is there.

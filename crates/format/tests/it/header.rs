@@ -1,4 +1,4 @@
-//! The `FORMAT` object.
+//! The `format` object.
 
 use format::header::{BYTES, Header, HeaderError};
 
