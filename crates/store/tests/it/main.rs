@@ -1,9 +1,12 @@
 //! The store through its public door.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod model;
-mod repair;
+mod stranger;
 
 mod crash;
 mod faults;
+mod golden;
 mod index;
 mod sessions;
