@@ -14,7 +14,8 @@
 //! Memory: [`limits::READ_AHEAD_BYTES_MAX`] of small files, two bundles, two chunks of a large file,
 //! [`limits::CHUNKS_QUEUED_MAX`] chunks and one a sealer; the entries of the channels; contents remembered.
 //!
-//! What cannot be read is warned of, and the run goes on. What cannot be written ends it.
+//! What cannot be read is warned of, and the run goes on; the replica keeps what it had of it. What cannot be
+//! written ends the run.
 
 mod bundle;
 mod compare;

@@ -6,7 +6,9 @@
 //!
 //! Invariants: a chunk is only ever indexed from a [`DurablePack`]; a pack is *loose* until a log record
 //! names it, and a session finds only its own loose packs ([`Index::find_for`]), because a pack that no record
-//! names may never be relied upon by anyone else; `applied` names the last log record that is folded in, with its hash.
+//! names may never be relied upon by anyone else; `applied` names the last log record that is folded in, with its hash;
+//! what a read finds missing or damaged makes its whole pack *doubted*, so that writers store its chunks anew and the new
+//! places take over.
 
 mod facts;
 mod projection;
@@ -108,6 +110,15 @@ pub(crate) enum Asker {
     Reader,
     /// A session that wants to refer to it instead of writing it.
     Writer(SessionId),
+}
+
+/// What becomes of chunks of a new pack that a logged pack has as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copies {
+    /// They stay where they were: two sessions stored them at the same time.
+    Stay,
+    /// The new copies take over: they are the later ones in the log, or every byte of them has just been verified.
+    TakeOver,
 }
 
 /// The open index.
@@ -229,9 +240,14 @@ impl Index {
     ///
     /// # Errors
     /// The database failed.
-    pub(crate) fn insert(&self, session: &SessionId, pack: &DurablePack) -> Result<(), IndexError> {
+    pub(crate) fn insert(
+        &self,
+        session: &SessionId,
+        pack: &DurablePack,
+        copies: Copies,
+    ) -> Result<(), IndexError> {
         let write = self.write()?;
-        insert_pack(&write, pack, PackState::Loose, session)?;
+        insert_pack(&write, pack, PackState::Loose, session, copies)?;
         write.commit()?;
         if self.packs_since_sync.fetch_add(1, Ordering::Relaxed) >= SYNC_PACKS {
             self.sync()?;
@@ -258,12 +274,30 @@ impl Index {
         let may_rely = match (asker, pack.state) {
             (Asker::Reader, _) | (Asker::Writer(_), PackState::Logged) => true,
             (Asker::Writer(session), PackState::Loose) => pack.session == session,
-            (Asker::Writer(_), PackState::Unreadable) => false,
+            (Asker::Writer(_), PackState::Unreadable | PackState::Doubted) => false,
         };
         Ok(may_rely.then_some(Location {
             pack: pack.name,
             ..place
         }))
+    }
+
+    /// Notes that a pack is missing or damaged: no writer relies on it any more, and chunks stored anew take over.
+    /// One bad chunk is enough: where one sector went others did, and storing a pack's content twice costs little.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn doubt(&self, name: &PackName) -> Result<(), IndexError> {
+        let trusted = |row: &PackRow| matches!(row.state, PackState::Loose | PackState::Logged);
+        if !self.pack(name)?.as_ref().is_some_and(trusted) {
+            return Ok(());
+        }
+        let write = self.write()?;
+        if let Some(mut row) = projection::find_row(&write, name)?.filter(trusted) {
+            row.state = PackState::Doubted;
+            projection::put_row(&write, &row)?;
+        }
+        Ok(write.commit()?)
     }
 
     /// Returns a pack by name.
@@ -303,13 +337,14 @@ impl Index {
 
 /// Adds a pack and its chunks, or changes the state of a pack that is there.
 ///
-/// A chunk that already stands in a logged pack stays there; otherwise the newest copy wins, so that the
-/// session that wrote it finds it.
+/// With [`Copies::Stay`], a chunk that stands in a logged pack which nobody doubts stays there; otherwise the newest copy
+/// wins, so that the session that wrote it finds it.
 fn insert_pack(
     write: &WriteTransaction,
     pack: &DurablePack,
     state: PackState,
     session: &SessionId,
+    copies: Copies,
 ) -> Result<(), IndexError> {
     let mut packs = write.open_table(PACKS)?;
     let mut ordinals = write.open_table(PACK_ORDINALS)?;
@@ -330,7 +365,8 @@ fn insert_pack(
             Some(held) => rows::decode_chunk(&held.value()).0,
             None => ordinal,
         };
-        let stays = held != ordinal
+        let stays = copies == Copies::Stay
+            && held != ordinal
             && packs
                 .get(held)?
                 .map(|row| PackRow::decode(row.value()))

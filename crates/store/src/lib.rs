@@ -13,6 +13,13 @@
 //!
 //! A kill at any instruction leaves the old state plus packs and objects that nothing names.
 //!
+//! # Damage
+//!
+//! A read that finds a chunk missing or damaged says so and makes the chunk's pack doubted: to every writer its chunks are
+//! unknown from then on. Who has the content stores it anew, and readers find the new copy, also after the index was built
+//! anew: of several packs with the same chunk the one that the log names last wins. Nothing is ever removed for being
+//! damaged.
+//!
 //! # What runs beside what, and why it is safe
 //!
 //! | | session | commit | reader | verify | delete point | open |

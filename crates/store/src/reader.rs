@@ -1,12 +1,13 @@
 //! Reading chunks: index, one ranged read, verification, and a small cache, because neighbouring files share chunks.
 //!
 //! Nothing is handed out that has not been verified against its name. Any number of threads may read, beside any
-//! writer; a chunk that several want at once is read once.
+//! writer; a chunk that several want at once is read once. Nothing is repaired here; but what is found damaged is doubted,
+//! and the next session that has the content stores it anew.
 
 use std::sync::Arc;
 
 use base::fault::Code;
-use base::{ChunkId, Fault};
+use base::{ChunkId, Fault, PackName};
 use format::replica::ChunkReader;
 use format::seal::Kind;
 use objects::GetError;
@@ -54,17 +55,41 @@ impl Core {
     /// `ChunkMissing`, `ChunkDamaged`; `PoolUnreadable` if the place does not answer.
     pub(crate) fn read(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
         let missing = || Fault::new(Code::ChunkMissing).with("chunk", id);
-        let place = self
-            .index
-            .find_for(Asker::Reader, id)?
-            .ok_or_else(missing)?;
-        self.caches
-            .of(place.kind)
-            .get_or(id, || self.read_at(id, &place))
+        let find = || self.index.find_for(Asker::Reader, id);
+        let mut place = find()?.ok_or_else(missing)?;
+        loop {
+            let cache = self.caches.of(place.kind);
+            let fault = match cache.get_or(id, || self.read_at(id, &place)) {
+                Ok(plain) => return Ok(plain),
+                Err(fault) => fault,
+            };
+            // It may have been stored anew meanwhile.
+            match find()? {
+                Some(newer) if newer != place => place = newer,
+                _ => return Err(fault),
+            }
+        }
     }
 
-    /// Reads and verifies a chunk where the index says it is, past the cache.
+    /// Reads and verifies a chunk where the index says it is, past the cache. What is missing or damaged there makes
+    /// the pack doubted.
     pub(crate) fn read_at(&self, id: &ChunkId, place: &Location) -> Result<Vec<u8>, Fault> {
+        self.open_at(id, place).inspect_err(|fault| {
+            if matches!(fault.code, Code::ChunkMissing | Code::ChunkDamaged) {
+                self.doubt(&place.pack);
+            }
+        })
+    }
+
+    /// Lets no writer rely on a pack any more, so that its chunks are stored anew by whoever has them.
+    pub(crate) fn doubt(&self, pack: &PackName) {
+        tracing::error!(%pack, "a pack is missing or damaged");
+        if let Err(error) = self.index.doubt(pack) {
+            tracing::warn!(%error, "what was found damaged could not be remembered");
+        }
+    }
+
+    fn open_at(&self, id: &ChunkId, place: &Location) -> Result<Vec<u8>, Fault> {
         let object = object_name(place.kind.class(), &place.pack);
         let sealed = self
             .objects

@@ -16,7 +16,7 @@ pub struct PoolStatus {
     pub tree_bytes: u64,
     /// Packs.
     pub packs: u64,
-    /// Packs whose table of contents could not be read when the index was built.
+    /// Packs found missing or damaged since the index was built, or then.
     pub unreadable_packs: u64,
     /// Different chunks.
     pub chunks: u64,
@@ -47,7 +47,7 @@ impl Store {
         };
         for pack in core.index.packs()? {
             status.packs += 1;
-            status.unreadable_packs += u64::from(pack.state == PackState::Unreadable);
+            status.unreadable_packs += u64::from(is_bad(pack.state));
             match pack.class {
                 Class::Data => status.data_bytes += pack.bytes,
                 Class::Meta => status.tree_bytes += pack.bytes,
@@ -55,6 +55,10 @@ impl Store {
         }
         Ok(status)
     }
+}
+
+fn is_bad(state: PackState) -> bool {
+    matches!(state, PackState::Unreadable | PackState::Doubted)
 }
 
 impl Drop for Core {

@@ -1,6 +1,6 @@
 //! Reading everything back: a point's whole content, or every pack's every byte.
 //!
-//! Verifying changes nothing and may run beside everything. It reads past the caches: what counts is what the place
+//! Verifying changes nothing but what writers trust (what is found damaged is doubted), and may run beside everything. It reads past the caches: what counts is what the place
 //! holds now. Chunks are read pack by pack in the order they lie there, not in the order of files.
 //! Memory: four bytes a chunk, and a set of what is damaged.
 
@@ -118,12 +118,15 @@ impl Store {
             match core.objects.get(&object_name(pack.class, &pack.name)) {
                 Ok(bytes) => {
                     if let Err(error) = format::pack::verify(core.id, &pack.name, &bytes) {
+                        core.doubt(&pack.name);
                         run.report.add(faults::pack(&pack.name, error));
                     }
                 }
-                Err(error) => run
-                    .report
-                    .add(faults::get_pack(&core.place, &pack.name, error)?),
+                Err(error) => {
+                    let fault = faults::get_pack(&core.place, &pack.name, error)?;
+                    core.doubt(&pack.name);
+                    run.report.add(fault);
+                }
             }
             run.report.packs += 1;
             run.read(pack.bytes)?;
@@ -228,8 +231,9 @@ impl<'a> Run<'a> {
             let pack = match DurablePack::logged(&*core.objects, &core.sealer, class, name) {
                 Ok(pack) => pack,
                 Err(error) => {
-                    self.report
-                        .add(faults::find_pack(&core.place, &name, error)?);
+                    let fault = faults::find_pack(&core.place, &name, error)?;
+                    core.doubt(&name);
+                    self.report.add(fault);
                     self.bad_places
                         .extend(offsets.into_iter().map(|offset| (name, offset)));
                     continue;

@@ -23,7 +23,7 @@ use format::seal::{Kind, Sealed};
 use crate::core::Core;
 use crate::durable::DurablePack;
 use crate::flow::Flow;
-use crate::index::Asker;
+use crate::index::{Asker, Copies};
 
 /// The write path of one session.
 pub(crate) struct Writer {
@@ -222,7 +222,7 @@ impl Shared {
         let sealed = pack.finish(&self.core.env, &self.core.sealer);
         let pack = DurablePack::publish(&*self.core.objects, sealed)
             .map_err(|error| self.core.write_fault(error))?;
-        self.core.index.insert(&self.session, &pack)?;
+        self.core.index.insert(&self.session, &pack, Copies::Stay)?;
         {
             let mut pending = lock(&self.pending);
             for entry in pack.entries() {

@@ -76,8 +76,8 @@ impl<'a> Bundler<'a> {
 
     fn take(&mut self, key: FileKey, outcome: Outcome) -> Result<(), Stopped> {
         match outcome {
-            Outcome::Same => Ok(()),
-            Outcome::Lost => self.hold(ToTree::Delete(key)),
+            Outcome::Same | Outcome::Unreadable => Ok(()),
+            Outcome::Gone => self.hold(ToTree::Delete(key)),
             Outcome::Read(entry, Body::Whole) => self.hold(ToTree::Put(key, entry)),
             Outcome::Read(entry, Body::Small(bytes, hash, link)) => {
                 self.counts.moved(bytes.len() as u64, self.flow);
@@ -143,7 +143,8 @@ impl<'a> Bundler<'a> {
                 file.attempt(number, self.chunker, self.flow, &mut |part| self.part(part))?;
             match ended {
                 Ended::Again => {}
-                Ended::Lost => return self.send(ToTree::Delete(key)),
+                Ended::Gone => return self.send(ToTree::Delete(key)),
+                Ended::Unreadable => return Ok(()),
                 Ended::Whole(entry) => {
                     let content = ContentSlot::default();
                     leave(file.link.as_ref(), Arc::clone(&content));

@@ -3,7 +3,8 @@
 //! An entry is unchanged if everything `statx` says of it is what it was, its change time among it: no byte of
 //! it is read, and nothing is written for it. Everything else goes to the readers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::{Bound, RangeBounds as _};
 
 use base::Fault;
 use base::limits;
@@ -12,7 +13,7 @@ use format::entry::{FileEntry, FileKey, Node};
 use format::tree::{Cursor, FileRef, NodeRef, Value as _};
 use sources::files::{Event, Found, Walk};
 
-use super::read::{Wanted, new_link};
+use super::read::{Wanted, is_gone, new_link};
 use super::stages::{Change, Link};
 use super::{Counts, warn};
 use crate::flow::{Flow, Stopped};
@@ -26,6 +27,32 @@ enum Earlier {
     Same(Option<Box<FileEntry>>),
     /// Nothing, or another entry.
     Other,
+}
+
+/// What the walk could not look at: whether it is still there nobody knows, so nothing of it is deleted.
+#[derive(Default)]
+struct Unseen {
+    keys: HashSet<FileKey>,
+    /// Subtrees, as bounds of keys, in the order in which the walk met them.
+    subtrees: Vec<(Bound<Vec<u8>>, Bound<Vec<u8>>)>,
+}
+
+impl Unseen {
+    fn add(&mut self, key: &FileKey) {
+        self.keys.insert(key.clone());
+        self.subtrees.push(key.subtree_range());
+    }
+
+    /// Says whether `key` is among them. Keys are asked for in ascending order: subtrees that lie before are
+    /// forgotten.
+    fn holds(&mut self, key: &FileKey) -> bool {
+        self.subtrees.retain(|(_, end)| match end {
+            Bound::Excluded(end) => key.0 < *end,
+            Bound::Included(end) => key.0 <= *end,
+            Bound::Unbounded => true,
+        });
+        self.keys.contains(key) || self.subtrees.iter().any(|range| range.contains(&key.0))
+    }
 }
 
 pub(crate) struct Compare<'a> {
@@ -45,13 +72,19 @@ impl Compare<'_> {
         mut old: Option<Cursor<'_, FileEntry>>,
     ) -> Result<(), Stopped> {
         let mut links = Links::new();
+        let mut unseen = Unseen::default();
         for event in walk {
             self.flow.go_on()?;
             match event {
-                Event::Problem(problem) => warn(self.flow, &problem),
+                Event::Problem(problem) => {
+                    warn(self.flow, &problem);
+                    if !is_gone(&problem) {
+                        unseen.add(&problem.key);
+                    }
+                }
                 Event::Entry(found) => {
                     self.counts.entry(&found.entry);
-                    match self.pass_over(old.as_mut(), Some(&found))? {
+                    match self.pass_over(old.as_mut(), Some(&found), &mut unseen)? {
                         Earlier::Same(None) => self.counts.unchanged(&found.entry, self.flow),
                         Earlier::Same(expected) => self.put(found, expected, &mut links)?,
                         Earlier::Other => self.put(found, None, &mut links)?,
@@ -59,7 +92,7 @@ impl Compare<'_> {
                 }
             }
         }
-        self.pass_over(old.as_mut(), None).map(|_| ())
+        self.pass_over(old.as_mut(), None, &mut unseen).map(|_| ())
     }
 
     /// Deletes what the earlier tree has before `found`, and says whether `found` stands in it unchanged.
@@ -67,6 +100,7 @@ impl Compare<'_> {
         &self,
         old: Option<&mut Cursor<'_, FileEntry>>,
         found: Option<&Found>,
+        unseen: &mut Unseen,
     ) -> Result<Earlier, Stopped> {
         let Some(old) = old else {
             return Ok(Earlier::Other);
@@ -91,6 +125,9 @@ impl Compare<'_> {
                 },
             };
             self.next(old)?;
+            if unseen.holds(&gone) {
+                continue;
+            }
             self.counts.deleted();
             self.changes
                 .send(Change::Delete(gone))

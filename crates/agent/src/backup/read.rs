@@ -10,8 +10,8 @@ use format::chunker::Chunker;
 use format::entry::{Content, FileEntry, Node};
 use format::replica::ChunkReader;
 use format::seal::Sealer;
-use sources::Problem;
 use sources::files::{Found, Handle, OpenFile, Segment};
+use sources::{Problem, Reason};
 
 use super::stages::{Body, Link, Outcome};
 use super::{verify, warn};
@@ -102,7 +102,7 @@ fn check_large(
         Ok(()) => Outcome::Read(entry, Body::Large(large)),
         Err(problem) => {
             warn(flow, &problem);
-            Outcome::Lost
+            Outcome::Unreadable
         }
     })
 }
@@ -132,8 +132,12 @@ pub(crate) fn read(
 ) -> Outcome {
     let mut problems = Vec::new();
     let outcome = read_into(entry, handle, link, &mut problems).unwrap_or_else(|problem| {
+        let outcome = match is_gone(&problem) {
+            true => Outcome::Gone,
+            false => Outcome::Unreadable,
+        };
         problems.push(problem);
-        Outcome::Lost
+        outcome
     });
     problems.iter().for_each(|p| warn(flow, p));
     outcome
@@ -193,8 +197,10 @@ pub(crate) enum Ended {
     Whole(Box<FileEntry>),
     /// It changed meanwhile: what was emitted is void, and it is to be read again.
     Again,
+    /// It is gone, which was warned of.
+    Gone,
     /// It cannot be read, which was warned of.
-    Lost,
+    Unreadable,
 }
 
 /// A file that is read while it is chunked.
@@ -223,15 +229,9 @@ impl LargeFile {
             }
             Ok((_, false)) => match self.file.rewind() {
                 Ok(()) => return Ok(Ended::Again),
-                Err(problem) => {
-                    problems.push(problem);
-                    Ended::Lost
-                }
+                Err(problem) => lost(problem, &mut problems),
             },
-            Err(problem) => {
-                problems.push(problem);
-                Ended::Lost
-            }
+            Err(problem) => lost(problem, &mut problems),
         };
         problems.iter().for_each(|p| warn(flow, p));
         Ok(ended)
@@ -263,6 +263,20 @@ impl LargeFile {
             }
         }
     }
+}
+
+fn lost(problem: Problem, problems: &mut Vec<Problem>) -> Ended {
+    let ended = match is_gone(&problem) {
+        true => Ended::Gone,
+        false => Ended::Unreadable,
+    };
+    problems.push(problem);
+    ended
+}
+
+/// Says whether the entry is not there any more, or is no longer what it was.
+pub(crate) fn is_gone(problem: &Problem) -> bool {
+    matches!(problem.reason, Reason::Vanished | Reason::Replaced)
 }
 
 /// Emits the chunks of `buffer`; what may still grow stays.

@@ -39,8 +39,12 @@ pub(crate) enum Outcome {
     Linked(Box<FileEntry>, Handle, Link),
     /// It was read beside what the store has, and is the same.
     Same,
-    /// It could not be read, which was warned of; what the earlier tree has under its key goes.
-    Lost,
+    /// It is gone or has become something else, which was warned of: what the earlier tree has under its key
+    /// goes.
+    Gone,
+    /// It could not be read, which was warned of: what the earlier tree has under its key stays, so that the newest
+    /// point has at least what the one before had.
+    Unreadable,
 }
 
 /// The bytes of an entry.

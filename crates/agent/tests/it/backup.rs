@@ -317,3 +317,57 @@ fn a_missing_source_is_refused_before_anything_is_read() {
     let fault = cancelled(&memory, Path::new("/no/such/place"), 1000).unwrap_err();
     assert_eq!(fault.code, Code::SourcePathMissing);
 }
+
+/// Runs `part` in a thread that has given up root: privileges belong to a thread on Linux, and threads it
+/// starts inherit what it has.
+fn as_nobody<T: Send>(part: impl FnOnce() -> T + Send) -> T {
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+    std::thread::scope(|scope| {
+        let part = scope.spawn(move || {
+            if rustix::process::geteuid().is_root() {
+                let (uid, gid) = (
+                    rustix::fs::Uid::from_raw(65_534),
+                    rustix::fs::Gid::from_raw(65_534),
+                );
+                set_thread_groups(&[]).unwrap();
+                set_thread_res_gid(gid, gid, gid).unwrap();
+                set_thread_res_uid(uid, uid, uid).unwrap();
+            }
+            part()
+        });
+        part.join().unwrap()
+    })
+}
+
+#[test]
+fn what_cannot_be_looked_at_stays_in_the_replica() {
+    let source = every_way();
+    let mode = |path: &str, mode| {
+        fs::set_permissions(source.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("", 0o755);
+    let memory = Memory::default();
+    let first = back_up(&memory, source.path(), None, false);
+    mode("a", 0);
+    fs::write(source.path().join("inline"), "new, and not for everybody").unwrap();
+    mode("inline", 0);
+    fs::remove_file(source.path().join("empty")).unwrap();
+    let second = as_nobody(|| back_up(&memory, source.path(), Some(first.root), false));
+    mode("a", 0o755);
+    assert_eq!(second.report.warnings, 2);
+    let (before, kept) = (
+        entries(&memory, &first.root),
+        entries(&memory, &second.root),
+    );
+    for name in ["a/b/chunked", "a/largest-bundled", "a/b", "inline"] {
+        assert_eq!(
+            kept.get(name.as_bytes()),
+            before.get(name.as_bytes()),
+            "{name}"
+        );
+    }
+    assert!(
+        !kept.contains_key(b"empty".as_slice()),
+        "what is gone is gone"
+    );
+}

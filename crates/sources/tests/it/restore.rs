@@ -1,7 +1,7 @@
 //! Restored trees are what they were, as strangers see it.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use format::entry::{FileEntry, Node};
 use rustix::fs::{
@@ -86,6 +86,15 @@ fn torture(tree: &Path) {
         at(b"long link"),
     )
     .unwrap();
+    contents(&at);
+    if is_root("device nodes, owners, capabilities, what its owner cannot remove") {
+        privileged(&at);
+    }
+    modes_and_times(&at);
+}
+
+/// Hard links, special files, holes, attributes and times.
+fn contents(at: &dyn Fn(&[u8]) -> PathBuf) {
     std::fs::hard_link(at(b"plain"), at(b"dir/hard")).unwrap();
     std::fs::hard_link(at(b"plain"), at(b"zz hard")).unwrap();
     mknodat(CWD, at(b"fifo"), FileType::Fifo, Mode::RUSR | Mode::WGRP, 0).unwrap();
@@ -105,36 +114,42 @@ fn torture(tree: &Path) {
     set_time(&at(b"none"), -5, 999_999_999);
     set_time(&at(b"link"), 1_234_567_890, 123_456_789);
     set_time(&at(b"fifo"), 2_000_000_000, 1);
-    let root = is_root("device nodes, owners, capabilities, what its owner cannot remove");
-    if root {
-        mknodat(
-            CWD,
-            at(b"null"),
-            FileType::CharacterDevice,
-            Mode::RUSR,
-            makedev(1, 3),
-        )
-        .unwrap();
-        mknodat(
-            CWD,
-            at(b"disk"),
-            FileType::BlockDevice,
-            Mode::RUSR,
-            makedev(259, 70_000),
-        )
-        .unwrap();
-        for (name, id) in [
-            (&b"link"[..], 1),
-            (b"dir/sub", 12_345),
-            (b"dir/sub/deep", 2),
-            (b"null", 3),
-        ] {
-            let (uid, gid) = (Some(Uid::from_raw(id)), Some(Gid::from_raw(id + 1)));
-            chownat(CWD, at(name), uid, gid, AtFlags::SYMLINK_NOFOLLOW).unwrap();
-        }
-        set(&at(b"link"), "trusted.on_link", b"l");
-        set(&at(b"dir/sub/deep"), "security.capability", &CAPABILITY);
+}
+
+/// What only root may make.
+fn privileged(at: &dyn Fn(&[u8]) -> PathBuf) {
+    mknodat(
+        CWD,
+        at(b"null"),
+        FileType::CharacterDevice,
+        Mode::RUSR,
+        makedev(1, 3),
+    )
+    .unwrap();
+    mknodat(
+        CWD,
+        at(b"disk"),
+        FileType::BlockDevice,
+        Mode::RUSR,
+        makedev(259, 70_000),
+    )
+    .unwrap();
+    for (name, id) in [
+        (&b"link"[..], 1),
+        (b"dir/sub", 12_345),
+        (b"dir/sub/deep", 2),
+        (b"null", 3),
+    ] {
+        let (uid, gid) = (Some(Uid::from_raw(id)), Some(Gid::from_raw(id + 1)));
+        chownat(CWD, at(name), uid, gid, AtFlags::SYMLINK_NOFOLLOW).unwrap();
     }
+    set(&at(b"link"), "trusted.on_link", b"l");
+    set(&at(b"dir/sub/deep"), "security.capability", &CAPABILITY);
+}
+
+/// Modes and directories' times: last, as each change below a directory changes its times.
+fn modes_and_times(at: &dyn Fn(&[u8]) -> PathBuf) {
+    let root = rustix::process::geteuid().is_root();
     for (name, mode) in [
         (&b"dir/sub/deep"[..], 0o6751),
         (b"dir-x", 0o3777),

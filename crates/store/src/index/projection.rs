@@ -13,7 +13,7 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::facts;
 use super::rows::{PackRow, PackState};
-use super::{Index, IndexError, META, PACK_ORDINALS, PACKS, insert_pack};
+use super::{Copies, Index, IndexError, META, PACK_ORDINALS, PACKS, insert_pack};
 use crate::durable::DurablePack;
 use crate::points::{ConfigRow, PointInfo, Replica};
 
@@ -256,7 +256,10 @@ fn log_packs(
 ) -> Result<(), IndexError> {
     for (class, name) in packs {
         match fetched.get(name) {
-            Some(Some(pack)) => insert_pack(write, pack, PackState::Logged, session)?,
+            Some(Some(pack)) => {
+                let copies = Copies::TakeOver;
+                insert_pack(write, pack, PackState::Logged, session, copies)?;
+            }
             Some(None) => {
                 let row = PackRow {
                     name: *name,
@@ -280,7 +283,10 @@ fn log_packs(
     Ok(())
 }
 
-fn find_row(write: &WriteTransaction, name: &PackName) -> Result<Option<PackRow>, IndexError> {
+pub(super) fn find_row(
+    write: &WriteTransaction,
+    name: &PackName,
+) -> Result<Option<PackRow>, IndexError> {
     let ordinals = write.open_table(PACK_ORDINALS)?;
     let Some(ordinal) = ordinals.get(name.0)? else {
         return Ok(None);
@@ -290,7 +296,7 @@ fn find_row(write: &WriteTransaction, name: &PackName) -> Result<Option<PackRow>
     PackRow::decode(row.value()).map(Some)
 }
 
-fn put_row(write: &WriteTransaction, row: &PackRow) -> Result<(), IndexError> {
+pub(super) fn put_row(write: &WriteTransaction, row: &PackRow) -> Result<(), IndexError> {
     let mut ordinals = write.open_table(PACK_ORDINALS)?;
     let mut packs = write.open_table(PACKS)?;
     let ordinal = super::ordinal_of(&ordinals, &packs, &row.name)?;

@@ -40,6 +40,8 @@ pub(crate) enum PackState {
     Logged,
     /// A log record names it, and its trailer could not be read when the index was built.
     Unreadable,
+    /// A read found it missing or damaged: readers may still try their luck, no writer relies on it.
+    Doubted,
 }
 
 /// What the index knows of a pack.
@@ -64,6 +66,7 @@ impl PackRow {
             PackState::Loose => 0,
             PackState::Logged => 1,
             PackState::Unreadable => 2,
+            PackState::Doubted => 3,
         });
         out.extend_from_slice(&self.bytes.to_le_bytes());
         out.extend_from_slice(&self.chunks.to_le_bytes());
@@ -80,6 +83,7 @@ impl PackRow {
                 0 => PackState::Loose,
                 1 => PackState::Logged,
                 2 => PackState::Unreadable,
+                3 => PackState::Doubted,
                 _ => return Err(IndexError::Row),
             },
             bytes: u64::from_le_bytes(cut(row, 34)),

@@ -13,7 +13,7 @@ use format::pack::Class;
 use crate::core::Core;
 use crate::durable::{DurablePack, object_name, pack_name};
 use crate::faults;
-use crate::index::{Index, PackState};
+use crate::index::{Copies, Index, PackState};
 use crate::log::Source;
 
 /// Returns whether the packs that the index knows and no record names are still what it believes. They are not when the
@@ -82,7 +82,7 @@ fn adopt(core: &Core, session: &SessionId, class: Class, name: PackName) -> Resu
     }
     match DurablePack::adopt(&*core.objects, &core.sealer, core.id, class, name) {
         Ok(pack) => {
-            core.index.insert(session, &pack)?;
+            core.index.insert(session, &pack, Copies::TakeOver)?;
             Ok(true)
         }
         Err(error) => {

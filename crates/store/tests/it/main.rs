@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod model;
+mod repair;
 mod stranger;
 
 mod crash;

@@ -298,10 +298,8 @@ fn another_key_cuts_elsewhere() {
     assert_ne!(editor.finish().unwrap(), build(&shelf, &model));
 }
 
-/// The bytes of docs/format.md's example: a change here is a change of the format.
-#[test]
-fn the_bytes_of_a_leaf_are_those_of_version_1() {
-    let shelf = Shelf::default();
+/// The entries of docs/format.md's example.
+fn example() -> [FileEntry; 3] {
     let directory = FileEntry {
         node: Node::Directory,
         mode: 0o755,
@@ -338,10 +336,18 @@ fn the_bytes_of_a_leaf_are_those_of_version_1() {
         inode: 4,
         ..small.clone()
     };
+    [directory, small, large]
+}
+
+/// The bytes of docs/format.md's example: a change here is a change of the format.
+#[test]
+fn the_bytes_of_a_leaf_are_those_of_version_1() {
+    let shelf = Shelf::default();
+    let [directory, small, large] = &example();
     let entries = [
-        (b"".as_slice(), &directory),
-        (b"\0x1.txt", &small),
-        (b"\0x2.txt", &large),
+        (b"".as_slice(), directory),
+        (b"\0x1.txt", small),
+        (b"\0x2.txt", large),
     ];
     let root = edit(&shelf, None, entries.map(|(key, entry)| (key, Some(entry))));
     let chunk = "cc".repeat(32);

@@ -1,0 +1,335 @@
+//! The command line: nouns, verbs and options, and nothing else.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use api::request::OnConflict;
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 done with warnings, 4 not found, 5 refused, 6 conflict,
+            7 unreachable, 8 damaged data, 9 timed out waiting.
+A SOURCE is `machine:kind/path`, any unique prefix of that, or the plain path.";
+
+/// Protects folders: recovery points on schedule, restored when you need them.
+#[derive(Debug, Parser)]
+#[command(name = "dozo", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Where the server keeps everything [default: $DOZO_DATA_DIR, else /var/lib/dozo for root, else
+    /// ~/.local/share/dozo]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<PathBuf>,
+    /// Print the answer as JSON, with its schema
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of errors and explanations [default: from LC_ALL, LC_MESSAGES, LANG]
+    #[arg(long, global = true, value_name = "LANG")]
+    pub lang: Option<LangArg>,
+}
+
+/// A language to speak.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LangArg {
+    /// English
+    En,
+    /// Japanese
+    Ja,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the backup server in the foreground
+    Up(Up),
+    /// Protect paths, and make a recovery point of each now
+    Protect(Protect),
+    /// Synchronize a source's replica, without making a recovery point
+    Sync {
+        /// The source
+        source: String,
+    },
+    /// Recovery points
+    #[command(subcommand)]
+    Point(Point),
+    /// Restore a recovery point, or parts of it
+    Restore(Restore),
+    /// Data sources
+    #[command(subcommand)]
+    Source(Source),
+    /// Protection groups and their policies
+    #[command(subcommand)]
+    Group(Group),
+    /// Jobs
+    #[command(subcommand)]
+    Job(Job),
+    /// The server at a glance
+    Status,
+    /// The storage pool
+    #[command(subcommand)]
+    Pool(Pool),
+    /// Explain a code that an error ended with
+    Explain {
+        /// The code, or a number of the original product; without it, all codes are listed
+        code: Option<String>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `dozo up`.
+#[derive(Args, Debug)]
+pub struct Up {
+    /// Also answer on this TCP address; without sign-in, only /health is served there
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Protect this path, make a recovery point, and prove it by restoring a file from it
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub protect: Vec<PathBuf>,
+    /// Stop when that is done, instead of staying in the foreground
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `dozo protect`.
+#[derive(Args, Debug)]
+pub struct Protect {
+    /// What to protect
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// The protection group; made if there is none of that name [default: the one it is in, else `default`]
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// What to leave out.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// What of a source to leave out.
+#[derive(Args, Debug)]
+pub struct Selection {
+    /// Leave out what matches, in gitignore syntax (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Leave out directories that hold a file of this name (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub exclude_if_present: Vec<String>,
+    /// Leave out caches: directories with a valid CACHEDIR.TAG
+    #[arg(long)]
+    pub exclude_caches: bool,
+    /// Leave out other file systems mounted below
+    #[arg(long)]
+    pub one_file_system: bool,
+}
+
+/// `dozo point`.
+#[derive(Debug, Subcommand)]
+pub enum Point {
+    /// Synchronize, then make a recovery point
+    Create {
+        /// The source
+        source: String,
+    },
+    /// List recovery points, newest first
+    List {
+        /// Only of this source
+        source: Option<String>,
+    },
+    /// Show one recovery point
+    Show {
+        /// Its id, or a unique prefix
+        point: String,
+    },
+    /// List a directory of a recovery point
+    Browse {
+        /// Its id, or a unique prefix
+        point: String,
+        /// The directory, relative to the source [default: the source itself]
+        path: Option<OsString>,
+    },
+    /// Delete a recovery point
+    Delete {
+        /// Its id, or a unique prefix
+        point: String,
+    },
+}
+
+/// `dozo restore`.
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("destination").required(true))]
+pub struct Restore {
+    /// The source, and which recovery point: an id, or a time (`2026-11-23`, `2026-11-23 14:00`,
+    /// `yesterday`, RFC 3339) for the newest one that is not younger [default: the newest]
+    #[arg(value_name = "SOURCE[@POINT|@TIME]")]
+    pub source: String,
+    /// What of it, relative to the source or absolute [default: everything]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<OsString>,
+    /// Restore into this directory
+    #[arg(long, group = "destination", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub to: Option<PathBuf>,
+    /// Restore to where it came from
+    #[arg(long, group = "destination")]
+    pub original: bool,
+    /// Restore beside where it came from, into a new directory named for the time of the point
+    #[arg(long, group = "destination")]
+    pub beside: bool,
+    /// What to do with entries whose place is taken
+    #[arg(long, value_name = "WHAT", default_value = "skip")]
+    pub on_conflict: ConflictArg,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// What to do with entries whose place is taken.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ConflictArg {
+    /// Leave what is there
+    Skip,
+    /// Replace what is there
+    Overwrite,
+    /// Restore under another name
+    Rename,
+}
+
+impl From<ConflictArg> for OnConflict {
+    fn from(arg: ConflictArg) -> Self {
+        match arg {
+            ConflictArg::Skip => Self::Skip,
+            ConflictArg::Overwrite => Self::Overwrite,
+            ConflictArg::Rename => Self::Rename,
+        }
+    }
+}
+
+/// `dozo source`.
+#[derive(Debug, Subcommand)]
+pub enum Source {
+    /// List data sources
+    List,
+    /// Show one data source
+    Show {
+        /// The source
+        source: String,
+    },
+    /// Consistency check: read everything, compare with the replica, repair the replica
+    Check {
+        /// The source
+        source: String,
+    },
+}
+
+/// `dozo group`.
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    /// List protection groups
+    List,
+    /// Show one protection group and its policy
+    Show {
+        /// Its name
+        group: String,
+    },
+    /// Make a protection group
+    Create {
+        /// Its name
+        group: String,
+        /// What differs from the defaults.
+        #[command(flatten)]
+        goals: Goals,
+    },
+    /// Change a protection group's policy; what is not named stays
+    Set {
+        /// Its name
+        group: String,
+        /// What changes.
+        #[command(flatten)]
+        goals: Goals,
+    },
+    /// Let sources join; a path that is no source yet becomes one
+    Add {
+        /// Its name
+        group: String,
+        /// Sources or paths
+        #[arg(required = true)]
+        sources: Vec<String>,
+    },
+    /// Let sources leave; their recovery points stay
+    Remove {
+        /// Its name
+        group: String,
+        /// Sources
+        #[arg(required = true)]
+        sources: Vec<String>,
+    },
+}
+
+/// The goals of a policy.
+#[derive(Args, Debug)]
+pub struct Goals {
+    /// How often to synchronize: `before-point`, or an interval such as `15m`, `4h`
+    #[arg(long, value_name = "INTERVAL")]
+    pub sync: Option<String>,
+    /// When recovery points are made, in the server's time zone: `22:00`, `mon-fri 12:00,22:00`
+    #[arg(long, value_name = "SCHEDULE")]
+    pub at: Option<String>,
+    /// Keep every point for so many days
+    #[arg(long, value_name = "DAYS")]
+    pub keep_days: Option<u32>,
+    /// Keep the newest point of each of so many days
+    #[arg(long, value_name = "COUNT")]
+    pub keep_daily: Option<u32>,
+    /// Keep the newest point of each of so many weeks
+    #[arg(long, value_name = "COUNT")]
+    pub keep_weekly: Option<u32>,
+    /// Keep the newest point of each of so many months
+    #[arg(long, value_name = "COUNT")]
+    pub keep_monthly: Option<u32>,
+    /// Keep the newest point of each of so many years
+    #[arg(long, value_name = "COUNT")]
+    pub keep_yearly: Option<u32>,
+}
+
+/// `dozo job`.
+#[derive(Debug, Subcommand)]
+pub enum Job {
+    /// List jobs, newest first
+    List,
+    /// Show one job, with its warnings
+    Show {
+        /// Its id, or a unique prefix
+        job: String,
+    },
+    /// Follow a job until it is over
+    Watch {
+        /// Its id, or a unique prefix [default: the newest one]
+        job: Option<String>,
+    },
+    /// Stop a job
+    Cancel {
+        /// Its id, or a unique prefix
+        job: String,
+    },
+}
+
+/// `dozo pool`.
+#[derive(Debug, Subcommand)]
+pub enum Pool {
+    /// Show the storage pool
+    Status,
+}

@@ -1,0 +1,70 @@
+//! `dozo group`.
+
+use api::Problem;
+use api::request::{ChangeGoals, ChangeRetention, CreateGroup, Members};
+
+use super::protect::named;
+use crate::args;
+use crate::session::{DONE, Session};
+use crate::show;
+
+/// Runs `dozo group ...`.
+///
+/// # Errors
+/// There is no such group or source, or the policy makes no sense.
+pub fn run(session: &mut Session<'_>, verb: &args::Group) -> Result<u8, Problem> {
+    match verb {
+        args::Group::List => {
+            let view = session.operations.groups()?;
+            session.answer(view, show::group::list)?;
+        }
+        args::Group::Show { group } => {
+            let view = session.operations.group(group)?;
+            session.answer(view, show::group::one)?;
+        }
+        args::Group::Create { group, goals } => {
+            let request = CreateGroup {
+                name: group.clone(),
+                goals: change(goals),
+            };
+            let view = session.operations.create_group(&request)?;
+            session.answer(view, show::group::one)?;
+        }
+        args::Group::Set { group, goals } => {
+            let change = change(goals);
+            let view = session.operations.change_group(group, &change)?;
+            session.answer(view, show::group::one)?;
+        }
+        args::Group::Add { group, sources } => {
+            let request = members(session, sources);
+            let view = session.operations.add_members(group, &request)?;
+            session.answer(view, |view, _| show::group::members(view, "joined"))?;
+        }
+        args::Group::Remove { group, sources } => {
+            let request = members(session, sources);
+            let view = session.operations.remove_members(group, &request)?;
+            session.answer(view, |view, _| show::group::members(view, "left"))?;
+        }
+    }
+    Ok(DONE)
+}
+
+fn members(session: &Session<'_>, sources: &[String]) -> Members {
+    Members {
+        sources: sources.iter().map(|s| named(session, s)).collect(),
+    }
+}
+
+fn change(goals: &args::Goals) -> ChangeGoals {
+    ChangeGoals {
+        sync: goals.sync.clone(),
+        points: goals.at.clone(),
+        retention: ChangeRetention {
+            days: goals.keep_days,
+            daily: goals.keep_daily,
+            weekly: goals.keep_weekly,
+            monthly: goals.keep_monthly,
+            yearly: goals.keep_yearly,
+        },
+    }
+}

@@ -1,0 +1,80 @@
+//! `dozo point`.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use api::view::EntryListView;
+use api::{PathText, Problem, request};
+
+use super::protect::{create_point, named};
+use crate::args;
+use crate::session::{DONE, Session};
+use crate::show;
+
+/// Entries asked for at once.
+const PAGE_ENTRIES: u32 = 10_000;
+
+/// Runs `dozo point ...`.
+///
+/// # Errors
+/// There is no such point or source, or the server cannot answer.
+pub fn run(session: &mut Session<'_>, verb: &args::Point) -> Result<u8, Problem> {
+    match verb {
+        args::Point::Create { source } => return create_point(session, source),
+        args::Point::List { source } => {
+            let source = source.as_ref().map(|source| named(session, source));
+            let view = session.operations.points(source.as_deref())?;
+            session.answer(view, show::point::list)?;
+        }
+        args::Point::Show { point } => {
+            let view = session.operations.point(point)?;
+            session.answer(view, show::point::one)?;
+        }
+        args::Point::Browse { point, path } => {
+            let path = path.as_deref().unwrap_or(OsStr::new(""));
+            browse(session, point, path)?;
+        }
+        args::Point::Delete { point } => {
+            let view = session.operations.delete_point(point)?;
+            session.answer(view, |view, here| {
+                format!(
+                    "Deleted recovery point {} of {}, {}.\n",
+                    view.point.id,
+                    view.point.source,
+                    here.exact(view.point.time)
+                )
+            })?;
+        }
+    }
+    Ok(DONE)
+}
+
+/// Prints a directory of a point, page by page: a million entries are listed without being held.
+/// As JSON it is one document.
+fn browse(session: &mut Session<'_>, point: &str, path: &OsStr) -> Result<(), Problem> {
+    let mut request = request::Browse {
+        path: PathText(path.as_bytes().to_vec()),
+        after: None,
+        limit: PAGE_ENTRIES,
+    };
+    let mut whole: Option<EntryListView> = None;
+    loop {
+        let mut page = session.operations.browse(point, &request)?;
+        request.after = page.next.take();
+        if !session.manner.json {
+            let text = show::point::entries(&page.entries, &session.here());
+            session.print(&text)?;
+        } else if let Some(whole) = &mut whole {
+            whole.entries.append(&mut page.entries);
+        } else {
+            whole = Some(page);
+        }
+        if request.after.is_none() {
+            break;
+        }
+    }
+    match whole {
+        Some(view) => session.answer(view, |_, _| String::new()),
+        None => Ok(()),
+    }
+}

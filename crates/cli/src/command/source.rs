@@ -1,0 +1,56 @@
+//! `dozo source`, and what shows the whole: `dozo status`, `dozo pool status`.
+
+use api::Problem;
+use api::view::JobListView;
+
+use super::finish;
+use super::protect::named;
+use crate::args;
+use crate::session::{DONE, Session};
+use crate::show;
+
+/// Runs `dozo source ...`.
+///
+/// # Errors
+/// There is no such source, or the server cannot answer.
+pub fn run(session: &mut Session<'_>, verb: &args::Source) -> Result<u8, Problem> {
+    match verb {
+        args::Source::List => {
+            let view = session.operations.sources()?;
+            session.answer(view, show::source::list)?;
+        }
+        args::Source::Show { source } => {
+            let view = session.operations.source(&named(session, source))?;
+            session.answer(view, show::source::one)?;
+        }
+        args::Source::Check { source } => {
+            let job = session.operations.check(&named(session, source))?;
+            let (jobs, exit) = finish(session, &[job])?;
+            if session.manner.json {
+                session.answer(JobListView { jobs }, |_, _| String::new())?;
+            }
+            return Ok(exit);
+        }
+    }
+    Ok(DONE)
+}
+
+/// Runs `dozo status`.
+///
+/// # Errors
+/// The server cannot answer.
+pub fn status(session: &mut Session<'_>) -> Result<u8, Problem> {
+    let view = session.operations.status()?;
+    session.answer(view, show::status::status)?;
+    Ok(DONE)
+}
+
+/// Runs `dozo pool status`.
+///
+/// # Errors
+/// The server cannot answer.
+pub fn pool(session: &mut Session<'_>) -> Result<u8, Problem> {
+    let view = session.operations.pool()?;
+    session.answer(view, |view, _| show::status::pool(view))?;
+    Ok(DONE)
+}

@@ -1,0 +1,183 @@
+//! The server's parts, joined: key file, store, worker, engine, operations.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use base::fault::Code;
+use base::{Env, Fault};
+use engine::scheduler::Stop;
+use engine::{Engine, EngineConfig, Home};
+use format::keys::{KeyFile, NewSlot, Unlock};
+use server::Service;
+use server::router::Speak;
+use store::Store;
+
+use crate::look::Look;
+use crate::worker::LocalWorker;
+use crate::world::World;
+
+/// An engine over the store of a data directory, in this process.
+pub struct Host {
+    engine: Engine,
+    service: Service,
+    schedule: Mutex<Option<JoinHandle<()>>>,
+    stop: Stop,
+}
+
+impl Host {
+    /// Opens everything in a data directory, and makes what is not there yet.
+    ///
+    /// # Errors
+    /// - `PoolMissing`: there was a pool once, and its place is empty.
+    /// - `StoreKeyMissing`, `StoreKeyWrong`: the key file does not open the pool.
+    /// - The store's and the engine's own.
+    pub fn open(world: &World, home: Home) -> Result<Self, Fault> {
+        let env = world.env.clone();
+        let store = open_store(&home, &env, &world.command_line)?;
+        let worker = LocalWorker {
+            store: store.clone(),
+            env: env.clone(),
+            data_dir: home.path().to_owned(),
+        };
+        let engine = Engine::open(EngineConfig {
+            home,
+            pool: Arc::new(store.clone()),
+            worker: Arc::new(worker),
+            env: env.clone(),
+            host: world.machine.clone(),
+            zone: world.zone.clone(),
+        })?;
+        let service = Service::new(engine.clone(), Arc::new(Look { store }), env);
+        Ok(Self {
+            engine,
+            service,
+            schedule: Mutex::new(None),
+            stop: Stop::default(),
+        })
+    }
+
+    /// Returns what gives the operations in a language.
+    pub fn speak(&self) -> Speak {
+        let service = self.service.clone();
+        Arc::new(move |language| Arc::new(service.speaking(language)))
+    }
+
+    /// Starts what is due, from now on.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub fn schedule(&self) -> Result<(), Fault> {
+        let (engine, stop) = (self.engine.clone(), self.stop.clone());
+        let thread = std::thread::Builder::new()
+            .name("dozo-scheduler".to_owned())
+            .spawn(move || {
+                if let Err(fault) = engine.run_scheduler(&stop) {
+                    tracing::error!(%fault, "the scheduler has ended");
+                }
+            })
+            .map_err(|e| {
+                Fault::new(Code::Internal)
+                    .with("detail", "no thread for the scheduler")
+                    .because(e)
+            })?;
+        *self.schedule.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+
+    /// Returns whether jobs wait or run.
+    pub fn is_busy(&self) -> bool {
+        self.engine.unfinished_count().is_ok_and(|count| count > 0)
+    }
+
+    /// Stops the schedule, then every job, and closes the catalog.
+    pub fn close(self) {
+        self.stop.stop();
+        let thread = self
+            .schedule
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        if let Err(fault) = self.engine.close() {
+            tracing::warn!(%fault, "the catalog was not closed in order");
+        }
+    }
+}
+
+/// Opens the store, or makes it in a data directory that never had one.
+fn open_store(home: &Home, env: &Env, command: &str) -> Result<Store, Fault> {
+    let (pool, cache) = (home.pool(), home.cache());
+    let key = read_key(&home.key_file())?;
+    let is_there = is_there(&pool.join(format::header::OBJECT_NAME))?;
+    match (is_there, key) {
+        (true, Some(key)) => Store::open_at(&pool, &Unlock::KeyFile(key), env, &cache, command),
+        (true, None) => {
+            Err(Fault::new(Code::StoreKeyMissing).with("path", home.key_file().display()))
+        }
+        // A catalog without a pool: there was one. An empty one in its place would look like a loss.
+        (false, _) if self::is_there(&home.catalog())? => {
+            Err(Fault::new(Code::PoolMissing).with("path", pool.display()))
+        }
+        (false, key) => {
+            let key = match key {
+                Some(key) => key,
+                None => make_key(&home.key_file(), env)?,
+            };
+            Store::create_at(&pool, &[NewSlot::KeyFile(key)], env, &cache, command)
+        }
+    }
+}
+
+fn is_there(path: &Path) -> Result<bool, Fault> {
+    path.try_exists().map_err(|e| unreadable(path, e))
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Fault {
+    Fault::new(Code::DataDirectoryUnwritable)
+        .with("path", path.display())
+        .with("reason", &error)
+        .because(error)
+}
+
+fn read_key(path: &Path) -> Result<Option<KeyFile>, Fault> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(unreadable(path, e)),
+    };
+    let key = KeyFile::parse(&text).map_err(|e| {
+        Fault::new(Code::StoreKeyWrong)
+            .with("path", path.display())
+            .because(e)
+    })?;
+    Ok(Some(key))
+}
+
+/// Makes the key file, durably: what is sealed under a key that a power cut takes away is lost.
+fn make_key(path: &Path, env: &Env) -> Result<KeyFile, Fault> {
+    let key = KeyFile::random(env);
+    let temporary = path.with_extension("key.new");
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .and_then(|mut file| {
+            file.write_all(key.to_text().as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| match path.parent() {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        });
+    written.map_err(|e| unreadable(path, e))?;
+    Ok(key)
+}

@@ -1,0 +1,128 @@
+//! The command line of Dozo: reads arguments and the environment, runs the command, prints.
+//!
+//! A command is a function over [`api::Operations`]. Without a running owner of the data directory the operations
+//! are the engine, opened in this process ([`backend::Local`]); with one they are a client of its socket. Both answer with
+//! the same views, so that a command cannot tell.
+//!
+//! Data goes to stdout, talk to stderr; exit codes are those of the catalogue of faults. This is the only crate that
+//! reads arguments and environment, and both enter through [`World`].
+
+pub mod args;
+pub mod backend;
+pub mod command;
+pub mod failure;
+pub mod host;
+pub mod progress;
+pub mod reference;
+pub mod session;
+pub mod show;
+pub mod signal;
+pub mod world;
+
+mod look;
+mod worker;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use api::Problem;
+use base::Lang;
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command, LangArg};
+use backend::Purpose;
+use session::{DONE, Manner, Session};
+pub use world::World;
+
+/// Exit code of a command line that cannot be understood.
+const USAGE: u8 = 2;
+
+/// Runs one command; `args` begins with the program's name. Returns its exit code.
+pub fn run(args: &[OsString], world: &mut World) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(refusal) => return refuse(&refusal, world),
+    };
+    let manner = Manner {
+        json: cli.global.json,
+        language: match cli.global.lang {
+            Some(LangArg::En) => Lang::En,
+            Some(LangArg::Ja) => Lang::Ja,
+            None => world.language(),
+        },
+    };
+    dispatch(&cli, manner, world).unwrap_or_else(|problem| {
+        session::say(world, failure::lines(&problem, manner.language).trim_end());
+        problem.exit
+    })
+}
+
+/// Says what clap says: help and version are answers, everything else is talk.
+fn refuse(refusal: &clap::Error, world: &mut World) -> u8 {
+    let text = refusal.render().to_string();
+    if refusal.use_stderr() {
+        session::say(world, text.trim_end());
+        return USAGE;
+    }
+    let _ = world.out.write_all(text.as_bytes());
+    DONE
+}
+
+fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem> {
+    let problem = |fault| Problem::of(&fault, manner.language);
+    let data_dir = world.data_dir(cli.global.data_dir.as_deref());
+    match &cli.command {
+        Command::Explain { code } => {
+            command::explain::run(world, manner, code.as_deref()).map_err(problem)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "dozo", &mut script);
+            session::print(world, &String::from_utf8_lossy(&script)).map_err(problem)?;
+            Ok(DONE)
+        }
+        Command::Up(args) => command::up::run(world, manner, &data_dir, args),
+        other => {
+            let backend =
+                backend::open(world, &data_dir, purpose(other), manner).map_err(problem)?;
+            let mut session = Session {
+                world: &mut *world,
+                operations: backend.operations(),
+                manner,
+            };
+            let exit = with(&mut session, other);
+            backend.close(world);
+            exit
+        }
+    }
+}
+
+/// Runs a command that needs the operations.
+fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
+    match command {
+        Command::Protect(args) => command::protect::protect(session, args),
+        Command::Sync { source } => command::protect::sync(session, source),
+        Command::Point(verb) => command::point::run(session, verb),
+        Command::Restore(args) => command::restore::run(session, args),
+        Command::Source(verb) => command::source::run(session, verb),
+        Command::Group(verb) => command::group::run(session, verb),
+        Command::Job(verb) => command::job::run(session, verb),
+        Command::Status => command::source::status(session),
+        Command::Pool(args::Pool::Status) => command::source::pool(session),
+        Command::Up(_) | Command::Explain { .. } | Command::Completions { .. } => {
+            unreachable!("dispatched before the operations were opened")
+        }
+    }
+}
+
+/// Returns what a command will do with the data directory.
+fn purpose(command: &Command) -> Purpose {
+    match command {
+        Command::Protect(_) | Command::Group(args::Group::Create { .. }) => Purpose::Begin,
+        Command::Sync { .. }
+        | Command::Restore(_)
+        | Command::Point(args::Point::Create { .. })
+        | Command::Source(args::Source::Check { .. }) => Purpose::Work,
+        _ => Purpose::Look,
+    }
+}

@@ -1,0 +1,113 @@
+//! What people type for a source, a recovery point and a time.
+
+use api::request::PointChoice;
+use api::view::SourceView;
+use api::{Problem, Time};
+use base::schedule;
+use jiff::civil::{self, Date};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+
+/// Reads a time: what [`schedule::parse_time`] reads, and the words `now`, `today`, `yesterday`, `14:00` (today) and
+/// `3 days ago`. A day means its last moment, so that the newest recovery point of that day is meant.
+/// `None` if it is none of these.
+pub fn time(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let text = text.trim();
+    let local = now.to_zoned_datetime(zone.clone());
+    let last_moment = |day: Date| zone.to_timestamp(day.to_datetime(civil::Time::MAX)).ok();
+    match text {
+        "now" => return Some(now),
+        "today" => return last_moment(local.date()),
+        "yesterday" => return last_moment(local.date().yesterday().ok()?),
+        _ => {}
+    }
+    if let Some(span) = text.strip_suffix("ago") {
+        let span: Span = span.trim().parse().ok()?;
+        return Some(local.checked_sub(span).ok()?.timestamp());
+    }
+    if text.len() <= "23:59:59".len() && text.contains(':') {
+        let time = text.parse::<civil::Time>().ok()?;
+        return zone.to_timestamp(local.date().to_datetime(time)).ok();
+    }
+    schedule::parse_time(text, zone).ok()
+}
+
+/// Reads what stands behind the `@`: a time, or else a point's id. Ids begin with a digit below 8 and hold no
+/// `-` or `:`, so that none of the words for a time can be one.
+pub fn choice(text: &str, now: Timestamp, zone: &TimeZone) -> PointChoice {
+    if text == "newest" || text == "latest" {
+        return PointChoice::Newest;
+    }
+    let is_id = text.len() <= 26 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    match time(text, now, zone) {
+        Some(time) if !(is_id && text.starts_with(|c: char| c.is_ascii_digit())) => {
+            PointChoice::At(Time(time))
+        }
+        _ => PointChoice::Id(text.to_owned()),
+    }
+}
+
+/// Finds the source and the recovery point that `SOURCE[@POINT|@TIME]` means. A source with an `@` in its own name
+/// is found first. `find` finds a source by what people type for it.
+///
+/// # Errors
+/// There is no such source, or several.
+pub fn source_and_point(
+    text: &str,
+    now: Timestamp,
+    zone: &TimeZone,
+    find: impl Fn(&str) -> Result<SourceView, Problem>,
+) -> Result<(SourceView, PointChoice), Problem> {
+    match (find(text), text.rsplit_once('@')) {
+        (Ok(source), _) => Ok((source, PointChoice::Newest)),
+        (Err(_), Some((source, point))) => Ok((find(source)?, choice(point, now, zone))),
+        (Err(problem), None) => Err(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Option<&str>) {
+        let zone = TimeZone::get("Asia/Tokyo").unwrap();
+        let now = "2026-11-23T03:00:00Z".parse().unwrap();
+        let found = time(text, now, &zone);
+        assert_eq!(
+            found.map(|t| t.to_string()).as_deref(),
+            expected,
+            "{text:?}"
+        );
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        check("2026-11-20T01:02:03Z", Some("2026-11-20T01:02:03Z"));
+        check("2026-11-20T01:02:03+09:00", Some("2026-11-19T16:02:03Z"));
+        check("2026-11-20 14:00", Some("2026-11-20T05:00:00Z"));
+        check("2026-11-20T14:00:05", Some("2026-11-20T05:00:05Z"));
+        check("2026-11-20", Some("2026-11-20T14:59:59.999999999Z"));
+        check("yesterday", Some("2026-11-22T14:59:59.999999999Z"));
+        check("today", Some("2026-11-23T14:59:59.999999999Z"));
+        check("now", Some("2026-11-23T03:00:00Z"));
+        check("08:30", Some("2026-11-22T23:30:00Z"));
+        check("3 days ago", Some("2026-11-20T03:00:00Z"));
+        check("", None);
+        check("tomorrowish", None);
+        check("2026-02-30", None);
+    }
+
+    #[test]
+    fn an_id_is_never_taken_for_a_time() {
+        let zone = TimeZone::UTC;
+        let now = Timestamp::UNIX_EPOCH;
+        for id in ["0", "20261123", "12", "7zzzzzzzzzzzzzzzzzzzzzzzzz"] {
+            assert_eq!(choice(id, now, &zone), PointChoice::Id(id.to_owned()));
+        }
+        assert!(matches!(
+            choice("yesterday", now, &zone),
+            PointChoice::At(_)
+        ));
+        assert_eq!(choice("newest", now, &zone), PointChoice::Newest);
+    }
+}

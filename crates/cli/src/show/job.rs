@@ -1,0 +1,151 @@
+//! Jobs: how they go and how they ended.
+
+use api::view::{JobListView, JobState, JobView, OutcomeView};
+use base::units::{bytes, count};
+
+use super::column::{Table, fields};
+use super::when::Here;
+use super::{counted, files, short};
+
+/// Returns a state in words.
+pub fn state(state: JobState) -> &'static str {
+    match state {
+        JobState::Queued => "waiting",
+        JobState::Running => "running",
+        JobState::Done => "done",
+        JobState::DoneWithWarnings => "done with warnings",
+        JobState::Failed => "failed",
+        JobState::Cancelled => "cancelled",
+        JobState::Interrupted => "interrupted",
+    }
+}
+
+/// Returns jobs as a table, newest first.
+pub fn list(view: &JobListView, here: &Here) -> String {
+    if view.jobs.is_empty() {
+        return "There were no jobs yet.\n".to_owned();
+    }
+    table(&view.jobs, here)
+}
+
+/// Returns jobs as a table.
+pub fn table(jobs: &[JobView], here: &Here) -> String {
+    let mut table = Table::new(&[
+        "JOB", "KIND", "SOURCE", "STATE", "STARTED", ">FILES", ">SIZE",
+    ]);
+    for job in jobs {
+        let (files, size) = match &job.outcome {
+            Some(outcome) => (outcome.files, outcome.bytes),
+            None => (job.progress.files, job.progress.bytes),
+        };
+        table.row(vec![
+            short(&job.id).to_owned(),
+            job.kind.clone(),
+            job.source.clone().unwrap_or_else(|| "-".to_owned()),
+            state(job.state).to_owned(),
+            here.column(job.started.unwrap_or(job.created)),
+            count(files),
+            bytes(size),
+        ]);
+    }
+    table.render()
+}
+
+/// Returns one job in full.
+pub fn one(view: &JobView, here: &Here) -> String {
+    let when = |time: Option<api::Time>| time.map(|t| here.exact(t)).unwrap_or_default();
+    let mut out = fields(&[
+        ("Job", view.id.clone()),
+        ("Kind", view.kind.clone()),
+        ("Source", view.source.clone().unwrap_or_default()),
+        ("State", state(view.state).to_owned()),
+        ("Asked for", here.exact(view.created)),
+        ("Started", when(view.started)),
+        ("Ended", when(view.ended)),
+        (
+            "Progress",
+            if view.state.is_over() {
+                String::new()
+            } else {
+                crate::progress::describe(view)
+            },
+        ),
+        (
+            "Result",
+            view.outcome
+                .as_ref()
+                .map(|_| result(view))
+                .unwrap_or_default(),
+        ),
+        (
+            "Problem",
+            view.problem
+                .as_ref()
+                .map(|problem| format!("{} ({})", problem.title, problem.code))
+                .unwrap_or_default(),
+        ),
+    ]);
+    out.push_str(&warnings(view));
+    out
+}
+
+/// Returns what came of a job that is over, as a sentence without its end.
+pub fn result(job: &JobView) -> String {
+    let Some(outcome) = &job.outcome else {
+        return state(job.state).to_owned();
+    };
+    let size = format!("{}, {}", files(outcome.files), bytes(outcome.bytes));
+    match job.kind.as_str() {
+        "restore" => {
+            let target = outcome.target.as_ref();
+            let to = target.map_or_else(String::new, |path| format!(" to {path}"));
+            let skipped = match outcome.skipped {
+                0 => String::new(),
+                n => format!("; {} left alone", counted(n, "entry was", "entries were")),
+            };
+            format!("restored {size}{to}{skipped}")
+        }
+        "check" => check(outcome),
+        "delete-point" | "expire" => format!(
+            "deleted {}",
+            counted(outcome.deleted, "recovery point", "recovery points")
+        ),
+        _ => format!(
+            "{size}; {} changed, {} new in the pool",
+            count(outcome.changed),
+            bytes(outcome.new_bytes)
+        ),
+    }
+}
+
+fn check(outcome: &OutcomeView) -> String {
+    let compared = format!(
+        "compared {}, {}",
+        counted(outcome.entries, "entry", "entries"),
+        bytes(outcome.bytes)
+    );
+    match (outcome.differences, outcome.changed) {
+        (0, 0) => format!("{compared}: the replica equals the source"),
+        (0, n) => format!(
+            "{compared}: the replica was right, {} since the last synchronization",
+            counted(n, "entry has changed", "entries have changed")
+        ),
+        (n, _) => format!(
+            "{compared}: {} without a sign, and the replica was repaired",
+            counted(n, "entry differed", "entries differed")
+        ),
+    }
+}
+
+/// Returns the warnings of a job, one a line.
+pub fn warnings(job: &JobView) -> String {
+    let mut out = String::new();
+    for warning in &job.warnings {
+        out.push_str(&format!("  {}: {}\n", warning.path, warning.reason));
+    }
+    let more = job.warning_count.saturating_sub(job.warnings.len() as u64);
+    if more > 0 {
+        out.push_str(&format!("  and {} more\n", count(more)));
+    }
+    out
+}

@@ -1,0 +1,119 @@
+//! The whole at a glance.
+
+use api::view::{ExplainView, Health, OwnerView, PoolView, SourceView, StatusView};
+use base::units::{bytes, count};
+
+use super::column::fields;
+use super::when::Here;
+use super::{counted, job, source};
+
+/// Returns the server at a glance.
+pub fn status(view: &StatusView, here: &Here) -> String {
+    let health = match view.health {
+        Health::Ok => promise(&view.sources),
+        Health::Attention => "Something needs attention:".to_owned(),
+        Health::Empty => "Nothing is protected yet. Try: dozo protect PATH".to_owned(),
+    };
+    let mut out = format!("{health}\n");
+    for sentence in &view.attention {
+        out.push_str(&format!("  - {sentence}\n"));
+    }
+    if !view.sources.is_empty() {
+        out.push('\n');
+        out.push_str(&source::table(&view.sources, here));
+    }
+    if !view.jobs.is_empty() {
+        out.push('\n');
+        for job in &view.jobs {
+            let source = job.source.as_deref().unwrap_or("the server");
+            let doing = format!("{} {} of {source}", job::state(job.state), job.kind);
+            out.push_str(&format!("{doing}: {}\n", crate::progress::describe(job)));
+        }
+    }
+    out.push('\n');
+    let next = view.next_point.map(|time| here.exact(time));
+    out.push_str(&fields(&[
+        ("Next point", next.unwrap_or_default()),
+        ("Pool", pool_in_words(&view.pool)),
+        ("Data", view.data_dir.to_string()),
+        (
+            "Owner",
+            view.owner
+                .as_ref()
+                .map(|o| owner(o, here))
+                .unwrap_or_default(),
+        ),
+    ]));
+    out
+}
+
+fn promise(sources: &[SourceView]) -> String {
+    let waiting = sources.iter().filter(|s| s.health == "waiting").count();
+    match waiting {
+        0 => "Every member has a recovery point as new as its policy promises.".to_owned(),
+        n => format!(
+            "Every promise is kept; {} for the first recovery point.",
+            counted(n as u64, "member waits", "members wait")
+        ),
+    }
+}
+
+fn owner(owner: &OwnerView, here: &Here) -> String {
+    format!(
+        "process {}, `{}`, since {}",
+        owner.pid,
+        owner.command,
+        here.exact(owner.since)
+    )
+}
+
+fn pool_in_words(pool: &PoolView) -> String {
+    let free = pool
+        .free_bytes
+        .map(|free| format!(", {} free", bytes(free)));
+    format!(
+        "{} hold {} of {}{}",
+        bytes(pool.bytes),
+        bytes(pool.protected_bytes),
+        counted(pool.points, "recovery point", "recovery points"),
+        free.unwrap_or_default()
+    )
+}
+
+/// Returns the storage pool.
+pub fn pool(view: &PoolView) -> String {
+    let ratio = if view.bytes == 0 {
+        String::new()
+    } else {
+        let ratio = view.protected_bytes as f64 / view.bytes as f64;
+        format!("{ratio:.1} bytes protected a byte stored")
+    };
+    let free = match (view.free_bytes, view.total_bytes) {
+        (Some(free), Some(total)) => format!("{} of {}", bytes(free), bytes(total)),
+        (Some(free), None) => bytes(free),
+        _ => String::new(),
+    };
+    fields(&[
+        ("Pool", view.path.to_string()),
+        ("Used", bytes(view.bytes)),
+        ("Free", free),
+        ("Recovery points", count(view.points)),
+        ("Protected", bytes(view.protected_bytes)),
+        ("Saving", ratio),
+        ("Packs", count(view.packs)),
+        ("Chunks", count(view.chunks)),
+    ])
+}
+
+/// Returns the codes of the catalogue, one a line.
+pub fn codes(views: &[ExplainView]) -> String {
+    let mut table = super::column::Table::new(&["CODE", "SEVERITY", "MEANING"]);
+    for view in views {
+        table.row(vec![
+            view.code.clone(),
+            view.severity.clone(),
+            view.what.clone(),
+        ]);
+    }
+    table.render()
+}

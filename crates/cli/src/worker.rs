@@ -1,0 +1,178 @@
+//! Carries out the engine's orders on this machine: joins the agent's pipelines to the store.
+
+mod restore;
+mod watch;
+
+use std::path::PathBuf;
+
+use agent::backup::{self, Backup};
+use base::fault::Code;
+use base::{ChunkId, Env, Fault};
+use engine::jobs::Step;
+use engine::worker::{
+    BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
+};
+use engine::{JobContext, Worker};
+use format::entry::FileEntry;
+use format::point::{Consistency, Stats};
+use format::tree;
+use sources::files::WalkOptions;
+use sources::snapshot::{self, Level, View};
+use store::{CommitSpec, Committed, NewPoint, Store};
+
+use watch::Watch;
+
+/// The worker of the machine that the server runs on.
+pub(crate) struct LocalWorker {
+    pub(crate) store: Store,
+    pub(crate) env: Env,
+    /// The data directory: left out of every source.
+    pub(crate) data_dir: PathBuf,
+}
+
+/// What a run through a source came to.
+struct Run {
+    report: backup::Report,
+    committed: Committed,
+}
+
+impl LocalWorker {
+    fn synchronize(
+        &self,
+        order: &BackupOrder,
+        context: &JobContext,
+        read_unchanged: bool,
+    ) -> Result<Run, Fault> {
+        let watch = Watch::new(context);
+        context.step(Step::Snapshot);
+        // The moment that the point will show: nothing read later is older.
+        let began_ns = nanoseconds(&self.env);
+        let (view, refused) = snapshot::take(&order.path, order.options.one_file_system);
+        if let Some(why) = refused {
+            tracing::info!(error = %why, "no snapshot: the live tree is read");
+        }
+        context.step(if read_unchanged {
+            Step::Compare
+        } else {
+            Step::Transfer
+        });
+        if let Some(previous) = &order.previous {
+            expect(&self.store, previous, context)?;
+        }
+        let session = self.store.begin(order.source, order.previous)?;
+        let report = backup::run(&Backup {
+            root: &view.path,
+            walk: &self.walk_options(order, &view),
+            earlier: order.previous,
+            read_unchanged,
+            reader: &self.store,
+            writer: &session,
+            chunker: &self.store.chunker(),
+            monitor: &watch,
+        });
+        let report = match report {
+            Ok(report) => report,
+            Err(fault) => {
+                session.abandon();
+                return Err(named(fault, context));
+            }
+        };
+        context.step(Step::Commit);
+        let committed = session.commit(CommitSpec {
+            point: order.point.as_ref().map(|point| NewPoint {
+                address: order.address.clone(),
+                group: point.group.clone(),
+                time_ns: Some(began_ns),
+                consistency: match view.level {
+                    Level::Crash => Consistency::Crash,
+                    Level::FileSystem => Consistency::FileSystem,
+                },
+                warnings: report.warnings,
+                stats: Stats {
+                    entries: report.entries,
+                    files: report.files,
+                    bytes: report.bytes,
+                    changed: report.changed + report.deleted,
+                    stored_bytes: 0,
+                },
+            }),
+        })?;
+        Ok(Run { report, committed })
+    }
+
+    fn walk_options(&self, order: &BackupOrder, view: &View) -> WalkOptions {
+        let options = &order.options;
+        let mut leave_out = vec![self.data_dir.clone()];
+        leave_out.extend(view.leave_out.iter().cloned());
+        WalkOptions {
+            exclude: options.excludes.clone(),
+            exclude_if_present: options
+                .exclude_if_present
+                .iter()
+                .map(|name| name.clone().into_bytes())
+                .collect(),
+            cachedir_tag: options.exclude_caches,
+            one_file_system: options.one_file_system,
+            leave_out,
+            device_as: view.device_as,
+            ..WalkOptions::default()
+        }
+    }
+}
+
+/// Tells a job how much there is, as far as a tree tells: that of the last time is the best guess there is.
+fn expect(store: &Store, root: &ChunkId, context: &JobContext) -> Result<(), Fault> {
+    let totals = tree::summary::<FileEntry>(store, root)?;
+    context.totals(None, Some(totals.bytes));
+    Ok(())
+}
+
+/// Returns a pipeline's fault with what only the job knows: which one was cancelled.
+fn named(fault: Fault, context: &JobContext) -> Fault {
+    match fault.code {
+        Code::JobCancelled => Fault::new(Code::JobCancelled).with("job", context.job().id),
+        _ => fault,
+    }
+}
+
+fn nanoseconds(env: &Env) -> i64 {
+    i64::try_from(env.now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+impl Worker for LocalWorker {
+    fn backup(&self, order: &BackupOrder, context: &JobContext) -> Result<BackupReport, Fault> {
+        let run = self.synchronize(order, context, false)?;
+        Ok(BackupReport {
+            point: run.committed.point.map(|point| point.id),
+            entries: run.report.entries,
+            files: run.report.files,
+            bytes: run.report.bytes,
+            changed: run.report.changed + run.report.deleted,
+            bytes_read: run.report.read_bytes,
+            new_bytes: run.committed.new_bytes,
+        })
+    }
+
+    fn check(&self, order: &CheckOrder, context: &JobContext) -> Result<CheckReport, Fault> {
+        let run = self.synchronize(&order.backup, context, true)?;
+        Ok(CheckReport {
+            entries: run.report.entries,
+            bytes: run.report.bytes,
+            differences: 0,
+            changed: run.report.changed + run.report.deleted,
+            new_bytes: run.committed.new_bytes,
+        })
+    }
+
+    fn restore_plan(
+        &self,
+        order: &RestoreOrder,
+        context: &JobContext,
+    ) -> Result<RestorePlan, Fault> {
+        restore::plan(&self.store, order, context)
+    }
+
+    fn restore(&self, order: &RestoreOrder, context: &JobContext) -> Result<RestoreReport, Fault> {
+        restore::execute(&self.store, order, context)
+    }
+}

@@ -1,0 +1,9 @@
+//! The command line as people and programs see it, over a real store, a clock that stands still and seeded chance.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bench;
+mod json;
+mod owner;
+mod story;
+mod trouble;

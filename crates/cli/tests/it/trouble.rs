@@ -1,0 +1,139 @@
+//! Failures: four lines, the right exit code, nothing lost.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::bench::Bench;
+
+/// Runs a command that must fail, and returns what it said in English.
+fn fails(bench: &Bench, line: &str, exit: u8) -> String {
+    let said = bench.run(line);
+    assert_eq!(said.exit, exit, "{line}\n{}", said.all());
+    assert_eq!(said.out, "", "{line}");
+    let lines: Vec<&str> = said.err.lines().collect();
+    let starts = ["", "Why: ", "Try: ", "Code: "];
+    assert_eq!(lines.len(), starts.len(), "{line}\n{}", said.err);
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    said.all()
+}
+
+#[test]
+fn a_failure_has_four_lines_and_an_exit_code() {
+    let bench = Bench::with_docs(10);
+    assert_snapshot!("fail_nothing_there", fails(&bench, "status", 4));
+    assert!(!bench.data().try_exists().unwrap(), "looking makes nothing");
+    assert_snapshot!("fail_path_missing", fails(&bench, "protect nowhere", 4));
+    bench.id("protect docs");
+    assert_snapshot!("fail_source_unknown", fails(&bench, "source show mail", 4));
+    fails(&bench, "point show zzz", 4);
+    fails(&bench, "point list mail", 4);
+    fails(&bench, "group show mail", 4);
+    fails(&bench, "job show zzz", 4);
+    fails(&bench, "explain zzz", 4);
+    fails(&bench, "restore docs@2025-01-01 --to out", 4);
+    fails(&bench, "restore docs nowhere --to out", 4);
+    assert_snapshot!("fail_inside_pool", fails(&bench, "protect data/pool", 5));
+    fails(&bench, "restore docs --to data/pool/x", 5);
+    fails(&bench, "protect docs --group Other", 6);
+    fails(&bench, "group create default", 6);
+    fails(&bench, "group create a/b", 2);
+    fails(&bench, "group set default --sync often", 2);
+}
+
+#[test]
+fn a_prefix_of_two_sources_is_refused_with_both() {
+    let bench = Bench::with_docs(11);
+    bench.write("docs2/a", "a");
+    bench.id("protect docs docs2");
+    let place = bench.path("doc").display().to_string();
+    assert_snapshot!(
+        "fail_ambiguous",
+        fails(&bench, &format!("source show {place}"), 2)
+    );
+}
+
+#[test]
+fn japanese_comes_by_option_and_by_locale() {
+    let bench = Bench::new(12);
+    assert_snapshot!("fail_japanese", bench.run("status --lang ja").all());
+    let (mut world, _, err) = bench.world();
+    world.variables.insert("LANG".into(), "ja_JP.UTF-8".into());
+    cli::run(&["dozo".into(), "status".into()], &mut world);
+    assert!(err.text().contains("理由: "), "{}", err.text());
+    world.variables.insert("LC_ALL".into(), "C".into());
+    cli::run(&["dozo".into(), "status".into()], &mut world);
+    assert!(err.text().contains("Why: "), "{}", err.text());
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_usage() {
+    let bench = Bench::new(13);
+    for line in [
+        "",
+        "restor",
+        "protect",
+        "restore docs",
+        "restore docs --to a --original",
+    ] {
+        let said = bench.run(line);
+        assert_eq!(said.exit, 2, "{line}\n{}", said.all());
+        assert_eq!(said.out, "", "{line}");
+    }
+    assert_eq!(bench.run("--help").exit, 0);
+}
+
+#[test]
+fn a_pool_that_is_gone_is_not_made_anew() {
+    let bench = Bench::with_docs(14);
+    bench.id("protect docs");
+    fs::rename(bench.path("data/pool"), bench.path("away")).unwrap();
+    assert_snapshot!("fail_pool_missing", fails(&bench, "protect docs", 4));
+    fails(&bench, "status", 4);
+    fs::rename(bench.path("away"), bench.path("data/pool")).unwrap();
+    bench.id("protect docs");
+}
+
+#[test]
+fn without_its_key_the_pool_stays_shut() {
+    let bench = Bench::with_docs(15);
+    bench.id("protect docs");
+    let key = bench.path("data/server.key");
+    let text = fs::read_to_string(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    assert_snapshot!("fail_key_missing", fails(&bench, "status", 5));
+    fs::write(&key, "dozo-key-1 0000").unwrap();
+    fails(&bench, "status", 5);
+    fs::write(&key, text).unwrap();
+    bench.id("protect docs");
+}
+
+#[test]
+fn index_and_catalog_come_back_from_the_pool() {
+    let bench = Bench::with_docs(16);
+    bench.id("protect docs");
+    let before = bench.run("point list").out;
+    fs::remove_dir_all(bench.path("data/cache")).unwrap();
+    assert_eq!(bench.run("point list").out, before);
+    fs::remove_file(bench.path("data/catalog.db")).unwrap();
+    assert_eq!(bench.run("point list").out, before);
+    let again = bench.run("protect docs");
+    assert!(again.err.contains("0 B new in the pool"), "{}", again.all());
+}
+
+#[test]
+fn what_cannot_be_read_is_a_warning_and_exit_3() {
+    if rustix::process::geteuid().is_root() {
+        // Root reads everything, so nothing would be in the way.
+        return;
+    }
+    let bench = Bench::with_docs(17);
+    bench.write("docs/secret", "secret\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+    fs::set_permissions(bench.path("docs/secret"), mode).unwrap();
+    let said = bench.run("protect docs");
+    assert_eq!(said.exit, 3, "{}", said.all());
+    assert!(said.err.contains("secret"), "{}", said.all());
+}
