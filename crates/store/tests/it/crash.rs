@@ -10,6 +10,7 @@ use objects::{Local, Objects};
 use store::{CommitSpec, Store};
 use testkit::{Dice, Knobs, SimDisk};
 
+use crate::misorder::{Misorder, Misordered};
 use crate::model::{Files, Key, backup, files, read, violation, write};
 
 /// A point that exists for sure when `from` operations were done, and until `to` were.
@@ -33,6 +34,15 @@ fn place(disk: &SimDisk) -> Arc<dyn Objects> {
     Arc::new(Local::open(disk.clone()).expect("a disk that opens"))
 }
 
+/// As [`place`], written out of order.
+fn misplace(disk: &SimDisk, order: Option<Misorder>) -> Arc<dyn Objects> {
+    let Some(order) = order else {
+        return place(disk);
+    };
+    let local = Local::open(disk.clone()).expect("a disk that opens");
+    Arc::new(Misordered::new(local, order))
+}
+
 /// Contents a source goes through: small files, some of them in chunks, and a chunk that comes back.
 fn contents() -> Vec<Files> {
     let mut dice = Dice::new(1);
@@ -51,12 +61,16 @@ fn contents() -> Vec<Files> {
 
 /// One point; then, recorded: a point, a synchronization, an abandoned session, a point, and the first point deleted.
 fn history(knobs: Knobs) -> History {
+    history_in(knobs, None)
+}
+
+fn history_in(knobs: Knobs, order: Option<Misorder>) -> History {
     let (env, _) = testkit::env(1);
     let disk = SimDisk::new();
     let key = Key::new(&env);
     let source = SourceId::random(&env);
     let states = contents();
-    let store = key.create(place(&disk), &env);
+    let store = key.create(misplace(&disk, order), &env);
     let first = backup(&store, source, &Files::new(), &states[0]).expect("a first backup");
     disk.checkpoint();
     disk.set(knobs);
@@ -192,23 +206,67 @@ fn without_syncing_directories_the_crash_test_finds_violations() {
     assert!(history.explore(1).1.is_some());
 }
 
-#[test]
-fn what_a_killed_writer_left_is_durable_before_it_is_relied_upon() {
-    let history = history(Knobs::default());
+/// Reopens what each kill left, goes on, and cuts the power right after the acknowledgement; returns the first violation.
+fn killed_and_cut(history: &History, order: Option<Misorder>) -> Option<String> {
     let (env, _) = testkit::env(3);
+    // All content that the killed sessions had brought, so that what they left is relied upon.
+    let next: Files = history.states.iter().cloned().flatten().collect();
     for k in 0..=history.disk.ops() {
         let killed = history.disk.killed_at(k);
-        let store = history.key.open(place(&killed), &env).expect("opened");
-        let next = files(&[("a", &[9; 1000])]);
+        let store = history.key.open(misplace(&killed, order), &env);
+        let store = store.expect("opened");
         let made = history.go_on(&store, &next).expect("a backup");
         let mut known = history.known(k);
         known.push((made, &next));
         drop(store);
-        // The power goes, right after the acknowledgement.
         for state in killed.crash_states(killed.ops(), 1) {
-            let store = history.key.open(place(&state), &env).expect("opened");
-            let what = violation(&store, &known, &history.states);
-            assert_eq!(what, None, "killed after {k}, then {}", state.origin());
+            let what = match history.key.open(place(&state), &env) {
+                Ok(store) => violation(&store, &known, &history.states),
+                Err(fault) => Some(format!("the store does not open: {fault:?}")),
+            };
+            if let Some(what) = what {
+                return Some(format!("killed after {k}, then {}: {what}", state.origin()));
+            }
         }
     }
+    None
+}
+
+#[test]
+fn what_a_killed_writer_left_is_durable_before_it_is_relied_upon() {
+    let history = history(Knobs::default());
+    assert_eq!(killed_and_cut(&history, None), None);
+}
+
+#[test]
+fn without_settling_what_was_found_the_crash_test_finds_violations() {
+    let history = history(Knobs::default());
+    assert!(killed_and_cut(&history, Some(Misorder::NothingSettles)).is_some());
+}
+
+/// Returns what the crash test says of a store that writes out of order.
+fn first_violation(order: Misorder) -> String {
+    let history = history_in(Knobs::default(), Some(order));
+    let (_, first) = history.explore(1);
+    first.unwrap_or_else(|| panic!("{order:?} goes unnoticed"))
+}
+
+#[test]
+fn packs_written_after_the_record_are_noticed() {
+    for order in [Misorder::PacksAfterRecord, Misorder::TreesAfterRecord] {
+        let what = first_violation(order);
+        assert!(what.contains("is not readable"), "{order:?}: {what}");
+    }
+}
+
+#[test]
+fn a_point_written_after_its_record_is_noticed() {
+    let what = first_violation(Misorder::PointAfterRecord);
+    assert!(what.contains("has no object"), "{what}");
+}
+
+#[test]
+fn a_record_acknowledged_before_it_is_durable_is_noticed() {
+    let what = first_violation(Misorder::RecordLate);
+    assert!(what.contains("is lost"), "{what}");
 }

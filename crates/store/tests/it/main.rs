@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod misorder;
 mod model;
 mod repair;
 mod stranger;
@@ -10,4 +11,5 @@ mod crash;
 mod faults;
 mod golden;
 mod index;
+mod repair;
 mod sessions;
