@@ -46,6 +46,7 @@ mod open;
 mod own;
 mod points;
 mod reader;
+mod retention;
 mod session;
 mod status;
 mod verify;
@@ -88,8 +89,8 @@ impl Store {
         &self.0.place
     }
 
-    /// Returns the retention clock, in nanoseconds since 1970: the time by which points expire. It advances only while
-    /// somebody has the store open for writing, never past the wall clock, and never back.
+    /// Returns the retention clock, in nanoseconds since 1970: the time by which points expire. It advances while the
+    /// machine is up or somebody has the store open for writing, never past the wall clock, and never back.
     pub fn retention_now_ns(&self) -> i64 {
         self.0.log().retention_now_ns(&self.0.env)
     }

@@ -7,8 +7,6 @@
 //! The index remembers how far it has folded the log in. What follows is read and folded at opening; if the index is not of
 //! this history, all of it is.
 
-use std::time::Duration;
-
 use base::fault::Code;
 use base::{Env, Fault};
 use format::log::{Body, Chain, LogError, LogKey, Record, RecordHash, object_name};
@@ -19,6 +17,7 @@ use crate::faults;
 use crate::index::{Applied, Entry, Index};
 use crate::keys::Keys;
 use crate::open::named;
+use crate::retention::RetentionClock;
 
 /// What an opening may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +35,7 @@ pub(crate) struct Log {
     mode: Mode,
     epoch: u64,
     writer: [u8; 16],
-    retention_now_ns: i64,
-    /// Since-boot time up to which the retention clock has advanced.
-    advanced_to: Duration,
+    retention: RetentionClock,
     /// Why nothing is appended any more.
     stopped: Option<Fault>,
 }
@@ -69,7 +66,11 @@ impl Source<'_> {
                 .map_err(|error| damaged(chain.next, error))?;
             applied.chain = chain;
             applied.retention_now_ns = record.retention_now_ns;
-            let entry = Entry { record, applied };
+            let entry = Entry {
+                record,
+                applied,
+                anchor: None,
+            };
             index.apply(&entry, |class, name| self.trailer(class, name))?;
         }
         if self.mode == Mode::Write && last > 0 {
@@ -78,14 +79,14 @@ impl Source<'_> {
                 .settle(&slot(last))
                 .map_err(|error| faults::put(self.place, None, error))?;
         }
+        let retention = RetentionClock::resume(self.env, applied.retention_now_ns, index.anchor()?);
         Ok(Log {
             chain,
             key,
             mode: self.mode,
             epoch: chain.epoch + 1,
             writer: self.env.bytes(),
-            retention_now_ns: applied.retention_now_ns,
-            advanced_to: self.env.clock.since_boot(),
+            retention,
             stopped: None,
         })
     }
@@ -190,6 +191,7 @@ impl Log {
                 chain,
                 retention_now_ns: record.retention_now_ns,
             },
+            anchor: self.retention.anchor(),
             record,
         })
     }
@@ -214,15 +216,7 @@ impl Log {
 
     /// Returns the retention clock as the next record would have it.
     pub(crate) fn retention_now_ns(&mut self, env: &Env) -> i64 {
-        // Advances only with the time since boot, which nobody sets, and never past the wall clock: behind
-        // is safe, nothing expires (R35). Across a stop it stands still.
-        let (now, wall_ns) = (env.clock.since_boot(), nanoseconds(env));
-        let passed = now.saturating_sub(self.advanced_to).as_nanos();
-        self.advanced_to = now;
-        let ahead = i64::try_from(passed).unwrap_or(i64::MAX);
-        let advanced = self.retention_now_ns.saturating_add(ahead).min(wall_ns);
-        self.retention_now_ns = self.retention_now_ns.max(advanced);
-        self.retention_now_ns
+        self.retention.now_ns(env)
     }
 
     fn next_record(&mut self, env: &Env, body: Body) -> Record {

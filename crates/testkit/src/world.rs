@@ -35,6 +35,7 @@ pub struct VirtualClock(Mutex<Times>);
 struct Times {
     wall: Timestamp,
     since_boot: Duration,
+    boot: Option<[u8; 16]>,
 }
 
 impl Default for VirtualClock {
@@ -42,6 +43,7 @@ impl Default for VirtualClock {
         Self(Mutex::new(Times {
             wall: Timestamp::from_second(1_767_225_600).expect("2026 is in range"),
             since_boot: Duration::from_secs(3600),
+            boot: Some([1; 16]),
         }))
     }
 }
@@ -62,9 +64,23 @@ impl VirtualClock {
         self.times().wall = wall;
     }
 
-    /// Starts the time since boot anew; the wall clock stays.
+    /// Starts the time since boot anew, under another name; the wall clock stays.
     pub fn reboot(&self) {
-        self.times().since_boot = Duration::ZERO;
+        let mut times = self.times();
+        times.since_boot = Duration::ZERO;
+        for byte in times.boot.iter_mut().flatten() {
+            *byte = byte.wrapping_add(1);
+        }
+    }
+
+    /// Sets what the boot is called, or that this is not known.
+    pub fn set_boot(&self, boot: Option<[u8; 16]>) {
+        self.times().boot = boot;
+    }
+
+    /// Sets the time since boot alone, as going back to a snapshot of a virtual machine does.
+    pub fn set_since_boot(&self, since_boot: Duration) {
+        self.times().since_boot = since_boot;
     }
 
     // Plain values: whole after any panic.
@@ -80,6 +96,10 @@ impl Clock for VirtualClock {
 
     fn since_boot(&self) -> Duration {
         self.times().since_boot
+    }
+
+    fn boot(&self) -> Option<[u8; 16]> {
+        self.times().boot
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rows of the folded log as bytes. As private as [`super::rows`].
 
+use std::time::Duration;
+
 use base::{ChunkId, PointId, SessionId, SourceId};
 use format::log::{Chain, RecordHash};
 use format::point::{Consistency, PointHash, Stats};
@@ -8,6 +10,7 @@ use format::wire::{Reader, WireError, Writer};
 use super::IndexError;
 use super::projection::Applied;
 use crate::points::{PointInfo, Replica};
+use crate::retention::Anchor;
 
 impl From<WireError> for IndexError {
     fn from(_: WireError) -> Self {
@@ -36,6 +39,26 @@ pub(super) fn decode_applied(row: &[u8]) -> Result<Applied, IndexError> {
     };
     fields.finish()?;
     Ok(applied)
+}
+
+pub(super) fn encode_anchor(anchor: &Anchor) -> Vec<u8> {
+    let since_boot = u64::try_from(anchor.since_boot.as_nanos()).unwrap_or(u64::MAX);
+    let mut out = Writer::with_capacity(32);
+    out.raw(&anchor.boot)
+        .u64(since_boot)
+        .i64(anchor.retention_now_ns);
+    out.finish()
+}
+
+pub(super) fn decode_anchor(row: &[u8]) -> Result<Anchor, IndexError> {
+    let mut fields = Reader::new(row);
+    let anchor = Anchor {
+        boot: fields.array()?,
+        since_boot: Duration::from_nanos(fields.u64()?),
+        retention_now_ns: fields.i64()?,
+    };
+    fields.finish()?;
+    Ok(anchor)
 }
 
 pub(super) fn encode_replica(replica: &Replica) -> Vec<u8> {

@@ -16,6 +16,7 @@ use super::rows::{PackRow, PackState};
 use super::{Copies, Index, IndexError, META, PACK_ORDINALS, PACKS, insert_pack};
 use crate::durable::DurablePack;
 use crate::points::{ConfigRow, PointInfo, Replica};
+use crate::retention::Anchor;
 
 /// Sessions that have begun and not ended: session to source.
 const SESSIONS: TableDefinition<'_, [u8; 16], [u8; 16]> = TableDefinition::new("sessions");
@@ -50,6 +51,8 @@ impl Applied {
 pub(crate) struct Entry {
     pub(crate) record: Record,
     pub(crate) applied: Applied,
+    /// Where the retention clock stood in this boot, for a record that was just written.
+    pub(crate) anchor: Option<Anchor>,
 }
 
 /// A session that has begun and not ended.
@@ -80,6 +83,16 @@ impl Index {
         let row = read.open_table(META)?.get("applied")?;
         row.map(|row| facts::decode_applied(row.value()))
             .transpose()
+    }
+
+    /// Returns where the retention clock stood when this index's owner wrote its last record.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn anchor(&self) -> Result<Option<Anchor>, IndexError> {
+        let read = self.database.begin_read()?;
+        let row = read.open_table(META)?.get("anchor")?;
+        row.map(|row| facts::decode_anchor(row.value())).transpose()
     }
 
     /// Folds a record in. `fetch` gives the contents of packs that the index does not have yet.
@@ -124,10 +137,14 @@ impl Index {
             // The ring in force is found by its number; the clock is in every record.
             Body::Generation { .. } | Body::RetentionClock => {}
         }
-        let applied = facts::encode_applied(&entry.applied);
-        write
-            .open_table(META)?
-            .insert("applied", applied.as_slice())?;
+        {
+            let mut meta = write.open_table(META)?;
+            let applied = facts::encode_applied(&entry.applied);
+            meta.insert("applied", applied.as_slice())?;
+            if let Some(anchor) = &entry.anchor {
+                meta.insert("anchor", facts::encode_anchor(anchor).as_slice())?;
+            }
+        }
         Ok(write.commit()?)
     }
 

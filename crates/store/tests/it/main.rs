@@ -7,6 +7,7 @@ mod model;
 mod repair;
 mod stranger;
 
+mod clock;
 mod crash;
 mod faults;
 mod golden;
