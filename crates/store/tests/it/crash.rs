@@ -210,7 +210,7 @@ fn without_syncing_directories_the_crash_test_finds_violations() {
 fn killed_and_cut(history: &History, order: Option<Misorder>) -> Option<String> {
     let (env, _) = testkit::env(3);
     // All content that the killed sessions had brought, so that what they left is relied upon.
-    let next: Files = history.states.iter().cloned().flatten().collect();
+    let next: Files = history.states.iter().flat_map(Files::clone).collect();
     for k in 0..=history.disk.ops() {
         let killed = history.disk.killed_at(k);
         let store = history.key.open(misplace(&killed, order), &env);

@@ -4,7 +4,6 @@
 
 mod misorder;
 mod model;
-mod repair;
 mod stranger;
 
 mod clock;
