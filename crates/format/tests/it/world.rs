@@ -112,4 +112,5 @@ pub(crate) fn for_each_flip(bytes: &[u8], mut check: impl FnMut(usize, &[u8])) {
         check(bit, &flipped);
         flipped[bit / 8] ^= 1 << (bit % 8);
     }
+    println!("{} flipped bits", bytes.len() * 8);
 }

@@ -185,7 +185,9 @@ fn drafts_with_names_survive_crashes_as_well() {
         ..Knobs::default()
     });
     // Names in the directory of drafts are never synced, so that thousands of states differ in them alone.
-    assert_eq!(history.explore(97).1, None);
+    let (visited, first) = history.explore(97);
+    assert_eq!(first, None);
+    println!("{visited} states with named drafts");
 }
 
 #[test]
@@ -211,6 +213,7 @@ fn killed_and_cut(history: &History, order: Option<Misorder>) -> Option<String> 
     let (env, _) = testkit::env(3);
     // All content that the killed sessions had brought, so that what they left is relied upon.
     let next: Files = history.states.iter().flat_map(Files::clone).collect();
+    let mut visited = 0;
     for k in 0..=history.disk.ops() {
         let killed = history.disk.killed_at(k);
         let store = history.key.open(misplace(&killed, order), &env);
@@ -227,8 +230,10 @@ fn killed_and_cut(history: &History, order: Option<Misorder>) -> Option<String> 
             if let Some(what) = what {
                 return Some(format!("killed after {k}, then {}: {what}", state.origin()));
             }
+            visited += 1;
         }
     }
+    println!("{visited} states after kills");
     None
 }
 

@@ -20,6 +20,7 @@ fn place(disk: &SimDisk) -> Arc<dyn Objects> {
 fn sweep(errno: Errno, expected: &[Code]) {
     let (env, _) = testkit::env(1);
     let calls = [Call::Write, Call::Draft, Call::Publish, Call::MakeDir];
+    let mut failed = 0;
     for call in calls.into_iter().chain([Call::Sync, Call::SyncDir]) {
         for passes in 0.. {
             let disk = SimDisk::new();
@@ -44,6 +45,7 @@ fn sweep(errno: Errno, expected: &[Code]) {
                 assert!(result.is_ok(), "{call:?}: nothing failed");
                 break;
             }
+            failed += 1;
             let states = [first.clone(), second.clone()];
             let what = violation(&store, &known, &states);
             assert_eq!(what, None, "{call:?} after {passes}");
@@ -71,6 +73,7 @@ fn sweep(errno: Errno, expected: &[Code]) {
             assert!(session.commit(spec).is_ok(), "{call:?} after {passes}");
         }
     }
+    println!("{failed} calls failed: {errno}");
 }
 
 #[test]
@@ -193,6 +196,10 @@ fn damaged_bytes_are_told_and_never_given_out() {
         );
     }
     assert!(told > 10);
+    println!(
+        "{} damaged bytes, {told} of them in the chunk or its place",
+        len.div_ceil(61)
+    );
 }
 
 fn go_on(_: &store::VerifyProgress) -> std::ops::ControlFlow<()> {
@@ -302,9 +309,11 @@ fn an_interrupted_making_leaves_nothing_and_can_be_done_again() {
     drop(key.create(place(&disk), &env));
     // Most of it is making more than a thousand directories; the keys and the format object come last.
     let last = disk.ops() - 30;
+    let mut visited = 0;
     for k in (0..last).step_by(200).chain(last..=disk.ops()) {
         let step = if k < last { 199 } else { 5 };
         for state in disk.crash_states(k, 1).step_by(step) {
+            visited += 1;
             let Ok(local) = Local::open(state.clone()) else {
                 continue;
             };
@@ -323,4 +332,5 @@ fn an_interrupted_making_leaves_nothing_and_can_be_done_again() {
             }
         }
     }
+    println!("{visited} states of an interrupted making");
 }
