@@ -123,3 +123,11 @@ fn architecture_names_tests_that_exist() {
         tidy::words::unheld(),
     );
 }
+
+#[test]
+fn reliability_names_tests_that_exist() {
+    none(
+        "what docs/reliability.md says is held by a test is held by one",
+        tidy::words::unproved(),
+    );
+}

@@ -5,11 +5,13 @@
 //!
 //! # Write order
 //!
-//! - W1. A chunk MUST NOT be indexed before its pack is durable; nothing else ever says that a chunk is known.
-//! - W2. A pack MUST NOT be relied upon by another session before a log record names it.
-//! - W3. A point's object MUST NOT be written before every pack it needs is durable.
-//! - W4. The log record MUST NOT be written before all of that, and is what makes a replica advance and a point exist.
-//! - W5. Nobody hears of a commit before its log record is durable and folded into the index.
+//! What a commit owes to the format's order of writing (W1 to W9 in `docs/format.md`):
+//!
+//! - C1. A chunk MUST NOT be indexed before its pack is durable; nothing else ever says that a chunk is known.
+//! - C2. A pack MUST NOT be relied upon by another session before a log record names it.
+//! - C3. A point's object MUST NOT be written before every pack it needs is durable.
+//! - C4. The log record MUST NOT be written before all of that, and is what makes a replica advance and a point exist.
+//! - C5. Nobody hears of a commit before its log record is durable and folded into the index.
 //!
 //! A kill at any instruction leaves the old state plus packs and objects that nothing names.
 //!
@@ -24,7 +26,7 @@
 //!
 //! | | session | commit | reader | verify | delete point | open |
 //! | --- | --- | --- | --- | --- | --- | --- |
-//! | **session** (another source) | each relies on its own packs and on logged ones only (W2) | a commit names its own packs; the index changes in one transaction | readers see durable packs only (W1) | reads only | nothing is removed that a session may refer to: packs are never deleted | refused: one owner |
+//! | **session** (another source) | each relies on its own packs and on logged ones only (C2) | a commit names its own packs; the index changes in one transaction | readers see durable packs only (C1) | reads only | nothing is removed that a session may refer to: packs are never deleted | refused: one owner |
 //! | **session** (same source) | refused: `ReplicaBusy` | - | | | | |
 //! | **commit** | | records are appended and folded under the log's lock, in log order | a point appears whole or not at all | as reader | in log order | refused |
 //! | **reader** | | | a chunk is immutable; one read serves all | same | a point being read keeps its chunks: packs are never deleted | `read_at` changes nothing |

@@ -1,6 +1,6 @@
 //! A session: one synchronization of one source, from its base to its commit.
 //!
-//! The order of a commit is the store's first law (W1 to W5 in the crate's docs); it stands in [`Session::commit`], top to
+//! The order of a commit is the store's first law (C1 to C5 in the crate's docs); it stands in [`Session::commit`], top to
 //! bottom. Until the last step the replica is what it was; what is lost on the way is the session, never the store.
 //!
 //! Invariants: the opening record is in the log before the first answer about a known chunk; one session a source at a

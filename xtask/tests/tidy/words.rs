@@ -105,3 +105,42 @@ pub(crate) fn unheld() -> Vec<String> {
     }
     offences
 }
+
+/// Returns what docs/reliability.md calls a test and is none.
+///
+/// A test is named in backquotes as `module::function`: the file that has it is called like the module.
+pub(crate) fn unproved() -> Vec<String> {
+    let all = rust();
+    let is_test = |module: &str, function: &str| {
+        let function = format!("fn {function}(");
+        let file = format!("/{module}.rs");
+        all.iter().filter(|t| t.path.ends_with(&file)).any(|t| {
+            let found = t.text.split_once(&function);
+            found.is_some_and(|(before, _)| ends_in_a_test_mark(before))
+        })
+    };
+    let page = read("docs/reliability.md");
+    let named: Vec<(&str, &str)> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|quoted| quoted.split_once("::"))
+        .collect();
+    assert!(named.len() > 50, "docs/reliability.md names its tests");
+    named
+        .into_iter()
+        .filter(|(module, function)| !is_test(module, function))
+        .map(|(module, function)| format!("no such test: {module}::{function}"))
+        .collect()
+}
+
+/// Returns whether the text before a function says that it is a test: `#[test]` is among its attributes.
+fn ends_in_a_test_mark(before: &str) -> bool {
+    before
+        .lines()
+        .rev()
+        .map(str::trim)
+        .skip_while(|line| line.is_empty())
+        .take_while(|line| line.starts_with("#["))
+        .any(|line| line == "#[test]")
+}
