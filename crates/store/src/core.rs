@@ -12,12 +12,12 @@ use base::{Env, Fault, PackName, SessionId, SourceId, StoreId};
 use format::chunker::ChunkerKey;
 use format::log::{Body, Commit};
 use format::pack::Class;
-use format::seal::Sealer;
 use format::tree::Boundary;
 use objects::{Objects, PutError};
 
 use crate::durable::DurablePack;
 use crate::faults;
+use crate::generation::Generations;
 use crate::index::{Entry, Index};
 use crate::keys::Keys;
 use crate::log::Log;
@@ -30,7 +30,7 @@ pub(crate) struct Core {
     pub(crate) env: Env,
     pub(crate) id: StoreId,
     pub(crate) keys: Keys,
-    pub(crate) sealer: Sealer,
+    pub(crate) generations: Generations,
     pub(crate) boundary: Boundary,
     pub(crate) index: Index,
     pub(crate) caches: Caches,
@@ -58,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) log: Log,
     pub(crate) place: String,
     pub(crate) ownership: Option<Ownership>,
+    pub(crate) generations: Generations,
 }
 
 impl Core {
@@ -65,7 +66,7 @@ impl Core {
         let domain = parts.keys.ring.first_domain();
         Self {
             id: parts.keys.ring.store,
-            sealer: domain.sealer(),
+            generations: parts.generations,
             boundary: Boundary::new(&domain.chunker_key().node_key()),
             objects: parts.objects,
             env: parts.env,
@@ -95,7 +96,7 @@ impl Core {
     fn append_to(&self, log: &mut Log, body: Body) -> Result<Entry, Fault> {
         let entry = log.append(&*self.objects, &self.env, &self.place, body)?;
         // What a record names has been indexed before it was written, so nothing is read here.
-        let logged = |class, name| DurablePack::logged(&*self.objects, &self.sealer, class, name);
+        let logged = |class, name| DurablePack::logged(&*self.objects, &self.sealer(), class, name);
         match self
             .index
             .apply(&entry, |class, name| Ok(logged(class, name).ok()))

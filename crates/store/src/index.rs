@@ -14,6 +14,7 @@ mod facts;
 mod projection;
 mod rows;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,7 +32,7 @@ pub(crate) use rows::{Location, PackRow, PackState};
 /// The file's name inside the cache directory.
 const FILE: &str = "index.redb";
 /// Raised when the tables change: an index of another number is thrown away and rebuilt.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 /// Loose packs between two commits that reach the disk (1 GiB of packs: what a crash makes us read trailers for).
 const SYNC_PACKS: u32 = 64;
 /// Memory redb may use.
@@ -43,7 +44,9 @@ const CHUNKS: TableDefinition<'_, [u8; 32], [u8; 21]> = TableDefinition::new("ch
 const PACKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("packs");
 /// Pack name to ordinal.
 const PACK_ORDINALS: TableDefinition<'_, [u8; 32], u32> = TableDefinition::new("pack_ordinals");
-/// Schema, store, applied.
+/// Domain and generation to how many chunks and tables of contents were sealed under it, as far as packs are known.
+const SEALED: TableDefinition<'_, (u32, u32), u64> = TableDefinition::new("sealed");
+/// Schema, store, applied, anchor.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 /// Where an index is kept.
@@ -206,6 +209,7 @@ impl Index {
             write.open_table(CHUNKS)?;
             write.open_table(PACKS)?;
             write.open_table(PACK_ORDINALS)?;
+            write.open_table(SEALED)?;
             projection::open_tables(&write)?;
         }
         Ok(write.commit()?)
@@ -326,6 +330,16 @@ impl Index {
             .collect()
     }
 
+    /// Returns how many chunks and tables of contents the packs it knows have sealed under a generation.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn sealed_under(&self, domain: u32, generation: u32) -> Result<u64, IndexError> {
+        let read = self.database.begin_read()?;
+        let row = read.open_table(SEALED)?.get((domain, generation))?;
+        Ok(row.map_or(0, |row| row.value()))
+    }
+
     /// Returns how many different chunks it knows.
     ///
     /// # Errors
@@ -350,7 +364,9 @@ fn insert_pack(
     let mut ordinals = write.open_table(PACK_ORDINALS)?;
     let mut chunks = write.open_table(CHUNKS)?;
     let ordinal = ordinal_of(&ordinals, &packs, &pack.name())?;
-    ordinals.insert(pack.name().0, ordinal)?;
+    if ordinals.insert(pack.name().0, ordinal)?.is_none() {
+        count_sealed(write, pack)?;
+    }
     let row = PackRow {
         name: pack.name(),
         class: pack.class(),
@@ -375,6 +391,23 @@ fn insert_pack(
         if !stays {
             chunks.insert(entry.id.0, rows::encode_chunk(ordinal, entry))?;
         }
+    }
+    Ok(())
+}
+
+/// Counts what a new pack holds. Its table of contents, sealed last, counts for the newest generation in it.
+fn count_sealed(write: &WriteTransaction, pack: &DurablePack) -> Result<(), IndexError> {
+    let mut counts = BTreeMap::new();
+    for entry in pack.entries() {
+        *counts.entry((entry.domain, entry.generation)).or_insert(0) += 1;
+    }
+    if let Some(mut newest) = counts.last_entry() {
+        *newest.get_mut() += 1;
+    }
+    let mut sealed = write.open_table(SEALED)?;
+    for (generation, more) in counts {
+        let before = sealed.get(generation)?.map_or(0, |row| row.value());
+        sealed.insert(generation, before + more)?;
     }
     Ok(())
 }

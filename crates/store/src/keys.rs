@@ -6,8 +6,10 @@
 use base::fault::Code;
 use base::{Env, Fault, StoreId};
 use format::header::{self, Header, HeaderError};
-use format::keys::{Keyring, MasterKey, NewSlot, RingError, SlotError, Unlock, unwrap, wrap};
-use objects::{GetError, ObjectName, Objects};
+use format::keys::{
+    Keyring, MasterKey, NewSlot, RingError, SlotError, Unlock, ring_object_name, unwrap, wrap,
+};
+use objects::{GetError, ObjectName, Objects, PutError};
 
 use crate::faults;
 use crate::log::Mode;
@@ -15,8 +17,10 @@ use crate::open::named;
 
 /// The keys of an open store.
 pub(crate) struct Keys {
-    /// The ring in force.
+    /// The ring in force when the store was opened. Later ones differ from it in generations only, which
+    /// [`crate::generation`] keeps.
     pub(crate) ring: Keyring,
+    master: MasterKey,
     /// The bytes of the `format` object, with whose hash the log begins.
     pub(crate) format_object: Vec<u8>,
 }
@@ -87,10 +91,64 @@ pub(crate) fn load(
     }
     let master = unlocked(objects, header.store, unlock, place)?;
     let ring = newest_ring(objects, &header, &master, place)?;
+    if mode == Mode::Write {
+        // A killed owner may have published it without the sync that makes it stay, and chunks will be sealed with it.
+        let name = named(ring_object_name(ring.number));
+        objects
+            .settle(&name)
+            .map_err(|error| faults::put(place, None, error))?;
+    }
     Ok(Keys {
         ring,
+        master,
         format_object,
     })
+}
+
+/// Stores the next ring and returns it once it is durable; if an interrupted attempt has left one, that one.
+///
+/// # Errors
+/// The place does not take it; what is there in its place is not a next ring of this store.
+pub(crate) fn put_ring(
+    objects: &dyn Objects,
+    env: &Env,
+    place: &str,
+    keys: &Keys,
+    next: Keyring,
+) -> Result<Keyring, Fault> {
+    let refused = |error| ring_fault(place, error);
+    let bytes = next.seal(env, &keys.master).map_err(refused)?;
+    // Read back what was encoded before anything depends on it (R9).
+    let read = Keyring::open(next.store, &bytes, &keys.master).map_err(refused)?;
+    if !follows(&read, &next) {
+        let detail = "a key ring does not decode to what was encoded";
+        return Err(Fault::new(Code::Internal).with("detail", detail));
+    }
+    let name = named(ring_object_name(next.number));
+    match objects.put_new(&name, &bytes) {
+        Ok(()) => return Ok(next),
+        Err(PutError::Exists { .. } | PutError::Unsure { .. }) => {}
+        Err(error) => return Err(faults::put(place, None, error)),
+    }
+    objects
+        .settle(&name)
+        .map_err(|error| faults::put(place, None, error))?;
+    let found = objects
+        .get(&name)
+        .map_err(|error| faults::get(place, error))?;
+    let found = Keyring::open(next.store, &found, &keys.master).map_err(refused)?;
+    if follows(&found, &next) {
+        Ok(found)
+    } else {
+        Err(refused(RingError::NotAuthentic))
+    }
+}
+
+/// Returns whether a ring has the number, the signing key and the newest generation that are expected.
+fn follows(ring: &Keyring, expected: &Keyring) -> bool {
+    ring.number == expected.number
+        && ring.signing.public() == expected.signing.public()
+        && ring.first_domain().current() == expected.first_domain().current()
 }
 
 /// Returns the master key from the first slot that the secret opens.

@@ -41,6 +41,7 @@ mod core;
 mod durable;
 mod faults;
 mod flow;
+mod generation;
 mod index;
 mod keys;
 mod log;
@@ -59,6 +60,7 @@ use std::sync::Arc;
 use base::{ChunkId, Fault, SourceId, StoreId};
 use format::chunker::{Chunker, ChunkerKey};
 
+pub use generation::Limits;
 pub use index::Place;
 pub use own::{Owner, Ownership};
 pub use points::{ConfigRow, NewPoint, PointInfo, Replica};

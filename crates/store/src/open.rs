@@ -16,6 +16,7 @@ use objects::{Local, ObjectName, Objects, OpenError};
 use crate::Store;
 use crate::core::{Core, Parts};
 use crate::faults;
+use crate::generation::{Generations, Limits};
 use crate::index::{Index, Place};
 use crate::keys;
 use crate::log::{Mode, Source};
@@ -33,6 +34,7 @@ struct Opening<'a> {
     place: String,
     mode: Mode,
     ownership: Option<Ownership>,
+    limits: Limits,
 }
 
 impl Store {
@@ -60,6 +62,7 @@ impl Store {
             place,
             mode: Mode::Write,
             ownership: Some(ownership),
+            limits: Limits::default(),
         })
     }
 
@@ -90,6 +93,7 @@ impl Store {
             place,
             mode: Mode::Write,
             ownership: Some(ownership),
+            limits: Limits::default(),
         })
     }
 
@@ -108,6 +112,7 @@ impl Store {
             place,
             mode: Mode::Read,
             ownership: None,
+            limits: Limits::default(),
         })
     }
 
@@ -135,6 +140,20 @@ impl Store {
         env: &Env,
         index: impl Into<Place>,
     ) -> Result<Self, Fault> {
+        Self::open_with(objects, unlock, env, index, Limits::default())
+    }
+
+    /// As [`Self::open`], with limits that are reached earlier.
+    ///
+    /// # Errors
+    /// As [`Self::open_at`].
+    pub fn open_with(
+        objects: Arc<dyn Objects>,
+        unlock: &Unlock,
+        env: &Env,
+        index: impl Into<Place>,
+        limits: Limits,
+    ) -> Result<Self, Fault> {
         open(Opening {
             objects,
             unlock,
@@ -143,6 +162,7 @@ impl Store {
             place: String::from("pool"),
             mode: Mode::Write,
             ownership: None,
+            limits,
         })
     }
 }
@@ -164,7 +184,10 @@ fn open(opening: Opening<'_>) -> Result<Store, Fault> {
         index.reset(&keys.ring.store)?;
         log = source.load(&index)?;
     }
+    let domain = keys.ring.first_domain();
+    let sealed = index.sealed_under(domain.id, domain.current())?;
     let core = Arc::new(Core::new(Parts {
+        generations: Generations::new(&keys.ring, sealed, opening.limits),
         objects,
         env: env.clone(),
         keys,

@@ -106,7 +106,7 @@ impl Core {
                     .because(error),
                 GetError::Failed { .. } => faults::get(&self.place, error),
             })?;
-        self.sealer
+        self.sealer()
             .open(place.kind, place.domain, place.generation, id, &sealed)
             .map_err(|error| faults::open_chunk(id, &place.pack, error))
     }

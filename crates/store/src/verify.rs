@@ -228,7 +228,7 @@ impl<'a> Run<'a> {
             offsets.dedup();
             let core = self.core;
             let class = Kind::Data.class();
-            let pack = match DurablePack::logged(&*core.objects, &core.sealer, class, name) {
+            let pack = match DurablePack::logged(&*core.objects, &core.sealer(), class, name) {
                 Ok(pack) => pack,
                 Err(error) => {
                     let fault = faults::find_pack(&core.place, &name, error)?;

@@ -148,7 +148,7 @@ impl Drop for Writer {
 impl Shared {
     fn put(&self, kind: Kind, hash: &ChunkHash, plain: &[u8]) -> Result<ChunkId, Fault> {
         self.full.check()?;
-        let id = self.core.sealer.id(kind, hash);
+        let id = self.core.sealer().id(kind, hash);
         // First taken, then looked up: the other way round, a chunk that becomes known in between would be
         // stored again.
         if !lock(&self.pending).insert(id) {
@@ -163,7 +163,9 @@ impl Shared {
             lock(&self.pending).remove(&id);
             return Ok(id);
         }
-        let sealed = self.core.sealer.seal(&self.core.env, kind, &id, plain);
+        let sealer = self.core.sealer_for_one();
+        let sealer = sealer.map_err(|fault| self.lose(fault))?;
+        let sealed = sealer.seal(&self.core.env, kind, &id, plain);
         self.verify(&sealed)?;
         self.new_chunks.fetch_add(1, Ordering::Relaxed);
         self.new_bytes
@@ -176,7 +178,7 @@ impl Shared {
     /// end here and not in the store.
     fn verify(&self, sealed: &Sealed) -> Result<(), Fault> {
         self.core
-            .sealer
+            .sealer()
             .open(
                 sealed.kind,
                 sealed.domain,
@@ -219,7 +221,7 @@ impl Shared {
     /// Makes a full pack durable, then known.
     fn publish(&self, pack: OpenPack) -> Result<(), Fault> {
         self.core.check_reserve()?;
-        let sealed = pack.finish(&self.core.env, &self.core.sealer);
+        let sealed = pack.finish(&self.core.env, &self.core.sealer_for_one()?);
         let pack = DurablePack::publish(&*self.core.objects, sealed)
             .map_err(|error| self.core.write_fault(error))?;
         self.core.index.insert(&self.session, &pack, Copies::Stay)?;

@@ -80,7 +80,7 @@ fn adopt(core: &Core, session: &SessionId, class: Class, name: PackName) -> Resu
     if known.is_some_and(|row| row.state != PackState::Loose) {
         return Ok(false);
     }
-    match DurablePack::adopt(&*core.objects, &core.sealer, core.id, class, name) {
+    match DurablePack::adopt(&*core.objects, &core.sealer(), core.id, class, name) {
         Ok(pack) => {
             core.index.insert(session, &pack, Copies::TakeOver)?;
             Ok(true)
