@@ -63,7 +63,7 @@ pub const XATTR_BYTES_MAX: usize = 64 << 10;
 pub const SYMLINK_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes of small files read ahead of the bundler.
-pub const READ_AHEAD_BYTES_MAX: usize = 24 << 20;
+pub const READ_AHEAD_BYTES_MAX: usize = 16 << 20;
 /// Entries between the comparison with the earlier tree and the bundler.
 pub const READ_AHEAD_ENTRIES_MAX: usize = 1024;
 /// Threads that read small files: a cold disk answers 45 000 files a second to 32 readers and 14 000 to 2
@@ -72,10 +72,10 @@ pub const READER_THREADS: usize = 16;
 /// Entries that wait for their bundle to fill; a bundle ends when there are more.
 pub const BUNDLE_ENTRIES_MAX: usize = 8192;
 /// Chunks between the bundler and the sealing threads.
-pub const CHUNKS_QUEUED_MAX: usize = 4;
+pub const CHUNKS_QUEUED_MAX: usize = 2;
 /// Entries between the bundler and the tree.
 pub const TREE_QUEUED_MAX: usize = 16384;
-/// Contents remembered within one run, so that hard links and copies are read or stored once: about 100
+/// Contents remembered within one run, so that hard links and copies are read or stored once: about 60
 /// bytes each.
 pub const CONTENTS_REMEMBERED_MAX: usize = 200_000;
 /// Threads that write restored files: making files is mostly waiting for the file system's locks.

@@ -29,7 +29,7 @@ pub(crate) struct Bundler<'a> {
     slot: ChunkSlot,
     held: Vec<ToTree>,
     /// Contents of this run by hash: a copy is stored as a reference. Collisions are those of BLAKE3.
-    seen: HashMap<ChunkHash, ContentSlot>,
+    seen: HashMap<ChunkHash, Piece>,
 }
 
 impl<'a> Bundler<'a> {
@@ -81,9 +81,8 @@ impl<'a> Bundler<'a> {
             Outcome::Read(entry, Body::Whole) => self.hold(ToTree::Put(key, entry)),
             Outcome::Read(entry, Body::Small(bytes, hash, link)) => {
                 self.counts.moved(bytes.len() as u64, self.flow);
-                let content = self.small(key, entry, &bytes, hash)?;
-                leave(link.as_ref(), content);
-                Ok(())
+                let content = link.map(|link| leave(&link));
+                self.small(key, entry, &bytes, hash, content)
             }
             Outcome::Read(_, Body::Large(file)) => self.large(key, file),
             Outcome::Linked(mut entry, handle, link) => match link.get() {
@@ -102,36 +101,35 @@ impl<'a> Bundler<'a> {
         }
     }
 
-    /// Puts a small file into the bundle, unless its content came before, and returns where its content will be.
+    /// Puts a small file into the bundle, unless its content came before.
     fn small(
         &mut self,
         key: FileKey,
         entry: Box<FileEntry>,
         bytes: &[u8],
         hash: ChunkHash,
-    ) -> Result<ContentSlot, Stopped> {
-        if let Some(content) = self.seen.get(&hash).map(Arc::clone) {
-            self.hold(ToTree::Same(key, entry, Arc::clone(&content)))?;
-            return Ok(content);
+        content: Option<ContentSlot>,
+    ) -> Result<(), Stopped> {
+        if let Some(piece) = self.seen.get(&hash).cloned() {
+            return self.hold(ToTree::Bundled(key, entry, piece, content));
         }
         if self.bundle.len() + bytes.len() > limits::BUNDLE_BYTES_MAX {
             self.end_bundle()?;
-        }
-        let content = ContentSlot::default();
-        if self.seen.len() < limits::CONTENTS_REMEMBERED_MAX {
-            self.seen.insert(hash, Arc::clone(&content));
         }
         let piece = Piece {
             chunk: Arc::clone(&self.slot),
             offset: u32::try_from(self.bundle.len()).expect("a bundle is small"),
             len: u32::try_from(bytes.len()).expect("a bundled file is small"),
         };
+        if self.seen.len() < limits::CONTENTS_REMEMBERED_MAX {
+            self.seen.insert(hash, piece.clone());
+        }
         self.bundle.extend_from_slice(bytes);
-        self.hold(ToTree::Bundled(key, entry, piece, Arc::clone(&content)))?;
+        self.hold(ToTree::Bundled(key, entry, piece, content))?;
         if self.bundle.len() >= limits::BUNDLE_BYTES_MIN && self.chunker.is_bundle_end(&hash) {
             self.end_bundle()?;
         }
-        Ok(content)
+        Ok(())
     }
 
     /// Chunks a file of its own. What is held leaves first: walk order.
@@ -146,8 +144,7 @@ impl<'a> Bundler<'a> {
                 Ended::Gone => return self.send(ToTree::Delete(key)),
                 Ended::Unreadable => return Ok(()),
                 Ended::Whole(entry) => {
-                    let content = ContentSlot::default();
-                    leave(file.link.as_ref(), Arc::clone(&content));
+                    let content = file.link.as_ref().map(leave);
                     return self.send(ToTree::Close(key, entry, content));
                 }
             }
@@ -216,10 +213,8 @@ impl<'a> Bundler<'a> {
     }
 }
 
-/// Leaves a content for the file's other links, if it has any.
-fn leave(link: Option<&Link>, content: ContentSlot) {
-    if let Some(link) = link {
-        // Set already if this link was read because an earlier one could not be: any will do.
-        let _ = link.set(content);
-    }
+/// Leaves a place for a content where the file's other links look for it.
+fn leave(link: &Link) -> ContentSlot {
+    // Set already if this link was read because an earlier one could not be: any will do.
+    Arc::clone(link.get_or_init(ContentSlot::default))
 }

@@ -51,7 +51,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Body {
     /// The entry is whole: no regular file, or one whose content is inside.
     Whole,
-    /// A file small enough to be bundled.
+    /// A file small enough to be bundled. If it has other links, they look for its content at the link.
     Small(Vec<u8>, ChunkHash, Option<Link>),
     /// A file that is read while it is chunked.
     Large(LargeFile),
@@ -72,7 +72,7 @@ pub(crate) enum ToTree {
     /// The entry as it is.
     Put(FileKey, Box<FileEntry>),
     /// The entry, whose content is one piece of a chunk.
-    Bundled(FileKey, Box<FileEntry>, Piece, ContentSlot),
+    Bundled(FileKey, Box<FileEntry>, Piece, Option<ContentSlot>),
     /// The entry, whose content came before in this run.
     Same(FileKey, Box<FileEntry>, ContentSlot),
     /// A file's content starts: its pieces follow.
@@ -82,10 +82,11 @@ pub(crate) enum ToTree {
     /// A hole in the open file.
     Hole(u64),
     /// The open file ends; this is its entry.
-    Close(FileKey, Box<FileEntry>, ContentSlot),
+    Close(FileKey, Box<FileEntry>, Option<ContentSlot>),
 }
 
 /// A piece of a chunk whose name may not be known yet.
+#[derive(Clone)]
 pub(crate) struct Piece {
     pub(crate) chunk: ChunkSlot,
     pub(crate) offset: u32,

@@ -26,11 +26,18 @@ pub(crate) fn run(
             }
             ToTree::Delete(key) => writer.delete_entry(&key),
             ToTree::Put(key, entry) => store(flow, writer, &key, &entry),
-            ToTree::Bundled(key, entry, piece, slot) => piece
-                .extent()
-                .and_then(|e| put(flow, writer, &key, entry, Content::Extents(vec![e]), &slot)),
+            ToTree::Bundled(key, entry, piece, slot) => piece.extent().and_then(|e| {
+                put(
+                    flow,
+                    writer,
+                    &key,
+                    entry,
+                    Content::Extents(vec![e]),
+                    slot.as_ref(),
+                )
+            }),
             ToTree::Same(key, entry, slot) => match slot.get() {
-                Some(content) => put(flow, writer, &key, entry, content.clone(), &slot),
+                Some(content) => put(flow, writer, &key, entry, content.clone(), None),
                 None => Err(internal("a content was used before it was written")),
             },
             ToTree::Open => {
@@ -41,7 +48,7 @@ pub(crate) fn run(
             ToTree::Piece(piece) => piece.extent().and_then(|e| open.push(e)),
             ToTree::Close(key, entry, slot) => std::mem::replace(&mut open, Pieces::new(writer))
                 .finish()
-                .and_then(|content| put(flow, writer, &key, entry, content, &slot)),
+                .and_then(|content| put(flow, writer, &key, entry, content, slot.as_ref())),
         }
         .map_err(|fault| flow.fail(fault))?;
     }
@@ -54,10 +61,12 @@ fn put(
     key: &FileKey,
     mut entry: Box<FileEntry>,
     content: Content,
-    slot: &ContentSlot,
+    slot: Option<&ContentSlot>,
 ) -> Result<(), Fault> {
-    // Set already if the content came with another entry: it is the same one.
-    let _ = slot.set(content.clone());
+    if let Some(slot) = slot {
+        // Set already if another link of the file brought it.
+        let _ = slot.set(content.clone());
+    }
     entry.node = Node::File(content);
     store(flow, writer, key, &entry)
 }
