@@ -77,6 +77,8 @@ pub struct Report {
     pub changed: u64,
     /// Entries that were gone.
     pub deleted: u64,
+    /// In a consistency check, entries that looked unchanged and were not what the replica has.
+    pub differed: u64,
     /// Bytes read from the source.
     pub read_bytes: u64,
     /// Paths in trouble.
@@ -103,8 +105,8 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         let (seal, to_sealers) = bounded(limits::CHUNKS_QUEUED_MAX);
         let (tree, to_tree) = bounded(limits::TREE_QUEUED_MAX);
         for _ in 0..limits::READER_THREADS {
-            let (flow, to_readers, reader) = (&flow, to_readers.clone(), backup.reader);
-            scope.spawn(move || read::run(flow, reader, &to_readers));
+            let (flow, counts, to_readers) = (&flow, &counts, to_readers.clone());
+            scope.spawn(move || read::run(flow, counts, backup.reader, &to_readers));
         }
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             let (flow, to_sealers, writer) = (&flow, to_sealers.clone(), backup.writer);
@@ -219,6 +221,10 @@ impl Counts {
 
     fn changed(&self) {
         self.with(|r| r.changed += 1);
+    }
+
+    fn differed(&self) {
+        self.with(|r| r.differed += 1);
     }
 
     fn deleted(&self) {

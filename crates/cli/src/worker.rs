@@ -6,6 +6,7 @@ mod watch;
 use std::path::PathBuf;
 
 use agent::backup::{self, Backup};
+use agent::{Monitor as _, Warning};
 use base::fault::Code;
 use base::{ChunkId, Env, Fault};
 use engine::jobs::Step;
@@ -17,7 +18,7 @@ use format::entry::FileEntry;
 use format::point::{Consistency, Stats};
 use format::tree;
 use sources::files::WalkOptions;
-use sources::snapshot::{self, Level, View};
+use sources::snapshot::{self, Level, SnapshotError, View};
 use store::{CommitSpec, Committed, NewPoint, Store};
 
 use watch::Watch;
@@ -49,7 +50,7 @@ impl LocalWorker {
         let began_ns = nanoseconds(&self.env);
         let (view, refused) = snapshot::take(&order.path, order.options.one_file_system);
         if let Some(why) = refused {
-            tracing::info!(error = %why, "no snapshot: the live tree is read");
+            no_snapshot(&watch, order, &why);
         }
         context.step(if read_unchanged {
             Step::Compare
@@ -120,6 +121,25 @@ impl LocalWorker {
     }
 }
 
+/// Warns that the live tree is read although a snapshot should have been possible. That there is none to be
+/// had is the rule, and shows in the point's consistency.
+fn no_snapshot(watch: &Watch<'_>, order: &BackupOrder, why: &SnapshotError) {
+    tracing::info!(error = %why, "no snapshot: the live tree is read");
+    if matches!(
+        why,
+        SnapshotError::Unsupported { .. } | SnapshotError::Denied { .. }
+    ) {
+        return;
+    }
+    watch.warn(Warning {
+        path: Vec::new(),
+        fault: Fault::new(Code::SnapshotProviderUnavailable)
+            .with("path", order.path.display())
+            .with("provider", "btrfs")
+            .with("reason", why),
+    });
+}
+
 /// Tells a job how much there is, as far as a tree tells: that of the last time is the best guess there is.
 fn expect(store: &Store, root: &ChunkId, context: &JobContext) -> Result<(), Fault> {
     let totals = tree::summary::<FileEntry>(store, root)?;
@@ -158,7 +178,7 @@ impl Worker for LocalWorker {
         Ok(CheckReport {
             entries: run.report.entries,
             bytes: run.report.bytes,
-            differences: 0,
+            differences: run.report.differed,
             changed: run.report.changed + run.report.deleted,
             new_bytes: run.committed.new_bytes,
         })

@@ -14,7 +14,7 @@ use sources::files::{Found, Handle, OpenFile, Segment};
 use sources::{Problem, Reason};
 
 use super::stages::{Body, Link, Outcome};
-use super::{verify, warn};
+use super::{Counts, verify, warn};
 use crate::flow::{Flow, Stopped};
 
 /// Attempts at a large file that changes while it is read.
@@ -37,6 +37,7 @@ pub(crate) struct Wanted {
 /// Reads what is wanted until nothing more is.
 pub(crate) fn run(
     flow: &Flow<'_>,
+    counts: &Counts,
     reader: &dyn ChunkReader,
     wanted: &Receiver<Wanted>,
 ) -> Result<(), Stopped> {
@@ -46,7 +47,13 @@ pub(crate) fn run(
         let outcome = match (wanted.link, wanted.expected) {
             (Some(link), None) if wanted.linked => Outcome::Linked(Box::new(entry), handle, link),
             (link, None) => read(flow, entry, &handle, link),
-            (link, Some(expected)) => check(flow, reader, entry, &handle, link, &expected)?,
+            (link, Some(expected)) => {
+                let outcome = check(flow, reader, entry, &handle, link, &expected)?;
+                if matches!(outcome, Outcome::Read(..)) {
+                    counts.differed();
+                }
+                outcome
+            }
         };
         wanted.answer.send(outcome).map_err(|_| Stopped)?;
     }

@@ -240,7 +240,7 @@ fn a_check_of_a_sound_replica_changes_nothing() {
     let first = back_up(&memory, source.path(), None, false);
     let check = back_up(&memory, source.path(), Some(first.root), true);
     assert_eq!(check.root, first.root);
-    assert_eq!(check.report.changed, 0);
+    assert_eq!((check.report.changed, check.report.differed), (0, 0));
     assert!(check.written.is_empty(), "{:?}", check.written);
 }
 
@@ -284,6 +284,7 @@ fn a_check_notices_a_change_that_left_no_trace() {
     let blind = back_up(&memory, source.path(), Some(lying), false);
     assert_eq!(blind.root, lying);
     let check = back_up(&memory, source.path(), Some(lying), true);
+    assert_eq!(check.report.differed, 1);
     assert_holds(&memory, &check.root, source.path());
 }
 
