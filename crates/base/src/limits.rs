@@ -112,6 +112,12 @@ pub const ACCOUNT_BYTES_MAX: usize = 16 << 20;
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Pack names in one log record.
 pub const LOG_PACKS_MAX: usize = 1024;
+/// Packs whose trailers are read ahead of the records that name them, when an index is built anew.
+pub const TRAILERS_AHEAD_MAX: usize = 64;
+/// Records read ahead likewise: 16 MiB of the largest.
+pub const RECORDS_AHEAD_MAX: usize = 256;
+/// Threads that read trailers: reading them is waiting.
+pub const TRAILER_THREADS: usize = 8;
 /// Largest recovery point object.
 pub const POINT_BYTES_MAX: usize = 64 << 10;
 /// Largest key object.

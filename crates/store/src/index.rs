@@ -26,7 +26,7 @@ use redb::{
 
 use crate::durable::DurablePack;
 
-pub(crate) use projection::{Applied, Entry};
+pub(crate) use projection::{Applied, Entry, packs_of};
 pub(crate) use rows::{Location, PackRow, PackState};
 
 /// The file's name inside the cache directory.

@@ -7,11 +7,16 @@
 //! The index remembers how far it has folded the log in. What follows is read and folded at opening; if the index is not of
 //! this history, all of it is.
 
+mod replay;
+
 use base::fault::Code;
-use base::{Env, Fault};
+use base::{Env, Fault, PackName};
 use format::log::{Body, Chain, LogError, LogKey, Record, RecordHash, object_name};
+use format::pack::Class;
+use format::seal::Sealer;
 use objects::{GetError, ObjectName, Objects, PutError};
 
+use self::replay::Ahead;
 use crate::durable::DurablePack;
 use crate::faults;
 use crate::index::{Applied, Entry, Index};
@@ -59,6 +64,9 @@ impl Source<'_> {
         let last = self.last_slot()?;
         let mut applied = self.start(index, last)?;
         let mut chain = applied.chain;
+        let sealer = self.keys.ring.first_domain().sealer();
+        let read = |class, name| self.trailer(&sealer, class, name);
+        let mut ahead = Ahead::default();
         while chain.next <= last {
             let bytes = self.record(chain.next)?;
             let record = chain
@@ -71,8 +79,11 @@ impl Source<'_> {
                 applied,
                 anchor: None,
             };
-            index.apply(&entry, |class, name| self.trailer(class, name))?;
+            if ahead.add(index, entry)? {
+                ahead.fold(index, read)?;
+            }
         }
+        ahead.fold(index, read)?;
         if self.mode == Mode::Write && last > 0 {
             // A killed owner may have published it without the sync that makes it stay.
             self.objects
@@ -138,11 +149,11 @@ impl Source<'_> {
 
     fn trailer(
         &self,
-        class: format::pack::Class,
-        name: base::PackName,
+        sealer: &Sealer,
+        class: Class,
+        name: PackName,
     ) -> Result<Option<DurablePack>, Fault> {
-        let sealer = self.keys.ring.first_domain().sealer();
-        match DurablePack::logged(self.objects, &sealer, class, name) {
+        match DurablePack::logged(self.objects, sealer, class, name) {
             Ok(pack) => Ok(Some(pack)),
             Err(error) => {
                 let fault = faults::find_pack(self.place, &name, error)?;

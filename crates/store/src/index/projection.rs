@@ -256,7 +256,7 @@ impl Index {
 }
 
 /// Returns the packs that a record names.
-fn packs_of(body: &Body) -> &[(Class, PackName)] {
+pub(crate) fn packs_of(body: &Body) -> &[(Class, PackName)] {
     match body {
         Body::Packs { packs, .. } => packs,
         Body::Commit(commit) => &commit.packs,

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use base::fault::Code;
 use base::{Env, SourceId};
-use objects::{Local, Memory, Objects};
+use objects::faulty::{Call, Misdeed, Times};
+use objects::{Faulty, Local, Memory, Objects};
 use store::Store;
 use testkit::{Dice, SimDisk, tempdir};
 
-use crate::model::{Files, Key, backup, files, violation, write};
+use crate::model::{Files, Key, backup, files, read, violation, write};
 
 const FILE: &str = "index.redb";
 
@@ -88,6 +90,62 @@ fn an_index_that_is_gone_old_or_damaged_costs_time_and_nothing_else() {
             if !known.iter().any(|(id, _)| *id == point.id) {
                 store.delete_point(&point.id).unwrap();
             }
+        }
+    }
+}
+
+#[test]
+fn an_index_of_many_records_and_packs_is_built_anew_as_it_was() {
+    let world = world(6);
+    let (cache, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let store = world.create(cache.path());
+    let mut dice = Dice::new(7);
+    let mut before = Files::new();
+    for _ in 0..150 {
+        let now = files(&[("a", &dice.bytes(600)), ("b", b"b")]);
+        backup(&store, world.source, &before, &now).unwrap();
+        before = now;
+    }
+    let status = store.status().unwrap();
+    let points = store.points().unwrap();
+    assert_eq!(status.packs, 300);
+    drop(store);
+    let store = world.open(other.path());
+    assert_eq!(store.status().unwrap(), status);
+    assert_eq!(store.points().unwrap(), points);
+    assert!(points.iter().all(|point| read(&store, &point.root).is_ok()));
+}
+
+#[test]
+fn a_place_that_does_not_answer_while_the_index_is_built_loses_nothing() {
+    let mut world = world(7);
+    let faulty = Arc::new(Faulty::new(Memory::new()));
+    world.objects = faulty.clone();
+    let (cache, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let store = world.create(cache.path());
+    let mut before = Files::new();
+    for content in &world.contents {
+        backup(&store, world.source, &before, content).unwrap();
+        before = content.clone();
+    }
+    let status = store.status().unwrap();
+    drop(store);
+    for passes in 0.. {
+        faulty.fail(Call::Get, passes, Misdeed::Failed, Times::Once);
+        let unlock = world.key.unlock();
+        let opened = Store::open(faulty.clone(), &unlock, &world.env, other.path());
+        faulty.heal();
+        match opened {
+            Ok(store) => {
+                assert_eq!(store.status().unwrap(), status);
+                assert!(passes > 10, "{passes} reads");
+                break;
+            }
+            Err(fault) => assert_eq!(fault.code, Code::PoolUnreadable, "{passes}"),
+        }
+        // What was built so far is gone on with, or this is a new one.
+        if passes % 2 == 0 {
+            let _ = std::fs::remove_file(other.path().join(FILE));
         }
     }
 }
