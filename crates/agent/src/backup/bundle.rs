@@ -133,7 +133,7 @@ impl<'a> Bundler<'a> {
     }
 
     /// Chunks a file of its own. What is held leaves first: walk order.
-    fn large(&mut self, key: FileKey, mut file: LargeFile) -> Result<(), Stopped> {
+    fn large(&mut self, key: FileKey, mut file: Box<LargeFile>) -> Result<(), Stopped> {
         self.end_bundle()?;
         for number in 1.. {
             self.send(ToTree::Open)?;

@@ -29,12 +29,14 @@ enum Earlier {
     Other,
 }
 
+type KeyRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
 /// What the walk could not look at: whether it is still there nobody knows, so nothing of it is deleted.
 #[derive(Default)]
 struct Unseen {
     keys: HashSet<FileKey>,
     /// Subtrees, as bounds of keys, in the order in which the walk met them.
-    subtrees: Vec<(Bound<Vec<u8>>, Bound<Vec<u8>>)>,
+    subtrees: Vec<KeyRange>,
 }
 
 impl Unseen {

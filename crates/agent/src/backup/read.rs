@@ -189,7 +189,7 @@ fn read_file(
         file: handle.open()?,
         link,
     };
-    Ok(Outcome::Read(Box::new(entry), Body::Large(file)))
+    Ok(Outcome::Read(Box::new(entry), Body::Large(Box::new(file))))
 }
 
 /// A piece of a large file.

@@ -54,7 +54,7 @@ pub(crate) enum Body {
     /// A file small enough to be bundled. If it has other links, they look for its content at the link.
     Small(Vec<u8>, ChunkHash, Option<Link>),
     /// A file that is read while it is chunked.
-    Large(LargeFile),
+    Large(Box<LargeFile>),
 }
 
 /// From the bundler to the sealing threads.
