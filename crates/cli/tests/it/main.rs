@@ -4,6 +4,12 @@
 
 mod bench;
 mod json;
+mod judges;
+mod lost;
+mod nobody;
 mod owner;
+mod program;
 mod story;
+mod strangers;
+mod torture;
 mod trouble;

@@ -1,0 +1,49 @@
+//! A tree of every kind of entry goes through the program and is judged by tools that others wrote.
+
+use std::fs;
+
+use crate::judges::{Extent, same};
+use crate::program::{Place, is_root, shell};
+use crate::torture;
+
+#[test]
+fn strangers_find_a_restored_tree_the_same() {
+    let place = Place::new();
+    let source = place.directory("source");
+    torture::build(&source);
+    let first = place.point("source");
+    let restored = place.restore("source", &first, "first");
+    if is_root("capabilities") {
+        let able = shell("getcap able", &[], &restored.join("privileged"));
+        assert_eq!(able, b"able cap_net_bind_service,cap_net_raw=ep\n");
+    }
+    same(&source, &restored, Extent::Whole);
+    fs::remove_dir_all(&restored).unwrap();
+
+    // What it was, kept by a stranger who can take neither paths longer than PATH_MAX nor a terabyte.
+    let copy = place.directory("copy");
+    shell(
+        "cp -a !(deep|huge) \"$1\"; for what in chown chmod touch; do $what --reference=. \"$1\"; done",
+        &[&copy],
+        &source,
+    );
+    torture::change(&source);
+    let second = place.point("source");
+    let restored = place.restore("source", &second, "second");
+    same(&source, &restored, Extent::Whole);
+
+    // The older point is what it was, and goes where it came from.
+    fs::remove_dir_all(&source).unwrap();
+    place.dozo(
+        0,
+        &[
+            "restore",
+            &format!("{}@{first}", source.display()),
+            "--original",
+        ],
+    );
+    fs::remove_file(source.join("huge")).unwrap();
+    fs::remove_dir_all(source.join("deep")).unwrap();
+    shell("touch --reference=\"$1\" .", &[&copy], &source);
+    same(&copy, &source, Extent::Plain);
+}
