@@ -5,6 +5,7 @@
 mod bench;
 mod json;
 mod judges;
+mod kills;
 mod lost;
 mod nobody;
 mod owner;

@@ -77,7 +77,7 @@ fn what_nobody_may_read_is_a_warning_each() {
     fs::write(source.join("secret"), "for none").unwrap();
     nobody.own("source");
     for closed in ["secret", "closed"] {
-        fs::set_permissions(source.join(closed), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(source.join(closed), Permissions::from_mode(0o0)).unwrap();
     }
     let said = nobody.dozo(3, &["protect", "source"]);
     for path in ["secret", "closed"] {

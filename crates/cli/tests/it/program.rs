@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use testkit::TempDir;
 
@@ -59,6 +59,16 @@ impl Place {
         let answer = Answer::of(self.command(words).output().unwrap());
         assert_eq!(answer.exit, Some(exit), "dozo {words:?}\n{}", answer.all());
         answer
+    }
+
+    /// Starts the program, silently.
+    pub(crate) fn start(&self, words: &[&str]) -> Child {
+        self.command(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     /// Makes a recovery point of a path and returns its id.

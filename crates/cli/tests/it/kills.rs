@@ -1,0 +1,304 @@
+//! `kill -9` at any moment, and the signals that ask: nothing is lost, nothing is half, nothing is done twice.
+//!
+//! When a run is killed is drawn from a seed, spread over the time that a whole run takes here; what happens is then up
+//! to the machine, so no test says how far a killed run came, only what must hold wherever it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use testkit::Dice;
+use testkit::trees::{self, Shape, describe};
+
+use crate::program::Place;
+
+/// What a tree was: everything `describe` says, with a hash of every content.
+type Tree = BTreeMap<String, String>;
+
+/// A source under fire, and what must be found in its points.
+struct Siege {
+    place: Place,
+    source: PathBuf,
+    seed: u64,
+    dice: Dice,
+    kept: BTreeMap<String, Tree>,
+    kills: usize,
+    /// How long an undisturbed run takes.
+    whole: Duration,
+}
+
+impl Siege {
+    fn new(seed: u64, shape: Shape) -> Self {
+        let place = Place::new();
+        let source = place.directory("source");
+        trees::build(&source, seed, shape).unwrap();
+        // Said whenever the test fails: it is all that repeats the run.
+        println!("seed {seed}");
+        Self {
+            place,
+            source,
+            seed,
+            dice: Dice::new(seed),
+            kept: BTreeMap::new(),
+            kills: 0,
+            whole: Duration::ZERO,
+        }
+    }
+
+    /// Makes a point undisturbed, and learns how long that takes.
+    fn complete(&mut self) -> String {
+        let clock = base::Env::system().clock;
+        let began = clock.since_boot();
+        let point = self.place.point("source");
+        self.whole = clock.since_boot() - began;
+        self.kept
+            .insert(point.clone(), describe(&self.source).unwrap());
+        self.no_leftovers();
+        point
+    }
+
+    /// Alters the source, and gives it new bytes for a few packs.
+    fn change(&mut self, round: u64) {
+        trees::change(&self.source, self.seed * 1000 + round, 8).unwrap();
+        let fresh = self.dice.bytes(3 << 20);
+        fs::write(self.source.join(format!("fresh{}", round % 3)), fresh).unwrap();
+    }
+
+    /// Starts a command, kills it somewhere in the time of a whole run, and returns whether it was still there to be killed.
+    fn kill(&mut self, words: &[&str], whole: Duration) -> bool {
+        let child = self.place.start(words);
+        let status = end(child, self.delay(whole), Signal::KILL);
+        let killed = status.signal() == Some(9);
+        assert!(killed || status.success(), "seed {}: {status}", self.seed);
+        self.kills += usize::from(killed);
+        killed
+    }
+
+    fn delay(&mut self, whole: Duration) -> Duration {
+        let nanoseconds = u64::try_from(whole.as_nanos()).unwrap();
+        Duration::from_nanos(self.dice.below(nanoseconds + 1))
+    }
+
+    /// Lists the points right after a run that made one or not. Returns whether it did; that one must be what the
+    /// source is now.
+    fn made_one(&mut self) -> bool {
+        let listed: BTreeSet<String> = self.place.points().into_iter().collect();
+        let known: BTreeSet<String> = self.kept.keys().cloned().collect();
+        assert!(
+            listed.is_superset(&known),
+            "seed {}: points are lost",
+            self.seed
+        );
+        let new: Vec<&String> = listed.difference(&known).collect();
+        assert!(new.len() <= 1, "seed {}: {new:?}", self.seed);
+        for point in &new {
+            self.kept
+                .insert((*point).clone(), describe(&self.source).unwrap());
+        }
+        !new.is_empty()
+    }
+
+    /// Restores a point completely and compares it with what was kept of it.
+    fn check(&self, point: &str) {
+        let restored = self.place.restore("source", point, "restored");
+        self.compare(&restored, point);
+        fs::remove_dir_all(restored).unwrap();
+    }
+
+    fn compare(&self, restored: &PathBuf, point: &str) {
+        let found = describe(restored).unwrap();
+        for (path, line) in &self.kept[point] {
+            assert_eq!(
+                found.get(path),
+                Some(line),
+                "seed {}: {path} of {point}",
+                self.seed
+            );
+        }
+        assert_eq!(
+            found.len(),
+            self.kept[point].len(),
+            "seed {}: more in {point}",
+            self.seed
+        );
+    }
+
+    fn check_any(&mut self) {
+        let points: Vec<String> = self.kept.keys().cloned().collect();
+        let point = &points[self.dice.index(points.len())];
+        self.check(point);
+    }
+
+    /// Fails if the pool holds files that are not yet objects: a killed run leaves some, the next one removes them.
+    fn no_leftovers(&self) {
+        let left: Vec<_> = match fs::read_dir(self.place.path("data/pool/.tmp")) {
+            Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+            Err(_) => Vec::new(),
+        };
+        assert_eq!(left, Vec::<PathBuf>::new(), "seed {}", self.seed);
+    }
+
+    fn pool_bytes(&self) -> u64 {
+        self.place.json(&["pool", "status"])["bytes"]
+            .as_u64()
+            .unwrap()
+    }
+}
+
+/// Sends a signal to a process after a while, and returns how it ended.
+fn end(mut child: Child, delay: Duration, signal: Signal) -> ExitStatus {
+    std::thread::sleep(delay);
+    // A child that has ended but was not waited for keeps its number.
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    child.wait().unwrap()
+}
+
+fn backups_are_killed(seed: u64, kills: usize) {
+    let mut siege = Siege::new(seed, Shape::default());
+    siege.complete();
+    let mut round = 0;
+    while siege.kills < kills {
+        round += 1;
+        assert!(
+            round < 5 * kills as u64,
+            "seed {seed}: runs end before they can be killed"
+        );
+        siege.change(round);
+        let whole = siege.whole;
+        let killed = siege.kill(&["protect", "source"], whole);
+        // The next command works at once, and sees a whole point or none.
+        assert!(
+            siege.made_one() || killed,
+            "seed {seed}: a run that succeeded made no point"
+        );
+        match round % 6 {
+            2 | 4 => siege.check_any(),
+            0 => drop(siege.complete()),
+            _ => {}
+        }
+    }
+    siege.complete();
+    for point in siege.kept.keys() {
+        siege.check(point);
+    }
+    println!(
+        "{} kills in {round} rounds, {} points",
+        siege.kills,
+        siege.kept.len()
+    );
+}
+
+#[test]
+fn backups_killed_at_any_moment_lose_nothing() {
+    backups_are_killed(101, 30);
+}
+
+#[test]
+fn other_backups_killed_at_any_moment_lose_nothing() {
+    backups_are_killed(102, 30);
+}
+
+#[test]
+fn what_was_durable_is_not_stored_twice() {
+    let seed = 103;
+    let shape = Shape {
+        dirs: 3,
+        files: 60,
+        large_bytes: 1 << 20,
+    };
+    let mut undisturbed = Siege::new(seed, shape);
+    let mut siege = Siege::new(seed, shape);
+    for i in 0..96 {
+        let bytes = undisturbed.dice.bytes(1 << 20);
+        for source in [&undisturbed.source, &siege.source] {
+            fs::write(source.join(format!("large{i}")), &bytes).unwrap();
+        }
+    }
+    undisturbed.complete();
+    let whole = undisturbed.whole;
+    for _ in 0..6 {
+        siege.kill(&["protect", "source"], whole);
+    }
+    siege.complete();
+    // Whatever a killed run had not yet made durable was never in the pool, so that nothing but small change is there twice.
+    let slack = 1 << 20;
+    let (whole, bytes) = (undisturbed.pool_bytes(), siege.pool_bytes());
+    println!("{bytes} bytes after {} kills, {whole} without", siege.kills);
+    assert!(
+        bytes <= whole + siege.kills as u64 * slack,
+        "{bytes} bytes after {} kills, {whole} without",
+        siege.kills
+    );
+    for point in siege.kept.keys() {
+        siege.check(point);
+    }
+}
+
+#[test]
+fn restores_killed_at_any_moment_are_completed_by_the_next() {
+    let seed = 104;
+    let mut siege = Siege::new(
+        seed,
+        Shape {
+            large_bytes: 8 << 20,
+            ..Shape::default()
+        },
+    );
+    siege.change(0);
+    let point = siege.complete();
+    let restore = ["restore", "source", "--to", "target"];
+    let clock = base::Env::system().clock;
+    let began = clock.since_boot();
+    siege.check(&point);
+    let whole = clock.since_boot() - began;
+    for round in 0..8 {
+        for _ in 0..1 + round % 3 {
+            siege.kill(&restore, whole / 2);
+        }
+        siege.place.dozo(0, &restore);
+        let target = siege.place.path("target");
+        siege.compare(&target, &point);
+        fs::remove_dir_all(target).unwrap();
+    }
+    assert!(siege.kills > 4, "seed {seed}: {} kills", siege.kills);
+    println!("{} kills", siege.kills);
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_leaves_no_half_point() {
+    let seed = 105;
+    let mut siege = Siege::new(seed, Shape::default());
+    siege.complete();
+    let mut stopped = 0;
+    for round in 1..=16 {
+        siege.change(round);
+        let child = siege.place.start(&["protect", "source"]);
+        let delay = siege.delay(siege.whole);
+        let signal = [Signal::INT, Signal::TERM][round as usize % 2];
+        let status = end(child, delay, signal);
+        let made = siege.made_one();
+        match (status.code(), status.signal()) {
+            (Some(0), None) => assert!(made, "seed {seed}"),
+            // Asked before it listened: it ends as every program does.
+            (None, Some(number)) => {
+                assert!(number == signal.as_raw() && !made, "seed {seed}: {status}")
+            }
+            (Some(1), None) => stopped += 1,
+            _ => panic!("seed {seed}: {status}"),
+        }
+    }
+    assert!(
+        stopped > 0,
+        "seed {seed}: no run was stopped while it worked"
+    );
+    siege.complete();
+    // Nothing is left to do for the next one.
+    let again = siege.place.dozo(0, &["protect", "source"]);
+    assert!(again.err.contains("0 B new in the pool"), "{}", again.all());
+    siege.check_any();
+    println!("{stopped} of 16 stopped");
+}
