@@ -142,11 +142,12 @@ impl Siege {
         assert_eq!(left, Vec::<PathBuf>::new(), "seed {}", self.seed);
     }
 
-    /// Waits until the pool holds so many packs of data.
-    fn wait_for_packs(&self, count: usize) {
+    /// Waits until the pool holds so many packs of data, or the run is over.
+    fn wait_for_packs(&self, count: usize, run: &mut Child) {
         let shelves = || fs::read_dir(self.place.path("data/pool/packs"));
         let in_shelf = |shelf: PathBuf| fs::read_dir(shelf).unwrap().count();
-        while shelves().map_or(0, |all| all.map(|s| in_shelf(s.unwrap().path())).sum()) < count {
+        let durable = || shelves().map_or(0, |all| all.map(|s| in_shelf(s.unwrap().path())).sum());
+        while durable() < count && run.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -230,9 +231,10 @@ fn what_was_durable_is_not_stored_twice() {
     undisturbed.complete();
     // Killed when one pack more than before is durable: each run that begins anew would leave one that nobody needs.
     for packs in 1..=4 {
-        let child = siege.place.start(&["protect", "source"]);
-        siege.wait_for_packs(packs);
-        let status = end(child, Duration::ZERO, Signal::KILL);
+        let mut child = siege.place.start(&["protect", "source"]);
+        siege.wait_for_packs(packs, &mut child);
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
         assert_eq!(
             status.signal(),
             Some(9),
