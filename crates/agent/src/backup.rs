@@ -42,7 +42,7 @@ use sources::files::{Walk, WalkError, WalkOptions};
 use sources::{Problem, Reason};
 
 use crate::flow::Flow;
-use crate::monitor::{Monitor, Progress, Warning};
+use crate::monitor::{Monitor, Progress, Warning, shown};
 
 /// What to back up, against what, and into what.
 pub struct Backup<'a> {
@@ -175,14 +175,14 @@ fn cannot_start(error: WalkError) -> Fault {
 
 /// Tells the monitor of a problem with one entry.
 pub(crate) fn warn(flow: &Flow<'_>, problem: &Problem) {
-    let shown = String::from_utf8_lossy(&problem.path).into_owned();
     let code = match problem.reason {
         Reason::Vanished => Code::FileVanished,
         Reason::Changed => Code::FileChangedWhileRead,
-        Reason::Denied => Code::FileAccessBlocked,
+        // Root may read everything that no other program guards; to others, permission alone may be missing.
+        Reason::Denied if rustix::process::geteuid().is_root() => Code::FileAccessBlocked,
         _ => Code::FileUnreadable,
     };
-    let mut fault = Fault::new(code).with("path", shown);
+    let mut fault = Fault::new(code).with("path", shown(&problem.path));
     if matches!(code, Code::FileAccessBlocked | Code::FileUnreadable) {
         fault = fault.with("reason", problem.reason);
     }

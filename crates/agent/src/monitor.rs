@@ -24,6 +24,14 @@ pub struct Warning {
     pub fault: Fault,
 }
 
+/// Returns a path below a source's root as people read it; the root itself is `.`.
+pub(crate) fn shown(path: &[u8]) -> String {
+    match path {
+        [] => ".".to_owned(),
+        path => String::from_utf8_lossy(path).into_owned(),
+    }
+}
+
 /// Watches a run. Called from many threads, often: must be cheap.
 pub trait Monitor: Send + Sync {
     /// Hears how far the run is.

@@ -25,7 +25,7 @@ use sources::files::restore::{Conflict, Made, Preview, Target, TargetError, Targ
 use sources::{Problem, Reason};
 
 use crate::flow::{Flow, Stopped};
-use crate::monitor::{Monitor, Progress, Warning};
+use crate::monitor::{Monitor, Progress, Warning, shown};
 use select::Selection;
 
 /// What to restore, from where and to where.
@@ -340,7 +340,7 @@ impl Work<'_> {
     }
 
     fn warn(&self, problem: &Problem) {
-        let shown = String::from_utf8_lossy(&problem.path).into_owned();
+        let shown = shown(&problem.path);
         if problem.reason == Reason::Full {
             let fault =
                 Fault::new(Code::RestoreTargetFull).with("path", self.restore.target.display());

@@ -38,8 +38,17 @@ impl Monitor for Watch<'_> {
     }
 
     fn warn(&self, warning: Warning) {
-        let path = Path::new(OsStr::from_bytes(&warning.path));
-        self.context.warn(path, warning.fault.what(Lang::En));
+        let path = match &*warning.path {
+            [] => Path::new("."),
+            path => Path::new(OsStr::from_bytes(path)),
+        };
+        let what = warning.fault.what(Lang::En);
+        // What happened says little to a person without why.
+        let reason = match warning.fault.param("reason") {
+            Some(reason) => format!("{what} ({reason})"),
+            None => what,
+        };
+        self.context.warn(path, reason);
     }
 
     fn is_cancelled(&self) -> bool {
