@@ -1,6 +1,7 @@
 //! A tree of every kind of entry goes through the program and is judged by tools that others wrote.
 
 use std::fs;
+use std::path::Path;
 
 use crate::judges::{Extent, same};
 use crate::program::{Place, is_root, shell};
@@ -18,7 +19,7 @@ fn strangers_find_a_restored_tree_the_same() {
         assert_eq!(able, b"able cap_net_bind_service,cap_net_raw=ep\n");
     }
     same(&source, &restored, Extent::Whole);
-    fs::remove_dir_all(&restored).unwrap();
+    clear(&restored);
 
     // What it was, kept by a stranger who can take neither paths longer than PATH_MAX nor a terabyte.
     let copy = place.directory("copy");
@@ -33,7 +34,7 @@ fn strangers_find_a_restored_tree_the_same() {
     same(&source, &restored, Extent::Whole);
 
     // The older point is what it was, and goes where it came from.
-    fs::remove_dir_all(&source).unwrap();
+    clear(&source);
     place.dozo(
         0,
         &[
@@ -46,4 +47,10 @@ fn strangers_find_a_restored_tree_the_same() {
     fs::remove_dir_all(source.join("deep")).unwrap();
     shell("touch --reference=\"$1\" .", &[&copy], &source);
     same(&copy, &source, Extent::Plain);
+}
+
+/// Removes a tree; without privilege, what may not be written must become writable before.
+fn clear(root: &Path) {
+    shell("chmod -R u+rwX .", &[], root);
+    fs::remove_dir_all(root).unwrap();
 }

@@ -205,21 +205,17 @@ fn modes(root: &Path) {
     let dir = root.join("modes");
     fs::create_dir(&dir).unwrap();
     // What its owner may not read, only root can protect.
-    let readable = if is_root("files and directories of mode 0") {
-        0
-    } else {
-        0o500
-    };
-    for mode in [
-        0, 0o400, 0o444, 0o644, 0o755, 0o777, 0o4755, 0o2755, 0o6711, 0o1777, 0o7777,
-    ] {
-        let mode = mode | readable & 0o400;
+    let closed = is_root("files and directories of mode 0").then_some(0);
+    let files = [
+        0o400, 0o444, 0o644, 0o755, 0o777, 0o4755, 0o2755, 0o6711, 0o1777, 0o7777,
+    ];
+    for mode in files.into_iter().chain(closed) {
         let file = dir.join(format!("file{mode:o}"));
         fs::write(&file, "mode").unwrap();
         fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
     }
-    for mode in [0, 0o500, 0o555, 0o700, 0o1777, 0o2775, 0o7555] {
-        let mode = mode | readable;
+    let dirs = [0o500, 0o555, 0o700, 0o1777, 0o2775, 0o7555];
+    for mode in dirs.into_iter().chain(closed) {
         let inner = dir.join(format!("dir{mode:o}"));
         fs::create_dir_all(inner.join("inner")).unwrap();
         fs::write(inner.join("file"), "in it").unwrap();
