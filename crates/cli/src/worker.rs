@@ -38,12 +38,7 @@ struct Run {
 }
 
 impl LocalWorker {
-    fn synchronize(
-        &self,
-        order: &BackupOrder,
-        context: &JobContext,
-        read_unchanged: bool,
-    ) -> Result<Run, Fault> {
+    fn synchronize(&self, order: &BackupOrder, context: &JobContext) -> Result<Run, Fault> {
         let watch = Watch::new(context);
         context.step(Step::Snapshot);
         // The moment that the point will show: nothing read later is older.
@@ -52,7 +47,7 @@ impl LocalWorker {
         if let Some(why) = refused {
             no_snapshot(&watch, order, &why);
         }
-        context.step(if read_unchanged {
+        context.step(if order.read_unchanged {
             Step::Compare
         } else {
             Step::Transfer
@@ -65,7 +60,7 @@ impl LocalWorker {
             root: &view.path,
             walk: &self.walk_options(order, &view),
             earlier: order.previous,
-            read_unchanged,
+            read_unchanged: order.read_unchanged,
             reader: &self.store,
             writer: &session,
             chunker: &self.store.chunker(),
@@ -161,20 +156,21 @@ fn nanoseconds(env: &Env) -> i64 {
 
 impl Worker for LocalWorker {
     fn backup(&self, order: &BackupOrder, context: &JobContext) -> Result<BackupReport, Fault> {
-        let run = self.synchronize(order, context, false)?;
+        let run = self.synchronize(order, context)?;
         Ok(BackupReport {
             point: run.committed.point.map(|point| point.id),
             entries: run.report.entries,
             files: run.report.files,
             bytes: run.report.bytes,
             changed: run.report.changed + run.report.deleted,
+            differences: run.report.differed,
             bytes_read: run.report.read_bytes,
             new_bytes: run.committed.new_bytes,
         })
     }
 
     fn check(&self, order: &CheckOrder, context: &JobContext) -> Result<CheckReport, Fault> {
-        let run = self.synchronize(&order.backup, context, true)?;
+        let run = self.synchronize(&order.backup, context)?;
         Ok(CheckReport {
             entries: run.report.entries,
             bytes: run.report.bytes,

@@ -27,6 +27,8 @@ pub struct BackupOrder {
     pub options: FileOptions,
     /// The replica's root, to compare with; `None` at the first time.
     pub previous: Option<ChunkId>,
+    /// Whether to read also what looks unchanged, and to compare it with the replica.
+    pub read_unchanged: bool,
     /// Whether to make a recovery point of it, and the group's name to write into it.
     pub point: Option<PointOrder>,
 }
@@ -51,6 +53,8 @@ pub struct BackupReport {
     pub bytes: u64,
     /// Entries that were new, different or gone.
     pub changed: u64,
+    /// Entries that differed although nothing said they had changed; found only if everything was read.
+    pub differences: u64,
     /// Bytes read from the source.
     pub bytes_read: u64,
     /// Bytes the pool grew by.

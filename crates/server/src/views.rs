@@ -213,6 +213,7 @@ fn outcome(report: &JobReport) -> OutcomeView {
             files: report.files,
             bytes: report.bytes,
             changed: report.changed,
+            differences: report.differences,
             new_bytes: report.new_bytes,
             ..OutcomeView::default()
         },

@@ -127,11 +127,12 @@ impl Engine {
             let member = inventory.members.get(&source.id);
             let group = match (member, &request.group) {
                 (Some(member), None) => member.group,
-                (Some(member), Some(name)) => {
+                (Some(member), Some(name)) if !member.stopped => {
                     stay_in_group(&inventory, &source, member, name)?;
                     member.group
                 }
-                (None, _) => match joined {
+                // One that left its group may come back anywhere.
+                (None | Some(_), _) => match joined {
                     Some(group) => group,
                     None => *joined.insert(self.group_to_join(
                         &inventory,
@@ -148,6 +149,7 @@ impl Engine {
                 stopped: false,
             });
             if wanted.stopped {
+                wanted.group = group;
                 wanted.stopped = false;
                 wanted.since = self.now();
                 decision.resumed.push(source.id);

@@ -59,20 +59,35 @@ impl Engine {
         kind: JobKind,
         context: &JobContext,
     ) -> Result<JobReport, Fault> {
-        let order = self.backup_order(source, kind != JobKind::Synchronize)?;
-        self.replica_happening(source, Happening::SyncStarted)?;
+        let mut order = self.backup_order(source, kind != JobKind::Synchronize)?;
+        // Nobody watched it for a while: the first synchronization after that is a check as well.
+        let state = self.replica_state(source)?.0;
+        order.read_unchanged = state == State::Inconsistent(Doubt::Paused);
+        let [started, done, ended] = match order.read_unchanged {
+            true => [
+                Happening::CheckStarted,
+                Happening::CheckPassed,
+                Happening::CheckEnded,
+            ],
+            false => [
+                Happening::SyncStarted,
+                Happening::SyncDone,
+                Happening::SyncEnded,
+            ],
+        };
+        self.replica_happening(source, started)?;
         let result = self.inner.worker.backup(&order, context);
         let followed = self.follow();
         let report = match result {
             Ok(report) => report,
             Err(fault) => {
-                self.replica_happening(source, Happening::SyncEnded)?;
+                self.replica_happening(source, ended)?;
                 self.doubt_if_damaged(source, &fault)?;
                 return Err(fault);
             }
         };
         followed?;
-        self.replica_happening(source, Happening::SyncDone)?;
+        self.replica_happening(source, done)?;
         if order.point.is_some() {
             if report.point.is_none() {
                 return Err(
@@ -86,7 +101,10 @@ impl Engine {
 
     fn check_replica(&self, source: &SourceId, context: &JobContext) -> Result<JobReport, Fault> {
         let order = CheckOrder {
-            backup: self.backup_order(source, false)?,
+            backup: BackupOrder {
+                read_unchanged: true,
+                ..self.backup_order(source, false)?
+            },
         };
         self.replica_happening(source, Happening::CheckStarted)?;
         let mut result = self.inner.worker.check(&order, context);
@@ -115,6 +133,7 @@ impl Engine {
     fn make_anew(&self, order: &CheckOrder, context: &JobContext) -> Result<CheckReport, Fault> {
         let order = BackupOrder {
             previous: None,
+            read_unchanged: false,
             ..order.backup.clone()
         };
         let report = self.inner.worker.backup(&order, context)?;
@@ -139,6 +158,7 @@ impl Engine {
             address: inventory.address(found).full(),
             options: without_home(&member.options, &found.path, self.inner.home.path()),
             previous: self.inner.catalog.replica(source)?.map(|r| r.root),
+            read_unchanged: false,
             point: with_point.then(|| PointOrder {
                 group: group.name.clone(),
             }),

@@ -140,6 +140,8 @@ enum Report {
         files: u64,
         bytes: u64,
         changed: u64,
+        #[serde(default)]
+        differences: u64,
         bytes_read: u64,
         new_bytes: u64,
     },
@@ -171,6 +173,7 @@ pub(crate) fn write_report(report: &JobReport) -> String {
             files: r.files,
             bytes: r.bytes,
             changed: r.changed,
+            differences: r.differences,
             bytes_read: r.bytes_read,
             new_bytes: r.new_bytes,
         },
@@ -203,6 +206,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             files,
             bytes,
             changed,
+            differences,
             bytes_read,
             new_bytes,
         } => JobReport::Backup(BackupReport {
@@ -211,6 +215,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             files,
             bytes,
             changed,
+            differences,
             bytes_read,
             new_bytes,
         }),

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use base::fault::Code;
 use base::schedule::{self, Schedule};
-use base::{Lang, retention};
+use base::{Fault, Lang, retention};
 use engine::model::{FileOptions, Policy};
 use engine::pool::Change;
 use engine::{GroupChange, ProtectRequest, StopProtection};
 
-use crate::world::{World, code, protect};
+use crate::world::{Act, World, code, open_alerts, protect};
 
 fn odd_policy() -> Policy {
     let zone = schedule::zone("Asia/Tokyo").unwrap();
@@ -182,13 +182,61 @@ fn stopping_protection_keeps_or_deletes_the_points() {
     assert_eq!(code(engine.sync("web01:")), Code::MemberUnknown);
     assert_eq!(engine.points(None).unwrap().len(), 1);
 
-    // It comes back in doubt: nobody watched it meanwhile.
     protect(&engine, &folder);
-    assert_eq!(
-        engine.source("web01:").unwrap().state.name(),
-        "inconsistent"
-    );
     stop(StopProtection::DeleteData).unwrap();
     assert_eq!(engine.points(None).unwrap().len(), 0);
     assert_eq!(code(engine.source("web01:")), Code::SourceUnknown);
+}
+
+#[test]
+fn one_that_left_its_group_comes_back_into_any() {
+    let world = World::new();
+    let engine = world.open();
+    let policy = engine.standard_policy();
+    engine.create_group("Other", policy).unwrap();
+    let folder = world.folder("a");
+    protect(&engine, &folder);
+    let leave = ["web01:".to_owned()];
+    engine
+        .remove_members("default", &leave, StopProtection::RetainData)
+        .unwrap();
+    let request = ProtectRequest {
+        paths: vec![folder],
+        group: Some("Other".to_owned()),
+        ..ProtectRequest::default()
+    };
+    engine.protect(&request).unwrap();
+    engine.wait_idle();
+    let member = engine.source("web01:").unwrap();
+    assert_eq!(member.group.name, "Other");
+    assert_eq!((member.state.name(), member.point_count), ("ok", 2));
+    engine.remove_group("default").unwrap();
+}
+
+#[test]
+fn the_first_synchronization_after_a_pause_is_a_check() {
+    let world = World::new();
+    let engine = world.open();
+    let folder = world.folder("a");
+    protect(&engine, &folder);
+    let all = ["web01:".to_owned()];
+    engine
+        .remove_members("default", &all, StopProtection::RetainData)
+        .unwrap();
+    engine.add_members("default", &all).unwrap();
+    let state = || engine.source("web01:").unwrap().state.name();
+    // It comes back in doubt: nobody watched it meanwhile.
+    assert_eq!(state(), "inconsistent");
+    assert!(open_alerts(&engine).contains(&Code::ReplicaInconsistent));
+    world.act(Act::Fail(Fault::new(Code::SourceDeviceNotReady)));
+    protect(&engine, &folder);
+    assert_eq!(state(), "inconsistent");
+    protect(&engine, &folder);
+    assert_eq!(state(), "ok");
+    assert_eq!(open_alerts(&engine), []);
+    protect(&engine, &folder);
+    let orders = world.worker.backups.lock().unwrap();
+    let read: Vec<bool> = orders.iter().map(|order| order.read_unchanged).collect();
+    assert_eq!(read, [false, true, true, false]);
+    assert_eq!(world.pool.points().len(), 3);
 }
