@@ -184,10 +184,10 @@ impl SyncFrequency {
     /// Returns the frequency of every so many minutes.
     ///
     /// # Errors
-    /// [`Code::ScheduleInvalid`]: less than 15 minutes, more than a day, or no divisor of a day (the
+    /// [`Code::SyncFrequencyInvalid`]: less than 15 minutes, more than a day, or no divisor of a day (the
     /// times would differ from day to day).
     pub fn every(minutes: u16) -> Result<Self, Fault> {
-        let refuse = |reason: String| Err(invalid(&format!("{minutes}m"), reason));
+        let refuse = |reason: String| Err(invalid_frequency(&format!("{minutes}m"), reason));
         if !(SYNC_MINUTES_MIN..=SYNC_MINUTES_MAX).contains(&minutes) {
             return refuse("A synchronization interval is from 15 minutes to 24 hours".to_owned());
         }
@@ -259,7 +259,7 @@ impl FromStr for SyncFrequency {
     type Err = Fault;
 
     /// # Errors
-    /// [`Code::ScheduleInvalid`]: it is no such text, or see [`SyncFrequency::every`].
+    /// [`Code::SyncFrequencyInvalid`]: it is no such text, or see [`SyncFrequency::every`].
     fn from_str(text: &str) -> Result<Self, Fault> {
         let wanted = text.trim().to_ascii_lowercase();
         if wanted == "before-point" {
@@ -278,13 +278,13 @@ impl FromStr for SyncFrequency {
             .zip(number.parse::<u16>().ok())
             .and_then(|(scale, n)| n.checked_mul(scale))
             .ok_or_else(|| {
-                invalid(
+                invalid_frequency(
                     text,
                     "A synchronization interval is written 15m, 1h, 24h or before-point",
                 )
             })?;
         Self::every(minutes).map_err(|fault| match fault.param("reason") {
-            Some(reason) => invalid(text, reason),
+            Some(reason) => invalid_frequency(text, reason),
             None => fault,
         })
     }
@@ -329,6 +329,12 @@ pub fn parse_time(text: &str, zone: &TimeZone) -> Result<Timestamp, Fault> {
 
 fn invalid(text: &str, reason: impl fmt::Display) -> Fault {
     Fault::new(Code::ScheduleInvalid)
+        .with("text", text)
+        .with("reason", reason)
+}
+
+fn invalid_frequency(text: &str, reason: impl fmt::Display) -> Fault {
+    Fault::new(Code::SyncFrequencyInvalid)
         .with("text", text)
         .with("reason", reason)
 }

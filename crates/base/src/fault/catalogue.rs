@@ -115,6 +115,8 @@ catalogue! {
     PointUnknown Warning NotFound 4 s[] ids[] (point);
     /// Several recovery points begin with that text.
     PointAmbiguous Warning FixInput 2 s[] ids[] (point matches);
+    /// A data source has recovery points, but none from that time or before.
+    PointNoneSoOld Warning NotFound 4 s[] ids[] (source time oldest);
     /// A recovery point is being used and cannot be deleted.
     PointInUse Warning Retry 6 s[65] ids["40002"] (point job);
     /// A recovery point's own object is not what was written.
@@ -230,6 +232,8 @@ catalogue! {
     PolicyInvalid Warning FixInput 2 s[] ids[] (reason);
     /// A schedule cannot be understood.
     ScheduleInvalid Warning FixInput 2 s[] ids[] (text reason);
+    /// How often to synchronize cannot be understood.
+    SyncFrequencyInvalid Warning FixInput 2 s[] ids[] (text reason);
     /// A point in time cannot be understood.
     TimeInvalid Warning FixInput 2 s[] ids[] (text);
     /// A size cannot be understood.

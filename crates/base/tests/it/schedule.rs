@@ -233,7 +233,7 @@ fn synchronization_frequencies_read_back() {
         let fault = text.parse::<SyncFrequency>().unwrap_err();
         assert_eq!(
             (fault.code, fault.param("text")),
-            (Code::ScheduleInvalid, Some(text))
+            (Code::SyncFrequencyInvalid, Some(text))
         );
     }
 }

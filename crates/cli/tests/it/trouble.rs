@@ -33,14 +33,19 @@ fn a_failure_has_four_lines_and_an_exit_code() {
     fails(&bench, "group show mail", 4);
     fails(&bench, "job show zzz", 4);
     fails(&bench, "explain zzz", 4);
-    fails(&bench, "restore docs@2025-01-01 --to out", 4);
+    let early = fails(&bench, "restore docs@2025-01-01 --to out", 4);
+    assert!(early.contains("Code: PointNoneSoOld"), "{early}");
+    assert!(early.contains("oldest recovery point is"), "{early}");
     fails(&bench, "restore docs nowhere --to out", 4);
     assert_snapshot!("fail_inside_pool", fails(&bench, "protect data/pool", 5));
     fails(&bench, "restore docs --to data/pool/x", 5);
     fails(&bench, "protect docs --group Other", 6);
     fails(&bench, "group create default", 6);
     fails(&bench, "group create a/b", 2);
-    fails(&bench, "group set default --sync often", 2);
+    for wrong in ["often", "0m", "7h"] {
+        let said = fails(&bench, &format!("group set default --sync {wrong}"), 2);
+        assert!(said.contains("Try: Use `--sync` with"), "{said}");
+    }
 }
 
 #[test]

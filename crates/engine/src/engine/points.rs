@@ -86,20 +86,37 @@ impl Engine {
     /// Returns the newest recovery point of a source that is not later than `until`.
     ///
     /// # Errors
-    /// `SourceWithoutPoints`.
+    /// `SourceWithoutPoints`; `PointNoneSoOld` if all of them are later.
     pub(super) fn newest_point(
         &self,
         source: &Source,
         until: Option<Timestamp>,
     ) -> Result<Point, Fault> {
         let points = self.inner.catalog.points(Some(&source.id))?;
-        let mut points = points.into_iter().rev();
-        points
-            .find(|point| until.is_none_or(|until| point.at <= until))
-            .ok_or_else(|| {
-                Fault::new(Code::SourceWithoutPoints)
-                    .with("source", self.inventory().address(source))
-            })
+        let found = points
+            .iter()
+            .rev()
+            .find(|point| until.is_none_or(|until| point.at <= until));
+        if let Some(point) = found {
+            return Ok(point.clone());
+        }
+        let inventory = self.inventory();
+        let address = inventory.address(source);
+        let (Some(until), Some(oldest)) = (until, points.first()) else {
+            return Err(Fault::new(Code::SourceWithoutPoints).with("source", address));
+        };
+        let zone = match inventory.member(&source.id) {
+            Some((_, group)) => group.policy.zone(),
+            None => &self.inner.zone,
+        };
+        let local = |time: Timestamp| {
+            let time = time.to_zoned_datetime(zone.clone());
+            time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+        };
+        Err(Fault::new(Code::PointNoneSoOld)
+            .with("source", address)
+            .with("time", local(until))
+            .with("oldest", format!("{} ({})", oldest.id, local(oldest.at))))
     }
 
     /// Deletes a recovery point: the log first, then its object. Its space comes back when the pool collects.

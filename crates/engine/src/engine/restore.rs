@@ -29,7 +29,8 @@ impl Engine {
     /// begins so, the newest one not after that time. A point's id alone is enough too.
     ///
     /// # Errors
-    /// `SourceUnknown`, `SourceAmbiguous`, `SourceWithoutPoints`, `PointUnknown`, `PointAmbiguous`, `TimeInvalid`.
+    /// `SourceUnknown`, `SourceAmbiguous`, `SourceWithoutPoints`, `PointNoneSoOld`, `PointUnknown`,
+    /// `PointAmbiguous`, `TimeInvalid`.
     pub fn find_restore_point(&self, text: &str) -> Result<Point, Fault> {
         let inventory = self.inventory();
         let whole = match inventory.resolve_source(text) {
@@ -64,7 +65,7 @@ impl Engine {
     /// Returns the newest recovery point of a source, or the newest one not after a time.
     ///
     /// # Errors
-    /// `SourceUnknown`, `SourceAmbiguous`, `SourceWithoutPoints`.
+    /// `SourceUnknown`, `SourceAmbiguous`, `SourceWithoutPoints`, `PointNoneSoOld`.
     pub fn newest_point_of(&self, source: &str, until: Option<Timestamp>) -> Result<Point, Fault> {
         let inventory = self.inventory();
         self.newest_point(inventory.resolve_source(source)?, until)

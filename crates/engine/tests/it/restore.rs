@@ -39,8 +39,9 @@ fn a_point_is_found_by_source_id_or_time() {
     assert_eq!(find(&format!("{path}@2026-01-02")).unwrap(), points[1].id);
     let noon = format!("{path}@2026-01-01 12:00");
     assert_eq!(find(&noon).unwrap(), points[0].id);
-    let early = format!("{path}@2025-12-31");
-    assert_eq!(code(find(&early)), Code::SourceWithoutPoints);
+    let early = find(&format!("{path}@2025-12-31")).unwrap_err();
+    assert_eq!(early.code, Code::PointNoneSoOld);
+    assert!(early.param("oldest").unwrap().starts_with(&first));
     assert_eq!(code(find(&format!("{path}@7777"))), Code::PointUnknown);
     assert_eq!(code(find(&format!("{path}@2026-13-01"))), Code::TimeInvalid);
     assert_eq!(code(find("/nowhere")), Code::SourceUnknown);

@@ -190,6 +190,11 @@ PointAmbiguous-why = Nothing is done unless exactly one is meant.
 PointAmbiguous-try =
     Type more of the id; `dozo point list` shows all of them.
 
+PointNoneSoOld-what = {$source} has no recovery point from {$time} or before
+PointNoneSoOld-why = Its oldest recovery point is {$oldest}. Older ones were never made, have expired or were deleted.
+PointNoneSoOld-try =
+    Name a later time, or a recovery point by its id; `dozo point list {$source}` shows all of them.
+
 PointInUse-what = Recovery point {$point} is in use by job {$job}
 PointInUse-why = It is being read, for example by a restore, and is not deleted under a reader's hands.
 PointInUse-try =
@@ -519,6 +524,11 @@ ScheduleInvalid-what = The schedule "{$text}" cannot be understood
 ScheduleInvalid-why = {$reason}.
 ScheduleInvalid-try =
     Write times, with days before them if it is not every day: `22:00`, `mon-fri 12:00,22:00`, `sat,sun 03:30`.
+
+SyncFrequencyInvalid-what = "{$text}" is no time between synchronizations
+SyncFrequencyInvalid-why = {$reason}.
+SyncFrequencyInvalid-try =
+    Use `--sync` with `15m`, `30m`, `1h`, `6h`, `24h` or another part of a day, or with `before-point`.
 
 TimeInvalid-what = "{$text}" is not a point in time
 TimeInvalid-why = A date, a date with a time, or a time with its offset is understood; without an offset the local time zone counts.

@@ -187,6 +187,11 @@ PointAmbiguous-why = 対象が 1 つに決まらない限り、何も実行し�
 PointAmbiguous-try =
     ID をもう少し長く入力してください。`dozo point list` ですべて確認できます。
 
+PointNoneSoOld-what = {$source} には {$time} 以前の回復ポイントがありません
+PointNoneSoOld-why = 最も古い回復ポイントは {$oldest} です。それより前のものは作成されていないか、期限切れになったか、削除されました。
+PointNoneSoOld-try =
+    より後の日時か、回復ポイントの ID を指定してください。`dozo point list {$source}` ですべて確認できます。
+
 PointInUse-what = 回復ポイント {$point} は、ジョブ {$job} が使用中です
 PointInUse-why = 復元などで読み取られている間は、回復ポイントは削除されません。
 PointInUse-try =
@@ -507,6 +512,11 @@ ScheduleInvalid-what = スケジュール「{$text}」を解釈できません
 ScheduleInvalid-why = {$reason}。
 ScheduleInvalid-try =
     時刻を指定してください。毎日でない場合は、前に曜日を付けます: `22:00`、`mon-fri 12:00,22:00`、`sat,sun 03:30`
+
+SyncFrequencyInvalid-what = 「{$text}」を同期の間隔として解釈できません
+SyncFrequencyInvalid-why = {$reason}。
+SyncFrequencyInvalid-try =
+    `--sync` には `15m`、`30m`、`1h`、`6h`、`24h` など 1 日を割り切れる間隔、または `before-point` を指定してください。
 
 TimeInvalid-what = 「{$text}」は日時として解釈できません
 TimeInvalid-why = 日付、日付と時刻、またはオフセット付きの日時を指定できます。オフセットがない場合は、ローカル タイム ゾーンの時刻とみなされます。
