@@ -38,6 +38,7 @@ use format::entry::{FileEntry, Node};
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
 use format::tree::Cursor;
+use rustix::process::geteuid;
 use sources::files::{Walk, WalkError, WalkOptions};
 use sources::{Problem, Reason};
 
@@ -178,8 +179,8 @@ pub(crate) fn warn(flow: &Flow<'_>, problem: &Problem) {
     let code = match problem.reason {
         Reason::Vanished => Code::FileVanished,
         Reason::Changed => Code::FileChangedWhileRead,
-        // Root may read everything that no other program guards; to others, permission alone may be missing.
-        Reason::Denied if rustix::process::geteuid().is_root() => Code::FileAccessBlocked,
+        // Root is refused by a scanner or a policy only; others lack permission.
+        Reason::Denied if geteuid().is_root() => Code::FileAccessBlocked,
         _ => Code::FileUnreadable,
     };
     let mut fault = Fault::new(code).with("path", shown(&problem.path));
@@ -210,7 +211,7 @@ impl Counts {
         self.with(|r| {
             r.entries += 1;
             r.files += u64::from(file);
-            r.bytes += entry.size;
+            r.bytes = r.bytes.saturating_add(entry.size);
         });
     }
 

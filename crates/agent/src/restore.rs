@@ -81,6 +81,8 @@ pub struct Report {
     pub renamed: u64,
     /// Warnings: entries or metadata that could not be restored.
     pub failed: u64,
+    /// Files among them whose bytes the store could not give back.
+    pub damaged: u64,
 }
 
 /// Says what [`execute`] would do.
@@ -99,7 +101,7 @@ pub fn plan(restore: &Restore<'_>) -> Result<Plan, Fault> {
         let key = placed(restore, key, &entry);
         plan.entries += 1;
         plan.files += u64::from(matches!(entry.node, Node::File(_)));
-        plan.bytes += entry.size;
+        plan.bytes = plan.bytes.saturating_add(entry.size);
         // What cannot be looked at will be told when it is restored.
         if let Ok(Would::Conflict) = preview.look(&key, &entry) {
             plan.conflicts += 1;
@@ -142,6 +144,7 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
         unset,
         report: Mutex::default(),
         under_way: Mutex::new(0),
+        damaged: Mutex::new(0),
         rested: Condvar::new(),
     };
     thread::scope(|scope| {
@@ -150,8 +153,8 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
             let (work, to_writers) = (&work, to_writers.clone());
             scope.spawn(move || {
                 for (key, entry) in to_writers {
+                    let _done = Done(work);
                     work.file(&key, &entry);
-                    work.done();
                 }
             });
         }
@@ -167,7 +170,8 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
         })
     })?;
     let mut report = *work.report.lock().unwrap_or_else(PoisonError::into_inner);
-    report.failed = flow.warnings();
+    report.failed = flow.warnings().saturating_sub(report.skipped);
+    report.damaged = *work.damaged.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(report)
 }
 
@@ -182,6 +186,22 @@ struct Work<'a> {
     /// Files given to the writers and not yet done.
     under_way: Mutex<usize>,
     rested: Condvar,
+    /// Files whose bytes the store could not give back.
+    damaged: Mutex<u64>,
+}
+
+/// Says that a file is done when it goes, whatever became of its thread.
+struct Done<'a, 'b>(&'a Work<'b>);
+
+impl Drop for Done<'_, '_> {
+    fn drop(&mut self) {
+        *self
+            .0
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.rested.notify_all();
+    }
 }
 
 /// What waits for a rest.
@@ -238,6 +258,9 @@ impl Work<'_> {
                 Some((first, node)) if *node == entry.node => {
                     let first = first.clone();
                     waiting.links.push((key, entry, first));
+                    if waiting.links.len() >= limits::RESTORE_REST_LINKS {
+                        self.rest(waiting, None)?;
+                    }
                     return Ok(());
                 }
                 _ => waiting
@@ -283,14 +306,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn done(&self) {
-        *self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.rested.notify_all();
-    }
-
     /// Makes another name of a file. What cannot be linked is made a second time.
     fn link(&self, key: &FileKey, entry: &FileEntry, first: &FileKey) {
         match self.target.link(key, first) {
@@ -313,7 +328,7 @@ impl Work<'_> {
                 report.renamed += u64::from(matches!(made, Made::Renamed(_)));
                 if matches!(entry.node, Node::File(_)) {
                     report.files += 1;
-                    report.bytes += entry.size;
+                    report.bytes = report.bytes.saturating_add(entry.size);
                 }
             }
             Made::Same => report.same += 1,
@@ -321,7 +336,7 @@ impl Work<'_> {
             Made::Kept if entry.node == Node::Directory => report.same += 1,
             Made::Kept => report.skipped += 1,
         }
-        let (report, kept) = (*report, made == Made::Kept);
+        let (report, kept) = (*report, made == Made::Kept && entry.node != Node::Directory);
         self.flow.monitor().progress(Progress {
             entries: report.made + report.same + report.skipped,
             files: report.files,
@@ -329,7 +344,12 @@ impl Work<'_> {
             moved_bytes: report.bytes,
         });
         if kept {
-            tracing::debug!(path = %String::from_utf8_lossy(&key.to_path().unwrap_or_default()), "kept what stands there");
+            let path = key.to_path().unwrap_or_default();
+            self.flow.warn(Warning {
+                fault: Fault::new(Code::RestoreEntryKept)
+                    .with("path", String::from_utf8_lossy(&path)),
+                path,
+            });
         }
     }
 

@@ -84,6 +84,8 @@ pub const WRITER_THREADS: usize = 4;
 pub const RESTORES_QUEUED_MAX: usize = 256;
 /// A restore rests after so many directories: they get their metadata and leave memory.
 pub const RESTORE_REST_DIRECTORIES: usize = 4096;
+/// A restore rests after so many hard links: they are made and leave memory.
+pub const RESTORE_REST_LINKS: usize = 4096;
 /// Conflicting paths a restore plan names; the rest is counted.
 pub const CONFLICTS_SHOWN_MAX: usize = 100;
 /// How long a waiting stage may take to notice that the run is ending.

@@ -11,7 +11,6 @@ mod scribe;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base::fault::Code;
 use base::{ChunkHash, ChunkId, Fault, SessionId, SourceId};
 use format::entry::{Extent, FileEntry, FileKey};
 use format::log::{Body, Commit};
@@ -208,7 +207,6 @@ impl Session {
     /// Applies a change to the tree, begun if need be.
     fn change(
         &self,
-        key: &FileKey,
         apply: impl FnOnce(&mut Editor<'static, FileEntry>) -> Result<(), TreeError>,
     ) -> Result<(), Fault> {
         self.scribe.writer.check()?;
@@ -218,10 +216,7 @@ impl Session {
         match apply(editor) {
             Ok(()) => Ok(()),
             // The editor is as it was: one entry is left out, the session goes on.
-            Err(error @ TreeError::Refused { what }) => Err(Fault::new(Code::FileUnreadable)
-                .with("path", shown(key))
-                .with("reason", what)
-                .because(error)),
+            Err(error @ TreeError::Refused { .. }) => Err(error.into()),
             Err(error) => Err(self.lose(faults::tree(error))),
         }
     }
@@ -247,11 +242,11 @@ impl ReplicaWriter for Session {
     }
 
     fn put_entry(&self, key: &FileKey, entry: &FileEntry) -> Result<(), Fault> {
-        self.change(key, |tree| tree.put(&key.0, entry))
+        self.change(|tree| tree.put(&key.0, entry))
     }
 
     fn delete_entry(&self, key: &FileKey) -> Result<(), Fault> {
-        self.change(key, |tree| tree.delete(&key.0))
+        self.change(|tree| tree.delete(&key.0))
     }
 }
 
@@ -289,12 +284,6 @@ impl MapWriter for Map {
     fn finish(self: Box<Self>) -> Result<ChunkId, Fault> {
         self.editor.finish().map_err(faults::tree)
     }
-}
-
-/// Returns an entry's path for a message.
-fn shown(key: &FileKey) -> String {
-    let path = key.to_path().unwrap_or_else(|_| key.0.clone());
-    String::from_utf8_lossy(&path).into_owned()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -84,7 +84,7 @@ impl<'a> Bundler<'a> {
                 let content = link.map(|link| leave(&link));
                 self.small(key, entry, &bytes, hash, content)
             }
-            Outcome::Read(_, Body::Large(file)) => self.large(key, file),
+            Outcome::Read(_, Body::Large(file)) => self.large(key, &file),
             Outcome::Linked(mut entry, handle, link) => match link.get() {
                 Some(content) => {
                     let mut problems = Vec::new();
@@ -133,7 +133,7 @@ impl<'a> Bundler<'a> {
     }
 
     /// Chunks a file of its own. What is held leaves first: walk order.
-    fn large(&mut self, key: FileKey, mut file: Box<LargeFile>) -> Result<(), Stopped> {
+    fn large(&mut self, key: FileKey, file: &LargeFile) -> Result<(), Stopped> {
         self.end_bundle()?;
         for number in 1.. {
             self.send(ToTree::Open)?;

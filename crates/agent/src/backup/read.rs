@@ -19,6 +19,9 @@ use crate::flow::{Flow, Stopped};
 
 /// Attempts at a large file that changes while it is read.
 const ATTEMPTS: usize = 3;
+/// The change time recorded of a file that changed while it was read: no file has it, so the next run reads the
+/// file again instead of taking a mixture for good.
+const NEVER_THE_SAME: i64 = i64::MIN / 2;
 /// Room for a largest chunk beside what is left of the last fill.
 const BUFFER_BYTES: usize = 2 * limits::CHUNK_BYTES_MAX;
 
@@ -90,28 +93,23 @@ fn check_large(
     outcome: Outcome,
     expected: &FileEntry,
 ) -> Result<Outcome, Stopped> {
-    let Outcome::Read(entry, Body::Large(mut large)) = outcome else {
+    let Outcome::Read(entry, Body::Large(large)) = outcome else {
         return Ok(outcome);
     };
     let Some(content) = content(expected) else {
         return Ok(Outcome::Read(entry, Body::Large(large)));
     };
     let mut problems = Vec::new();
-    let held = verify::holds_file(flow, reader, content, &mut large.file)?;
-    let finished = large.file.finish(&mut problems);
-    if let (Ok(true), Ok((now, true))) = (held, &finished)
-        && same_metadata(now, expected)
-    {
-        return Ok(Outcome::Same);
-    }
-    // Read again from the start, this time to be chunked. What cannot be read says so there.
-    Ok(match large.file.rewind() {
-        Ok(()) => Outcome::Read(entry, Body::Large(large)),
-        Err(problem) => {
-            warn(flow, &problem);
-            Outcome::Unreadable
+    // What cannot be opened or read says so when it is read again, to be chunked.
+    if let Ok(mut file) = large.handle.open() {
+        let held = verify::holds_file(flow, reader, content, &mut file)?;
+        if let (Ok(true), Ok((now, true))) = (held, file.finish(&mut problems))
+            && same_metadata(&now, expected)
+        {
+            return Ok(Outcome::Same);
         }
-    })
+    }
+    Ok(Outcome::Read(entry, Body::Large(large)))
 }
 
 fn content(entry: &FileEntry) -> Option<&Content> {
@@ -177,6 +175,9 @@ fn read_file(
             handle.read_small(limits::BUNDLED_FILE_BYTES_MAX, &mut bytes, problems)?
         {
             let mut entry = Box::new(read.entry);
+            if read.changed {
+                entry.ctime_ns = NEVER_THE_SAME;
+            }
             if bytes.len() <= limits::INLINE_BYTES_MAX {
                 entry.node = Node::File(Content::Inline(bytes));
                 return Ok(Outcome::Read(entry, Body::Whole));
@@ -186,7 +187,7 @@ fn read_file(
         }
     }
     let file = LargeFile {
-        file: handle.open()?,
+        handle: handle.clone(),
         link,
     };
     Ok(Outcome::Read(Box::new(entry), Body::Large(Box::new(file))))
@@ -211,74 +212,83 @@ pub(crate) enum Ended {
 }
 
 /// A file that is read while it is chunked.
+///
+/// Opened only then: many may be waiting.
 pub(crate) struct LargeFile {
-    file: OpenFile,
+    handle: Handle,
     pub(crate) link: Option<Link>,
 }
 
 impl LargeFile {
     /// Reads the file from its beginning and emits its pieces in order. After the last attempt it is taken as it
-    /// was read, with a warning.
+    /// was read, with a warning, and will be read again by the next run.
     pub(crate) fn attempt(
-        &mut self,
+        &self,
         number: usize,
         chunker: &Chunker,
         flow: &Flow<'_>,
         emit: &mut dyn FnMut(Part) -> Result<(), Stopped>,
     ) -> Result<Ended, Stopped> {
         let mut problems = Vec::new();
-        let read = self.pieces(chunker, flow, emit)?;
-        let ended = match read.and_then(|()| self.file.finish(&mut problems)) {
+        let mut file = match self.handle.open() {
+            Ok(file) => file,
+            Err(problem) => {
+                warn(flow, &problem);
+                return Ok(lost(&problem));
+            }
+        };
+        let read = pieces(&mut file, chunker, flow, emit)?;
+        let ended = match read.and_then(|()| file.finish(&mut problems)) {
             Ok((entry, true)) => Ended::Whole(Box::new(entry)),
-            Ok((entry, false)) if number >= ATTEMPTS => {
-                problems.push(self.file.changed());
+            Ok((_, false)) if number < ATTEMPTS => return Ok(Ended::Again),
+            Ok((mut entry, false)) => {
+                problems.push(file.changed());
+                entry.ctime_ns = NEVER_THE_SAME;
                 Ended::Whole(Box::new(entry))
             }
-            Ok((_, false)) => match self.file.rewind() {
-                Ok(()) => return Ok(Ended::Again),
-                Err(problem) => lost(problem, &mut problems),
-            },
-            Err(problem) => lost(problem, &mut problems),
+            Err(problem) => {
+                let ended = lost(&problem);
+                problems.push(problem);
+                ended
+            }
         };
         problems.iter().for_each(|p| warn(flow, p));
         Ok(ended)
     }
+}
 
-    fn pieces(
-        &mut self,
-        chunker: &Chunker,
-        flow: &Flow<'_>,
-        emit: &mut dyn FnMut(Part) -> Result<(), Stopped>,
-    ) -> Result<Result<(), Problem>, Stopped> {
-        let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-        loop {
-            flow.go_on()?;
-            let room = BUFFER_BYTES - buffer.len();
-            let segment = match self.file.next(&mut buffer, room) {
-                Ok(segment) => segment,
-                Err(problem) => return Ok(Err(problem)),
-            };
-            // A chunk ends where data ends: before a hole, and at the end of the file.
-            let data_ends = !matches!(segment, Some(Segment::Data(_)));
-            if data_ends || buffer.len() == BUFFER_BYTES {
-                cut_all(&mut buffer, chunker, data_ends, emit)?;
-            }
-            match segment {
-                Some(Segment::Hole(len)) => emit(Part::Hole(len))?,
-                Some(Segment::Data(_)) => {}
-                None => return Ok(Ok(())),
-            }
+fn pieces(
+    file: &mut OpenFile,
+    chunker: &Chunker,
+    flow: &Flow<'_>,
+    emit: &mut dyn FnMut(Part) -> Result<(), Stopped>,
+) -> Result<Result<(), Problem>, Stopped> {
+    let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+    loop {
+        flow.go_on()?;
+        let room = BUFFER_BYTES - buffer.len();
+        let segment = match file.next(&mut buffer, room) {
+            Ok(segment) => segment,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        // A chunk ends where data ends: before a hole, and at the end of the file.
+        let data_ends = !matches!(segment, Some(Segment::Data(_)));
+        if data_ends || buffer.len() == BUFFER_BYTES {
+            cut_all(&mut buffer, chunker, data_ends, emit)?;
+        }
+        match segment {
+            Some(Segment::Hole(len)) => emit(Part::Hole(len))?,
+            Some(Segment::Data(_)) => {}
+            None => return Ok(Ok(())),
         }
     }
 }
 
-fn lost(problem: Problem, problems: &mut Vec<Problem>) -> Ended {
-    let ended = match is_gone(&problem) {
+fn lost(problem: &Problem) -> Ended {
+    match is_gone(problem) {
         true => Ended::Gone,
         false => Ended::Unreadable,
-    };
-    problems.push(problem);
-    ended
+    }
 }
 
 /// Says whether the entry is not there any more, or is no longer what it was.

@@ -1,5 +1,7 @@
 //! One file: its content from the reader to the target, or beside what stands there.
 
+use std::sync::PoisonError;
+
 use base::Fault;
 use base::fault::Code;
 use format::entry::{Content, Extent, FileEntry, FileKey, Node};
@@ -41,6 +43,7 @@ impl Work<'_> {
             Err(Failure::Target(problem)) => Err(problem),
             Err(Failure::Store(fault)) if fault.code == Code::JobCancelled => return,
             Err(Failure::Store(fault)) => {
+                *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 let path = key.to_path().unwrap_or_default();
                 return self.flow.warn(Warning { path, fault });
             }

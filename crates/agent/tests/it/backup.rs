@@ -372,3 +372,33 @@ fn what_cannot_be_looked_at_stays_in_the_replica() {
         "what is gone is gone"
     );
 }
+
+#[test]
+fn a_file_that_changed_while_it_was_read_is_read_again_by_the_next_run() {
+    let source = tempdir().unwrap();
+    let path = source.path().join("busy");
+    // Takes longer to read than the coarsest clock of a file system's times takes to tick.
+    fs::write(&path, vec![1; 40 << 20]).unwrap();
+    let memory = Memory::default();
+    let (started, done) = (
+        std::sync::Barrier::new(2),
+        std::sync::atomic::AtomicBool::new(false),
+    );
+    let first = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            started.wait();
+            while !done.load(Ordering::Relaxed) {
+                std::os::unix::fs::FileExt::write_all_at(&file, &[2; 64], 100).unwrap();
+            }
+        });
+        started.wait();
+        let first = back_up(&memory, source.path(), None, false);
+        done.store(true, Ordering::Relaxed);
+        first
+    });
+    assert_eq!(first.report.warnings, 1, "it changed all the time");
+    let second = back_up(&memory, source.path(), Some(first.root), false);
+    assert_eq!(second.written, [FileKey::from_path(b"busy").unwrap()]);
+    assert_holds(&memory, &second.root, source.path());
+}

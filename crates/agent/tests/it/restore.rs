@@ -147,8 +147,12 @@ fn what_is_in_the_way_stays_unless_told_otherwise() {
     fs::write(&at, "mine").unwrap();
     let plan = scene.plan(&[]).unwrap();
     assert_eq!(plan.conflict_paths, [file.as_bytes()]);
-    let skipped = scene.execute(&[], Conflict::Skip).0.unwrap();
-    assert_eq!(skipped.skipped, 1);
+    let (skipped, watcher) = scene.execute(&[], Conflict::Skip);
+    let skipped = skipped.unwrap();
+    assert_eq!((skipped.skipped, skipped.failed), (1, 0));
+    let named: Vec<_> = watcher.warnings.into_inner().unwrap();
+    assert_eq!(named[0].path, file.as_bytes());
+    assert_eq!(named[0].fault.code, Code::RestoreEntryKept);
     assert_eq!(fs::read(&at).unwrap(), b"mine");
     let renamed = scene.execute(&[], Conflict::Rename).0.unwrap();
     assert_eq!(renamed.renamed, 1);

@@ -216,11 +216,13 @@ catalogue! {
     /// The directory to restore to lies in the pool or in the data directory.
     RestoreTargetInsidePool Warning FixInput 5 s[] ids[] (path pool);
     /// There is no room for what is restored.
-    RestoreTargetFull Warning Retry 1 s[] ids[] (path needed free);
+    RestoreTargetFull Warning Retry 1 s[] ids[] (path);
     /// Files are in the way of a restore.
     RestoreConflict Warning FixInput 6 s[] ids[] (path count);
     /// The recovery point has no such path.
     RestorePathUnknown Warning NotFound 4 s[] ids[] (path point);
+    /// An entry was left out of a restore because something else stands in its place.
+    RestoreEntryKept Warning FixInput 3 s[] ids[] (path);
     /// One entry, or a part of its metadata, could not be restored.
     RestoreEntryFailed Warning Retry 3 s[] ids[] (path reason);
     /// Some entries could not be restored.

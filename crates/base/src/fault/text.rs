@@ -109,7 +109,7 @@ fn render(code: Code, lang: Lang, value: impl Fn(&str) -> String) -> Text {
             Ok(n) if *name == COUNT => args.set(*name, n),
             Ok(n) => args.set(*name, in_words(name, n, lang).unwrap_or(value)),
             // A value keeps to its line, whatever a file is called.
-            Err(_) => args.set(*name, value.replace(['\n', '\r'], "\u{fffd}")),
+            Err(_) => args.set(*name, shown(&value)),
         }
     }
     let say = |part: &str| format(lang, &format!("{}-{part}", code.name()), Some(&args));
@@ -165,4 +165,17 @@ fn load(lang: Lang, source: &'static str) -> Bundle {
         .add_resource(resource)
         .expect("every text has an id of its own");
     bundle
+}
+
+/// Returns a value as a terminal may show it: what controls one is written out, so that a file's name can
+/// neither forge a line nor paint the screen.
+fn shown(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
 }

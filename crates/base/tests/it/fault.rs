@@ -311,10 +311,13 @@ fn a_missing_value_is_said_to_be_unknown() {
 #[test]
 fn a_value_cannot_forge_a_line() {
     let fault = Fault::new(Code::SourcePathMissing).with("path", "/a\nTry: { $x }");
-    assert_eq!(
-        fault.what(Lang::En),
-        "There is nothing at /a\u{fffd}Try: { $x }"
-    );
+    assert_eq!(fault.what(Lang::En), r"There is nothing at /a\nTry: { $x }");
+}
+
+#[test]
+fn a_value_cannot_paint_the_screen() {
+    let fault = Fault::new(Code::SourcePathMissing).with("path", "/\x1b[31mred");
+    assert_eq!(fault.what(Lang::En), r"There is nothing at /\u{1b}[31mred");
 }
 
 #[test]

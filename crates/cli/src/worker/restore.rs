@@ -61,7 +61,7 @@ pub(super) fn execute(
     }
     let report = job
         .run(store, context, restore::execute)
-        .map_err(|fault| named(fault, context))?;
+        .map_err(|fault| named(of_point(fault, order), context))?;
     Ok(RestoreReport {
         target: job.target,
         entries: report.made + report.same,
@@ -70,6 +70,16 @@ pub(super) fn execute(
         skipped: report.skipped,
         failed: report.failed,
     })
+}
+
+/// Returns a pipeline's fault with what it cannot know: the point whose tree it read.
+fn of_point(fault: Fault, order: &RestoreOrder) -> Fault {
+    match fault.code {
+        Code::RestorePathUnknown => Fault::new(Code::RestorePathUnknown)
+            .with("path", fault.param("path").unwrap_or_default())
+            .with("point", order.point),
+        _ => fault,
+    }
 }
 
 /// Finds out what an order means here: a source that is a single file goes into a directory, under its name.

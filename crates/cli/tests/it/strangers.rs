@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::judges::{Extent, same};
 use crate::program::{Place, is_root, shell};
@@ -53,4 +54,27 @@ fn strangers_find_a_restored_tree_the_same() {
 fn clear(root: &Path) {
     shell("chmod -R u+rwX .", &[], root);
     fs::remove_dir_all(root).unwrap();
+#[test]
+fn many_large_files_need_few_descriptors() {
+    let place = Place::new();
+    let source = place.directory("many");
+    for n in 0..600 {
+        // Too large for a bundle, and as good as empty on disk.
+        let file = fs::File::create(source.join(format!("file{n}"))).unwrap();
+        file.set_len(600 << 10).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[1; 10], n * 100).unwrap();
+    }
+    let mut shell = Command::new("sh");
+    let script = "ulimit -n 256; exec \"$0\" protect many";
+    let answer = place
+        .prepare(shell.args(["-c", script, env!("CARGO_BIN_EXE_dozo")]))
+        .output()
+        .unwrap();
+    assert!(
+        answer.status.success(),
+        "{}",
+        String::from_utf8_lossy(&answer.stderr)
+    );
+    let points = place.dozo(0, &["point", "list"]).out;
+    assert!(String::from_utf8_lossy(&points).contains(" 600 "));
 }

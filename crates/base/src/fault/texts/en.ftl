@@ -469,7 +469,7 @@ RestoreTargetInsidePool-why = Restored files there would be mixed with what Dozo
 RestoreTargetInsidePool-try =
     Name a directory elsewhere: `dozo restore SOURCE --to DIR`.
 
-RestoreTargetFull-what = Not enough room at {$path}: about {$needed} needed, {$free} free
+RestoreTargetFull-what = No room is left at {$path}
 RestoreTargetFull-why = The restore stopped where the room ended. What was finished is complete and is not restored again.
 RestoreTargetFull-try =
     Make room, then run the same command again: it goes on.
@@ -491,8 +491,14 @@ RestorePathUnknown-try =
     Run `dozo point browse {$point}` to see what is in it.
     Run `dozo point list` and look into an earlier or later one.
 
-RestoreEntryFailed-what = Not restored as it was: {$path}
-RestoreEntryFailed-why = {$reason}. Everything else goes on.
+RestoreEntryKept-what = {$path} was not restored: something else stands there
+RestoreEntryKept-why = What is in the way is never overwritten unless you say so.
+RestoreEntryKept-try =
+    Replace it with `--on-conflict overwrite`, or restore it under another name with `--on-conflict rename`.
+    Restore elsewhere with `dozo restore SOURCE --to DIR`.
+
+RestoreEntryFailed-what = {$path} was not restored as it was: {$reason}
+RestoreEntryFailed-why = The file system or the system refused this one entry, or this part of it. Everything else goes on.
 RestoreEntryFailed-try =
     Remove the reason, then run the same command again: only what is missing is restored.
 

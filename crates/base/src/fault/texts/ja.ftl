@@ -466,7 +466,7 @@ RestoreTargetInsidePool-why = 復元したファイルが、Dozo の保存して
 RestoreTargetInsidePool-try =
     別のディレクトリを指定してください: `dozo restore SOURCE --to DIR`
 
-RestoreTargetFull-what = {$path} の空き領域が不足しています: 約 {$needed} 必要ですが、残りは {$free} です
+RestoreTargetFull-what = {$path} に空き領域がありません
 RestoreTargetFull-why = 空き領域がなくなったところで復元を停止しました。完了した分はそのまま使用でき、再び復元されることはありません。
 RestoreTargetFull-try =
     空き領域を確保し、同じコマンドをもう一度実行してください。続きから復元されます。
@@ -485,8 +485,14 @@ RestorePathUnknown-try =
     `dozo point browse {$point}` で内容を確認してください。
     `dozo point list` を実行し、前後の回復ポイントを調べてください。
 
-RestoreEntryFailed-what = 元どおりに復元できませんでした: {$path}
-RestoreEntryFailed-why = {$reason}。その他の項目の復元は続行されます。
+RestoreEntryKept-what = {$path} は復元されませんでした: 別のものが既に存在します
+RestoreEntryKept-why = 既に存在するものは、指定しないかぎり上書きされません。
+RestoreEntryKept-try =
+    `--on-conflict overwrite` で置き換えるか、`--on-conflict rename` で別の名前で復元してください。
+    別の場所に復元することもできます: `dozo restore SOURCE --to DIR`
+
+RestoreEntryFailed-what = {$path} を元どおりに復元できませんでした: {$reason}
+RestoreEntryFailed-why = ファイル システムまたはシステムが、この項目またはその一部を拒否しました。その他の項目の復元は続行されます。
 RestoreEntryFailed-try =
     原因を取り除いてから、同じコマンドをもう一度実行してください。不足している項目だけが復元されます。
 
