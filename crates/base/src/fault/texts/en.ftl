@@ -497,8 +497,8 @@ RestoreEntryKept-try =
     Replace it with `--on-conflict overwrite`, or restore it under another name with `--on-conflict rename`.
     Restore elsewhere with `dozo restore SOURCE --to DIR`.
 
-RestoreEntryFailed-what = {$path} was not restored as it was: {$reason}
-RestoreEntryFailed-why = The file system or the system refused this one entry, or this part of it. Everything else goes on.
+RestoreEntryFailed-what = Not restored as it was: {$path}
+RestoreEntryFailed-why = {$reason}. Everything else goes on.
 RestoreEntryFailed-try =
     Remove the reason, then run the same command again: only what is missing is restored.
 

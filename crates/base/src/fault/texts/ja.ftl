@@ -491,8 +491,8 @@ RestoreEntryKept-try =
     `--on-conflict overwrite` で置き換えるか、`--on-conflict rename` で別の名前で復元してください。
     別の場所に復元することもできます: `dozo restore SOURCE --to DIR`
 
-RestoreEntryFailed-what = {$path} を元どおりに復元できませんでした: {$reason}
-RestoreEntryFailed-why = ファイル システムまたはシステムが、この項目またはその一部を拒否しました。その他の項目の復元は続行されます。
+RestoreEntryFailed-what = 元どおりに復元できませんでした: {$path}
+RestoreEntryFailed-why = {$reason}。その他の項目の復元は続行されます。
 RestoreEntryFailed-try =
     原因を取り除いてから、同じコマンドをもう一度実行してください。不足している項目だけが復元されます。
 
