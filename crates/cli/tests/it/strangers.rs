@@ -54,6 +54,8 @@ fn strangers_find_a_restored_tree_the_same() {
 fn clear(root: &Path) {
     shell("chmod -R u+rwX .", &[], root);
     fs::remove_dir_all(root).unwrap();
+}
+
 #[test]
 fn many_large_files_need_few_descriptors() {
     let place = Place::new();
