@@ -21,7 +21,10 @@ use base::{ChunkId, Fault, limits};
 use crossbeam_channel::{Sender, bounded};
 use format::entry::{FileEntry, FileKey, Node};
 use format::replica::ChunkReader;
-use sources::files::restore::{Conflict, Made, Preview, Target, TargetError, TargetOptions, Would};
+use format::tree::get;
+use sources::files::restore::{
+    Conflict, Made, Preview, RootMeta, Target, TargetError, TargetOptions, Would,
+};
 use sources::{Problem, Reason};
 
 use crate::flow::{Flow, Stopped};
@@ -40,6 +43,8 @@ pub struct Restore<'a> {
     pub target: &'a Path,
     /// What a source that is a single file is called.
     pub name: &'a [u8],
+    /// The target is where the source was: all of it brings back that directory's own metadata too.
+    pub original: bool,
     /// What happens where something stands already.
     pub conflict: Conflict,
     /// Names the work: equal when it is resumed.
@@ -126,6 +131,7 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
     let unset: Arc<Mutex<Vec<Problem>>> = Arc::default();
     let options = TargetOptions {
         conflict: restore.conflict,
+        root: root_meta(restore)?,
         token: restore.token,
         on_problem: {
             let unset = Arc::clone(&unset);
@@ -403,6 +409,22 @@ fn placed(restore: &Restore<'_>, key: FileKey, entry: &FileEntry) -> FileKey {
         return key.child(restore.name).unwrap_or(key);
     }
     key
+}
+
+/// Returns what the target itself gets: one that stood there before only what the user asked for.
+fn root_meta(restore: &Restore<'_>) -> Result<RootMeta, Fault> {
+    let root = get::<FileEntry>(restore.reader, &restore.root, &FileKey::root().0)?;
+    if root.is_none_or(|entry| entry.node != Node::Directory) {
+        return Ok(RootMeta::Never);
+    }
+    let whole = restore.selection.is_empty() || restore.selection.iter().any(FileKey::is_root);
+    let asked = restore.original || restore.conflict == Conflict::Overwrite;
+    // Also with a selection a root made here gets what the source's has: it may be what keeps others out.
+    Ok(if whole && asked {
+        RootMeta::Always
+    } else {
+        RootMeta::IfMade
+    })
 }
 
 fn unwritable(error: TargetError) -> Fault {

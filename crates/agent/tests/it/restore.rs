@@ -1,7 +1,8 @@
 //! What a restore makes of a tree.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use agent::Monitor;
@@ -15,12 +16,13 @@ use testkit::{TempDir, tempdir, trees};
 
 use crate::memory::{Memory, Watcher, back_up};
 
-/// A source with every kind of entry, its tree, and an empty target.
+/// A source with every kind of entry, its tree, and a target that is not there yet.
 struct Scene {
     source: TempDir,
     memory: Memory,
     root: ChunkId,
-    target: TempDir,
+    place: TempDir,
+    target: PathBuf,
 }
 
 impl Scene {
@@ -34,12 +36,22 @@ impl Scene {
         trees::build(source.path(), seed, shape).unwrap();
         let memory = Memory::default();
         let root = back_up(&memory, source.path(), None, false).root;
+        Self::of(source, memory, root)
+    }
+
+    fn of(source: TempDir, memory: Memory, root: ChunkId) -> Self {
+        let place = tempdir().unwrap();
         Self {
             source,
             memory,
             root,
-            target: tempdir().unwrap(),
+            target: place.path().join("to"),
+            place,
         }
+    }
+
+    fn mode(&self) -> u32 {
+        fs::metadata(&self.target).unwrap().permissions().mode() & 0o7777
     }
 
     fn restore<'a>(
@@ -52,8 +64,9 @@ impl Scene {
             root: self.root,
             reader: &self.memory,
             selection,
-            target: self.target.path(),
+            target: &self.target,
             name: b"file",
+            original: false,
             conflict,
             token: 1,
             monitor,
@@ -75,7 +88,7 @@ impl Scene {
     }
 
     fn assert_equal(&self) {
-        assert_eq!(describe(self.source.path()), describe(self.target.path()));
+        assert_eq!(describe(self.source.path()), describe(&self.target));
     }
 
     /// Returns a regular file of more than an inline one's size.
@@ -122,7 +135,7 @@ fn what_comes_back_is_what_was() {
 fn a_plan_counts_and_changes_nothing() {
     let scene = Scene::new(1);
     let plan = scene.plan(&[]).unwrap();
-    assert_eq!(fs::read_dir(scene.target.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(scene.place.path()).unwrap().count(), 0);
     let report = scene.execute(&[], Conflict::Skip).0.unwrap();
     assert_eq!(plan.entries, report.made + report.same);
     assert_eq!(plan.conflicts, 0);
@@ -142,7 +155,7 @@ fn a_second_restore_finds_everything_done() {
 fn what_is_in_the_way_stays_unless_told_otherwise() {
     let scene = Scene::new(3);
     let file = scene.a_file();
-    let at = scene.target.path().join(&file);
+    let at = scene.target.join(&file);
     fs::create_dir_all(at.parent().unwrap()).unwrap();
     fs::write(&at, "mine").unwrap();
     let plan = scene.plan(&[]).unwrap();
@@ -172,7 +185,7 @@ fn a_selection_brings_its_directories_and_nothing_else() {
     let (report, _) = scene.execute(&[key(&file)], Conflict::Skip);
     assert_eq!(report.unwrap().files, 1);
     let all = describe(scene.source.path());
-    let found = describe(scene.target.path());
+    let found = describe(&scene.target);
     let expected: Vec<_> = all
         .into_iter()
         .filter(|(path, _)| path.is_empty() || *path == file || Path::new(&file).starts_with(path))
@@ -201,7 +214,7 @@ fn a_path_that_is_not_there_is_refused_before_anything_is_made() {
     let scene = Scene::new(4);
     let (report, _) = scene.execute(&[key("no/such")], Conflict::Skip);
     assert_eq!(report.unwrap_err().code, Code::RestorePathUnknown);
-    assert_eq!(fs::read_dir(scene.target.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(scene.place.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -222,12 +235,7 @@ fn a_damaged_file_is_named_and_the_rest_comes_back() {
         panic!("data")
     };
     memory.damage(chunk);
-    let scene = Scene {
-        source,
-        memory,
-        root,
-        target: tempdir().unwrap(),
-    };
+    let scene = Scene::of(source, memory, root);
     let (report, watcher) = scene.execute(&[], Conflict::Skip);
     assert_eq!(
         (
@@ -238,7 +246,7 @@ fn a_damaged_file_is_named_and_the_rest_comes_back() {
     );
     assert_eq!(watcher.warnings.lock().unwrap()[0].path, b"two");
     assert!(
-        !scene.target.path().join("two").try_exists().unwrap(),
+        !scene.target.join("two").try_exists().unwrap(),
         "no half file"
     );
 }
@@ -249,9 +257,43 @@ fn a_cancelled_restore_goes_on_where_it_was() {
     let watcher = Watcher::cancelling_after(20);
     let fault = restore::execute(&scene.restore(&[], Conflict::Skip, &watcher)).unwrap_err();
     assert_eq!(fault.code, Code::JobCancelled);
+    // The target is marked as ours, so that the next run gives it what is its due.
+    assert_eq!(scene.mode(), 0o1700);
     let (report, watcher) = scene.execute(&[], Conflict::Skip);
     assert_eq!(report.unwrap().skipped, 0, "{:?}", watcher.warnings);
     scene.assert_equal();
+}
+
+#[test]
+fn a_target_that_stood_there_keeps_its_mode_unless_it_was_asked_for() {
+    let scene = Scene::new(4);
+    let file = [key(&scene.a_file())];
+    let before = || {
+        fs::remove_dir_all(&scene.target).ok();
+        fs::create_dir(&scene.target).unwrap();
+        fs::set_permissions(&scene.target, PermissionsExt::from_mode(0o1777)).unwrap();
+    };
+    let source = fs::metadata(scene.source.path()).unwrap();
+    let source = source.permissions().mode() & 0o7777;
+    let cases: [(&[FileKey], _, _, _); 6] = [
+        (&file, Conflict::Skip, false, 0o1777),
+        (&file, Conflict::Overwrite, false, 0o1777),
+        (&file, Conflict::Overwrite, true, 0o1777),
+        (&[], Conflict::Rename, false, 0o1777),
+        (&[], Conflict::Overwrite, false, source),
+        (&[], Conflict::Skip, true, source),
+    ];
+    for (selection, conflict, original, mode) in cases {
+        before();
+        let watcher = Watcher::default();
+        let restore = Restore {
+            original,
+            ..scene.restore(selection, conflict, &watcher)
+        };
+        let report = restore::execute(&restore).unwrap();
+        assert_eq!(report.failed, 0, "{:?}", watcher.warnings);
+        assert_eq!(scene.mode(), mode, "{conflict:?}, original: {original}");
+    }
 }
 
 #[test]
@@ -262,15 +304,12 @@ fn a_source_that_is_one_file_comes_back_under_its_name() {
     let memory = Memory::default();
     let root = back_up(&memory, &file, None, false).root;
     assert_eq!(memory.stored_bytes.load(Ordering::Relaxed), 10_000);
-    let scene = Scene {
-        source,
-        memory,
-        root,
-        target: tempdir().unwrap(),
-    };
+    let scene = Scene::of(source, memory, root);
     scene.execute(&[], Conflict::Skip).0.unwrap();
-    assert_eq!(
-        fs::read(scene.target.path().join("file")).unwrap(),
-        [5; 10_000]
+    assert_eq!(fs::read(scene.target.join("file")).unwrap(), [5; 10_000]);
+    assert_ne!(
+        scene.mode() & 0o1700,
+        0o1700,
+        "no entry says what the target is: it is made as any is"
     );
 }

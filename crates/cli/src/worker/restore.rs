@@ -23,6 +23,8 @@ struct Job<'a> {
     order: &'a RestoreOrder,
     selection: Vec<FileKey>,
     target: PathBuf,
+    /// The target is the source's own root.
+    original: bool,
     name: &'a [u8],
 }
 
@@ -105,6 +107,7 @@ fn understand<'a>(store: &Store, order: &'a RestoreOrder) -> Result<Job<'a>, Fau
         order,
         selection: order.selection.iter().map(key).collect::<Result<_, _>>()?,
         target,
+        original: is_directory && matches!(order.destination, Destination::Original),
         name: order.path.file_name().unwrap_or_default().as_bytes(),
     })
 }
@@ -123,6 +126,7 @@ impl Job<'_> {
             selection: &self.selection,
             target: &self.target,
             name: self.name,
+            original: self.original,
             conflict: match self.order.on_conflict {
                 OnConflict::Skip => Conflict::Skip,
                 OnConflict::Overwrite => Conflict::Overwrite,

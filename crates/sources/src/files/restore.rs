@@ -9,7 +9,8 @@
 //!   empty is never removed.
 //! - Directories get their metadata when all below them is done ([`Target::settle`]). Until then their mode is
 //!   `01700`, sticky and private, which nobody uses: so a run that resumes one that was killed
-//!   knows its directories.
+//!   knows its directories. The same goes for the target itself.
+//! - A target that stood there before keeps its own metadata unless [`RootMeta::Always`] says otherwise.
 //!
 //! Metadata is set in this order: owner, attributes and ACLs, capabilities, mode, times; each step can undo a
 //! later one if it came after it. What the system does not allow is a problem, and the run goes on.
@@ -56,11 +57,24 @@ pub enum Conflict {
     Rename,
 }
 
+/// Whether the target itself gets metadata from its entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootMeta {
+    /// Never, as no entry will be given for it: if it is missing, it is made as anybody makes a directory.
+    Never,
+    /// If this restore made it, in this run or in one that was killed.
+    IfMade,
+    /// Whether it stood there before or not.
+    Always,
+}
+
 /// How to restore.
 #[derive(Clone)]
 pub struct TargetOptions {
     /// What to do where something stands already.
     pub conflict: Conflict,
+    /// What the target itself gets.
+    pub root: RootMeta,
     /// Names the work: the same when it is resumed, different otherwise. Leftovers under this name are ours.
     pub token: u64,
     /// Hears of what could not be set while the entry itself was restored. Called from many threads.
@@ -146,7 +160,7 @@ impl Target {
     /// # Errors
     /// It can be neither opened nor made.
     pub fn open(path: &Path, options: TargetOptions) -> Result<Self, TargetError> {
-        let dirs = Dirs::open(path).map_err(|source| TargetError {
+        let dirs = Dirs::open(path, options.root).map_err(|source| TargetError {
             path: path.to_owned(),
             source,
         })?;
@@ -163,24 +177,27 @@ impl Target {
     }
 
     /// Makes a directory, or takes the one that stands there. Its metadata is set later; that of a directory
-    /// that was there before only with [`Conflict::Overwrite`]. The root is given like any other.
+    /// that was there before only with [`Conflict::Overwrite`]. The root is given like any other, and gets what
+    /// [`RootMeta`] says.
     ///
     /// # Errors
     /// [`Reason::BadName`], [`Reason::InTheWay`]; others as the system says. What is below it will fail too.
     pub fn directory(&self, key: &FileKey, entry: &FileEntry) -> Result<Made, Problem> {
         let failed = |reason| problem(key, Op::Create, reason);
-        let (made, ours) = match path::split_key(key).map_err(failed)? {
-            None => (Made::Same, self.shared.dirs.root_is_ours),
+        let (made, is_set) = match path::split_key(key).map_err(failed)? {
+            None => (Made::Same, self.shared.sets_root()),
             Some((parent, name)) => {
                 let prefix = path::prefix_of(key);
                 let conflict = self.shared.options.conflict;
-                self.shared
+                let (made, ours) = self
+                    .shared
                     .dirs
                     .make(parent, &name, &prefix, conflict)
-                    .map_err(failed)?
+                    .map_err(failed)?;
+                (made, ours || conflict == Conflict::Overwrite)
             }
         };
-        if ours || self.shared.options.conflict == Conflict::Overwrite {
+        if is_set {
             let meta = Meta::new(entry, &self.shared.owners, !matches!(made, Made::New));
             lock(&self.shared.pending).insert(path::prefix_of(key), meta);
         }
@@ -285,6 +302,15 @@ fn problem(key: &FileKey, op: Op, reason: Reason) -> Problem {
 }
 
 impl Shared {
+    /// Returns whether the root gets its entry's metadata.
+    fn sets_root(&self) -> bool {
+        match self.options.root {
+            RootMeta::Never => false,
+            RootMeta::IfMade => self.dirs.root_is_ours,
+            RootMeta::Always => true,
+        }
+    }
+
     fn report(&self, key: &FileKey, op: Op, reason: Reason) {
         (self.options.on_problem)(problem(key, op, reason));
     }

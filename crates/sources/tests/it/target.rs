@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use format::entry::{Content, FileEntry, FileKey, Node};
 use sources::Problem;
-use sources::files::restore::{Begun, Conflict, FileWriter, Made, Target, TargetOptions};
+use sources::files::restore::{Begun, Conflict, FileWriter, Made, RootMeta, Target, TargetOptions};
 use sources::files::{Handle, Segment};
 
 use crate::tree::{Met, walk_plain};
@@ -19,15 +19,20 @@ pub(crate) struct Restored {
 
 impl Restored {
     pub(crate) fn open(root: &Path, conflict: Conflict) -> Self {
+        Self::open_with(root, conflict, RootMeta::IfMade)
+    }
+
+    pub(crate) fn open_with(path: &Path, conflict: Conflict, root: RootMeta) -> Self {
         let problems = Arc::<Mutex<Vec<Problem>>>::default();
         let heard = problems.clone();
         let options = TargetOptions {
             conflict,
+            root,
             token: 7,
             on_problem: Arc::new(move |problem| heard.lock().unwrap().push(problem)),
         };
         Self {
-            target: Target::open(root, options).unwrap(),
+            target: Target::open(path, options).unwrap(),
             problems,
         }
     }

@@ -3,18 +3,17 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use base::limits;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fgetxattr, fremovexattr, mkdirat, openat,
-    openat2, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags, fgetxattr, fremovexattr,
+    mkdirat, openat, openat2, statx, unlinkat,
 };
 use rustix::io::Errno;
 
-use super::{Conflict, Made, in_the_way, lock, renamed};
-use crate::files::names::Names;
+use super::{Conflict, Made, RootMeta, in_the_way, lock, renamed};
 use crate::files::path;
 use crate::files::stat;
 use crate::problem::Reason;
@@ -35,7 +34,7 @@ pub(super) struct TargetDir {
 /// All directories of a target.
 pub(super) struct Dirs {
     root: Arc<TargetDir>,
-    /// The root was made, or was empty: it is ours like any directory below.
+    /// The root was made by this restore: in this run, or in one that was killed.
     pub(super) root_is_ours: bool,
     state: Mutex<State>,
 }
@@ -61,6 +60,26 @@ fn open_beneath(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     }
 }
 
+/// Returns whether a directory was made by us, now or in a run that was killed, and has no metadata yet.
+fn is_ours(directory: &Statx) -> bool {
+    directory.stx_mode & 0o1777 == MAKING
+        && directory.stx_uid == rustix::process::geteuid().as_raw()
+}
+
+/// Makes the target, and its parents as anybody makes directories.
+fn make_root(path: &Path) -> std::io::Result<()> {
+    // Without a dot or a slash at its end: such a name cannot be made.
+    let path: PathBuf = path.components().collect();
+    if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
+        std::fs::create_dir_all(parent)?;
+    }
+    match mkdirat(CWD, &path, Mode::from_raw_mode(u32::from(MAKING))) {
+        // Somebody else was faster: then it is not ours.
+        Err(Errno::EXIST) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
 fn gives_acl(fd: BorrowedFd<'_>) -> bool {
     let mut value = [0; 8];
     matches!(
@@ -70,17 +89,26 @@ fn gives_acl(fd: BorrowedFd<'_>) -> bool {
 }
 
 impl Dirs {
-    pub(super) fn open(path: &Path) -> std::io::Result<Self> {
+    /// Opens the target, or makes it: in the making like any directory below, if it is to get metadata.
+    pub(super) fn open(path: &Path, meta: RootMeta) -> std::io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let (fd, made) = match openat(CWD, path, flags, Mode::empty()) {
-            Err(Errno::NOENT) => {
+        let fd = match openat(CWD, path, flags, Mode::empty()) {
+            Err(Errno::NOENT) if meta == RootMeta::Never => {
                 std::fs::create_dir_all(path)?;
-                (openat(CWD, path, flags, Mode::empty())?, true)
+                openat(CWD, path, flags, Mode::empty())?
             }
-            other => (other?, false),
+            Err(Errno::NOENT) => {
+                make_root(path)?;
+                openat(CWD, path, flags, Mode::empty())?
+            }
+            other => other?,
         };
-        // Listing it through this descriptor would move its position; nobody else reads that.
-        let empty = made || Names::read(fd.as_fd()).0.len() == 0;
+        let root_is_ours = is_ours(&statx(
+            &fd,
+            c"",
+            AtFlags::EMPTY_PATH,
+            StatxFlags::BASIC_STATS,
+        )?);
         let root = TargetDir {
             gives_acl: gives_acl(fd.as_fd()),
             fd,
@@ -88,7 +116,7 @@ impl Dirs {
         };
         Ok(Self {
             root: Arc::new(root),
-            root_is_ours: empty,
+            root_is_ours,
             state: Mutex::default(),
         })
     }
@@ -236,8 +264,7 @@ impl Dirs {
         }
         let standing = stat::at(parent.fd.as_fd(), name)?;
         if stat::kind(&standing) == FileType::Directory {
-            let ours = standing.stx_mode & 0o1777 == MAKING
-                && standing.stx_uid == rustix::process::geteuid().as_raw();
+            let ours = is_ours(&standing);
             return Ok(Some((if ours { Made::Same } else { Made::Kept }, ours)));
         }
         match conflict {

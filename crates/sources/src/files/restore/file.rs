@@ -344,6 +344,7 @@ mod tests {
     fn a_file_system_without_nameless_files_shows_a_passing_name_only() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let options = TargetOptions {
+            root: crate::files::restore::RootMeta::IfMade,
             conflict: Conflict::Overwrite,
             token: 1,
             on_problem: Arc::new(|_| {}),
