@@ -43,7 +43,8 @@ pub struct Restore<'a> {
     pub target: &'a Path,
     /// What a source that is a single file is called.
     pub name: &'a [u8],
-    /// The target is where the source was: all of it brings back that directory's own metadata too.
+    /// The target is where the source was, which no user named: a symbolic link that stands there now is not
+    /// followed. All of the source brings back that directory's own metadata too.
     pub original: bool,
     /// What happens where something stands already.
     pub conflict: Conflict,
@@ -97,7 +98,7 @@ pub struct Report {
 /// `JobCancelled`.
 pub fn plan(restore: &Restore<'_>) -> Result<Plan, Fault> {
     let selection = Selection::new(restore.reader, restore.root, restore.selection)?;
-    let preview = Preview::open(restore.target).map_err(unwritable)?;
+    let preview = Preview::open(restore.target, !restore.original).map_err(unwritable)?;
     let mut plan = Plan::default();
     selection.each(&mut |key, entry| {
         if restore.monitor.is_cancelled() {
@@ -132,6 +133,7 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
     let options = TargetOptions {
         conflict: restore.conflict,
         root: root_meta(restore)?,
+        follow: !restore.original,
         token: restore.token,
         on_problem: {
             let unset = Arc::clone(&unset);

@@ -1,7 +1,7 @@
 //! What a restore makes of a tree.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -311,5 +311,47 @@ fn a_source_that_is_one_file_comes_back_under_its_name() {
         scene.mode() & 0o1700,
         0o1700,
         "no entry says what the target is: it is made as any is"
+    );
+}
+
+#[test]
+fn a_link_in_the_original_place_is_refused_and_one_that_was_named_is_followed() {
+    let scene = Scene::new(4);
+    let elsewhere = scene.place.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    symlink("elsewhere", &scene.target).unwrap();
+    let watcher = Watcher::default();
+    let slashed = scene.target.join("");
+    for target in [&scene.target, &slashed] {
+        let restore = Restore {
+            original: true,
+            target,
+            ..scene.restore(&[], Conflict::Overwrite, &watcher)
+        };
+        let planned = restore::plan(&restore).unwrap_err();
+        let executed = restore::execute(&restore).unwrap_err();
+        for fault in [planned, executed] {
+            assert_eq!(fault.code, Code::RestoreTargetUnwritable);
+            assert!(
+                format!("{fault:?}").contains("a symbolic link stands there"),
+                "{fault:?}"
+            );
+        }
+    }
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    let named = scene.execute(&[], Conflict::Skip).0.unwrap();
+    assert_eq!(named.failed, 0);
+    assert!(fs::read_dir(&elsewhere).unwrap().count() > 0);
+    // The way there may lead through links.
+    let way = scene.target.join("original");
+    let restore = Restore {
+        original: true,
+        target: &way,
+        ..scene.restore(&[], Conflict::Skip, &watcher)
+    };
+    assert_eq!(restore::execute(&restore).unwrap().failed, 0);
+    assert_eq!(
+        describe(scene.source.path()),
+        describe(&elsewhere.join("original"))
     );
 }

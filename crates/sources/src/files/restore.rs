@@ -75,6 +75,8 @@ pub struct TargetOptions {
     pub conflict: Conflict,
     /// What the target itself gets.
     pub root: RootMeta,
+    /// Whether the target may be a symbolic link to a directory. Its parents always may.
+    pub follow: bool,
     /// Names the work: the same when it is resumed, different otherwise. Leftovers under this name are ours.
     pub token: u64,
     /// Hears of what could not be set while the entry itself was restored. Called from many threads.
@@ -155,15 +157,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Target {
     /// Opens the directory `path`, making it and its parents if they are missing. Symbolic links in `path` itself
-    /// are followed: whoever named it meant it.
+    /// are followed: whoever named it meant it. Its last component is only with [`TargetOptions::follow`].
     ///
     /// # Errors
-    /// It can be neither opened nor made.
+    /// It can be neither opened nor made; a link stands there that is not to be followed.
     pub fn open(path: &Path, options: TargetOptions) -> Result<Self, TargetError> {
-        let dirs = Dirs::open(path, options.root).map_err(|source| TargetError {
-            path: path.to_owned(),
-            source,
-        })?;
+        let dirs =
+            Dirs::open(path, options.root, options.follow).map_err(|source| TargetError {
+                path: path.to_owned(),
+                source,
+            })?;
         let shared = Shared {
             options,
             owners: Owners::default(),

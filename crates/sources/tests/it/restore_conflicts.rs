@@ -260,7 +260,7 @@ fn a_preview_tells_what_would_happen_and_makes_nothing() {
     let root = dir.path().join("to");
     let directory = entry(Node::Directory);
     let look = |path: &str, entry: &FileEntry| {
-        Preview::open(&root)
+        Preview::open(&root, true)
             .unwrap()
             .look(&key(path), entry)
             .unwrap()

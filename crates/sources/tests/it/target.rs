@@ -28,6 +28,7 @@ impl Restored {
         let options = TargetOptions {
             conflict,
             root,
+            follow: true,
             token: 7,
             on_problem: Arc::new(move |problem| heard.lock().unwrap().push(problem)),
         };

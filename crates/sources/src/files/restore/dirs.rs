@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use base::limits;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags, fgetxattr, fremovexattr,
-    mkdirat, openat, openat2, statx, unlinkat,
+    mkdirat, openat, openat2, readlinkat, statx, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -66,6 +66,29 @@ fn is_ours(directory: &Statx) -> bool {
         && directory.stx_uid == rustix::process::geteuid().as_raw()
 }
 
+/// Opens the target; `None` if nothing stands there. A link in its place is not followed unless `follow` says so.
+pub(super) fn open_root(path: &Path, follow: bool) -> std::io::Result<Option<OwnedFd>> {
+    // A slash at its end would follow a link.
+    let path: PathBuf = path.components().collect();
+    let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    if !follow {
+        flags |= OFlags::NOFOLLOW;
+    }
+    match openat(CWD, &path, flags, Mode::empty()) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::NOTDIR | Errno::LOOP)
+            if !follow && readlinkat(CWD, &path, Vec::new()).is_ok() =>
+        {
+            Err(std::io::Error::new(
+                std::io::ErrorKind::NotADirectory,
+                "a symbolic link stands there",
+            ))
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Makes the target, and its parents as anybody makes directories.
 fn make_root(path: &Path) -> std::io::Result<()> {
     // Without a dot or a slash at its end: such a name cannot be made.
@@ -90,18 +113,16 @@ fn gives_acl(fd: BorrowedFd<'_>) -> bool {
 
 impl Dirs {
     /// Opens the target, or makes it: in the making like any directory below, if it is to get metadata.
-    pub(super) fn open(path: &Path, meta: RootMeta) -> std::io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = match openat(CWD, path, flags, Mode::empty()) {
-            Err(Errno::NOENT) if meta == RootMeta::Never => {
-                std::fs::create_dir_all(path)?;
-                openat(CWD, path, flags, Mode::empty())?
+    pub(super) fn open(path: &Path, meta: RootMeta, follow: bool) -> std::io::Result<Self> {
+        let fd = match open_root(path, follow)? {
+            Some(fd) => fd,
+            None => {
+                match meta {
+                    RootMeta::Never => std::fs::create_dir_all(path)?,
+                    RootMeta::IfMade | RootMeta::Always => make_root(path)?,
+                }
+                open_root(path, follow)?.ok_or(Errno::NOENT)?
             }
-            Err(Errno::NOENT) => {
-                make_root(path)?;
-                openat(CWD, path, flags, Mode::empty())?
-            }
-            other => other?,
         };
         let root_is_ours = is_ours(&statx(
             &fd,

@@ -345,6 +345,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let options = TargetOptions {
             root: crate::files::restore::RootMeta::IfMade,
+            follow: true,
             conflict: Conflict::Overwrite,
             token: 1,
             on_problem: Arc::new(|_| {}),

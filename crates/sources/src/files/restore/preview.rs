@@ -4,9 +4,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use format::entry::{FileEntry, FileKey, Node};
-use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
+use rustix::fs::{FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
+use super::dirs::open_root;
 use super::{TargetError, is_same_file, problem};
 use crate::files::dir::open_quietly;
 use crate::files::path::{self, Component};
@@ -34,22 +35,15 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Looks at the target `path`, which need not exist.
+    /// Looks at the target `path`, which need not exist; `follow` as in [`super::TargetOptions`].
     ///
     /// # Errors
     /// It exists and cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, TargetError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = match openat(CWD, path, flags, Mode::empty()) {
-            Ok(root) => Some(root),
-            Err(Errno::NOENT) => None,
-            Err(errno) => {
-                return Err(TargetError {
-                    path: path.to_owned(),
-                    source: errno.into(),
-                });
-            }
-        };
+    pub fn open(path: &Path, follow: bool) -> Result<Self, TargetError> {
+        let root = open_root(path, follow).map_err(|source| TargetError {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(Self {
             root,
             last: std::cell::RefCell::default(),
