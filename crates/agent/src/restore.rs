@@ -58,12 +58,14 @@ pub struct Restore<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Plan {
-    /// Entries selected.
+    /// Entries that would be made, as the conflict rule has it.
     pub entries: u64,
     /// Regular files among them.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Entries that stand there already: files of the same size and time, equal special files, directories.
+    pub same: u64,
     /// Entries where something else stands.
     pub conflicts: u64,
     /// The first of them, relative to the target.
@@ -105,19 +107,38 @@ pub fn plan(restore: &Restore<'_>) -> Result<Plan, Fault> {
             return Err(Fault::new(Code::JobCancelled));
         }
         let key = placed(restore, key, &entry);
-        plan.entries += 1;
-        plan.files += u64::from(matches!(entry.node, Node::File(_)));
-        plan.bytes = plan.bytes.saturating_add(entry.size);
         // What cannot be looked at will be told when it is restored.
-        if let Ok(Would::Conflict) = preview.look(&key, &entry) {
-            plan.conflicts += 1;
-            if plan.conflict_paths.len() < limits::CONFLICTS_SHOWN_MAX {
-                plan.conflict_paths.push(key.to_path().unwrap_or_default());
-            }
-        }
+        let would = preview.look(&key, &entry).unwrap_or(Would::Make);
+        plan.add(&key, &entry, would, restore.conflict);
         Ok(())
     })?;
     Ok(plan)
+}
+
+impl Plan {
+    fn add(&mut self, key: &FileKey, entry: &FileEntry, would: Would, conflict: Conflict) {
+        let is_made = match would {
+            Would::Make => true,
+            Would::Merge | Would::Same => {
+                self.same += 1;
+                false
+            }
+            Would::Conflict | Would::Below => conflict != Conflict::Skip,
+        };
+        if is_made {
+            self.entries += 1;
+            if matches!(entry.node, Node::File(_)) {
+                self.files += 1;
+                self.bytes = self.bytes.saturating_add(entry.size);
+            }
+        }
+        if would == Would::Conflict {
+            self.conflicts += 1;
+            if self.conflict_paths.len() < limits::CONFLICTS_SHOWN_MAX {
+                self.conflict_paths.push(key.to_path().unwrap_or_default());
+            }
+        }
+    }
 }
 
 /// Restores, and returns when everything is durable.

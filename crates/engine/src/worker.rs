@@ -135,6 +135,8 @@ pub struct RestorePlan {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Entries that stand there already.
+    pub same: u64,
     /// Entries that are in the way.
     pub conflicts: u64,
     /// The first of them, relative to the target.

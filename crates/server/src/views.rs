@@ -266,6 +266,7 @@ pub fn restore_plan(
         entries: plan.entries,
         files: plan.files,
         bytes: plan.bytes,
+        same: plan.same,
         conflict_count: plan.conflicts,
         conflicts: plan
             .conflict_paths

@@ -137,7 +137,10 @@ fn a_plan_counts_and_changes_nothing() {
     let plan = scene.plan(&[]).unwrap();
     assert_eq!(fs::read_dir(scene.place.path()).unwrap().count(), 0);
     let report = scene.execute(&[], Conflict::Skip).0.unwrap();
-    assert_eq!(plan.entries, report.made + report.same);
+    // The root is taken for one that stands there: it was opened before the first entry.
+    assert_eq!((plan.entries, plan.same), (report.made + 1, 0));
+    assert_eq!((plan.files, plan.bytes), (report.files, report.bytes));
+    assert_eq!(report.same, 1);
     assert_eq!(plan.conflicts, 0);
 }
 
@@ -145,6 +148,9 @@ fn a_plan_counts_and_changes_nothing() {
 fn a_second_restore_finds_everything_done() {
     let scene = Scene::new(2);
     let first = scene.execute(&[], Conflict::Skip).0.unwrap();
+    let plan = scene.plan(&[]).unwrap();
+    let there = first.made + first.same;
+    assert_eq!((plan.entries, plan.same, plan.conflicts), (0, there, 0));
     let second = scene.execute(&[], Conflict::Skip).0.unwrap();
     assert!(first.made > 100);
     assert_eq!((second.files, second.bytes, second.failed), (0, 0, 0));
@@ -160,9 +166,25 @@ fn what_is_in_the_way_stays_unless_told_otherwise() {
     fs::write(&at, "mine").unwrap();
     let plan = scene.plan(&[]).unwrap();
     assert_eq!(plan.conflict_paths, [file.as_bytes()]);
+    for conflict in [Conflict::Overwrite, Conflict::Rename] {
+        let watcher = Watcher::default();
+        let more = restore::plan(&scene.restore(&[], conflict, &watcher)).unwrap();
+        let size = fs::metadata(scene.source.path().join(&file)).unwrap().len();
+        assert_eq!(
+            (more.entries, more.files, more.bytes, more.same),
+            (
+                plan.entries + 1,
+                plan.files + 1,
+                plan.bytes + size,
+                plan.same
+            )
+        );
+    }
     let (skipped, watcher) = scene.execute(&[], Conflict::Skip);
     let skipped = skipped.unwrap();
     assert_eq!((skipped.skipped, skipped.failed), (1, 0));
+    assert_eq!((plan.entries, plan.same), (skipped.made, skipped.same));
+    assert_eq!((plan.files, plan.bytes), (skipped.files, skipped.bytes));
     let named: Vec<_> = watcher.warnings.into_inner().unwrap();
     assert_eq!(named[0].path, file.as_bytes());
     assert_eq!(named[0].fault.code, Code::RestoreEntryKept);

@@ -16,12 +16,14 @@ pub struct RestorePlanView {
     pub target: PathText,
     /// `skip`, `overwrite` or `rename`.
     pub on_conflict: String,
-    /// Entries of any kind.
+    /// Entries of any kind that would be made.
     pub entries: u64,
     /// Regular files among them.
     pub files: u64,
     /// Bytes of the files.
     pub bytes: u64,
+    /// Entries that are there already.
+    pub same: u64,
     /// Entries whose place is taken: all of them, not only those listed.
     pub conflict_count: u64,
     /// The first of them.

@@ -146,6 +146,15 @@ fn mode(entry: &EntryView) -> String {
     out
 }
 
+/// Returns how many entries are there already, if any are.
+fn there(same: u64) -> String {
+    match same {
+        0 => String::new(),
+        1 => "; 1 is there already".to_owned(),
+        n => format!("; {} are there already", count(n)),
+    }
+}
+
 /// Returns what a restore would do.
 pub fn plan(view: &RestorePlanView, here: &Here) -> String {
     let what = if view.paths.is_empty() {
@@ -181,10 +190,11 @@ pub fn plan(view: &RestorePlanView, here: &Here) -> String {
         (
             "Would write",
             format!(
-                "{} in {}, {}",
+                "{} in {}, {}{}",
                 files(view.files),
                 counted(view.entries, "entry", "entries"),
-                bytes(view.bytes)
+                bytes(view.bytes),
+                there(view.same)
             ),
         ),
         ("Conflicts", taken),

@@ -43,6 +43,7 @@ pub(super) fn plan(
         entries: plan.entries,
         files: plan.files,
         bytes: plan.bytes,
+        same: plan.same,
         conflicts: plan.conflicts,
         conflict_paths: plan
             .conflict_paths

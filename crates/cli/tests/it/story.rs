@@ -77,6 +77,12 @@ fn a_lost_folder_comes_back() {
         bench.run(&format!("restore {docs} --original")).all()
     );
     assert_eq!(contents(&bench.path("docs")), before);
+    let again = bench.run(&format!("restore {docs} --original --plan"));
+    let said = again.all();
+    assert!(
+        said.contains("0 files in 0 entries, 0 B; 6 are there already"),
+        "{said}"
+    );
 }
 
 #[test]

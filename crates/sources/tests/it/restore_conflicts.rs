@@ -291,6 +291,23 @@ fn a_preview_tells_what_would_happen_and_makes_nothing() {
     );
     assert_eq!(
         (look("d/new", &file(1)), look("link/x", &file(1))),
-        (Would::Make, Would::Make)
+        (Would::Make, Would::Below)
+    );
+    let link = |to: &str| entry(Node::Symlink(to.into()));
+    assert_eq!(
+        (
+            look("link", &link("link-target")),
+            look("link", &link("other"))
+        ),
+        (Would::Same, Would::Conflict)
+    );
+    let fifo = entry(Node::Fifo);
+    Restored::open(&root, Conflict::Skip)
+        .target
+        .other(&key("d/fifo"), &fifo)
+        .unwrap();
+    assert_eq!(
+        (look("d/fifo", &fifo), look("d/other", &fifo)),
+        (Would::Same, Would::Conflict)
     );
 }

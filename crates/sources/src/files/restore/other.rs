@@ -76,7 +76,12 @@ fn node(dir: BorrowedFd<'_>, name: &CStr, node: &Node) -> Result<(), Errno> {
 }
 
 /// Returns whether `name` is already what `entry` says.
-fn is_same(dir: BorrowedFd<'_>, name: &CStr, standing: &Statx, entry: &FileEntry) -> bool {
+pub(super) fn is_same(
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    standing: &Statx,
+    entry: &FileEntry,
+) -> bool {
     let (kind, device) = kind_of(&entry.node);
     if stat::kind(standing) != kind {
         return false;

@@ -8,7 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::dirs::open_root;
-use super::{TargetError, is_same_file, problem};
+use super::{TargetError, is_same_file, other, problem};
 use crate::files::dir::open_quietly;
 use crate::files::path::{self, Component};
 use crate::files::stat;
@@ -21,17 +21,30 @@ pub enum Would {
     Make,
     /// A directory, where a directory would go: they would become one.
     Merge,
-    /// A file of the same size and time.
+    /// The same: a file of the same size and time, or a special file that is equal.
     Same,
     /// Something else: the conflict rule decides.
     Conflict,
+    /// Nothing, but what should be a directory above it is something else: the rule that decides there decides
+    /// here too.
+    Below,
+}
+
+/// The directory an entry would go to.
+enum Above {
+    /// It stands there.
+    Open(OwnedFd),
+    /// Nothing does, there or above.
+    Missing,
+    /// Something else does, there or above.
+    InTheWay,
 }
 
 /// A look at a target before it is restored to. Makes nothing.
 pub struct Preview {
     /// The root, and the directory looked into last: entries come directory by directory.
     root: Option<OwnedFd>,
-    last: std::cell::RefCell<Option<(Vec<u8>, Option<OwnedFd>)>>,
+    last: std::cell::RefCell<Option<(Vec<u8>, Above)>>,
 }
 
 impl Preview {
@@ -71,13 +84,21 @@ impl Preview {
         if last.as_ref().is_none_or(|(of, _)| *of != prefix) {
             *last = Some((prefix.to_vec(), self.enter(&path::components(prefix)?)?));
         }
-        let Some((_, Some(dir))) = &*last else {
-            return Ok(Would::Make);
+        let dir = match &*last {
+            Some((_, Above::Open(dir))) => dir,
+            Some((_, Above::InTheWay)) => return Ok(Would::Below),
+            Some((_, Above::Missing)) | None => return Ok(Would::Make),
         };
         Ok(match stat::at(dir.as_fd(), &name) {
             Err(Errno::NOENT) => Would::Make,
             Err(errno) => return Err(errno.into()),
             Ok(standing) if is_same_file(entry, &standing) => Would::Same,
+            Ok(standing)
+                if !matches!(entry.node, Node::File(_) | Node::Directory)
+                    && other::is_same(dir.as_fd(), &name, &standing, entry) =>
+            {
+                Would::Same
+            }
             Ok(standing)
                 if entry.node == Node::Directory
                     && stat::kind(&standing) == FileType::Directory =>
@@ -88,10 +109,10 @@ impl Preview {
         })
     }
 
-    /// Opens a directory; `None` if there is none on the way, or something else.
-    fn enter(&self, components: &[Component]) -> Result<Option<OwnedFd>, Reason> {
+    /// Opens a directory, if it is one all the way.
+    fn enter(&self, components: &[Component]) -> Result<Above, Reason> {
         let Some(root) = &self.root else {
-            return Ok(None);
+            return Ok(Above::Missing);
         };
         let mut dir = openat(
             root,
@@ -102,10 +123,11 @@ impl Preview {
         for Component { name, .. } in components {
             dir = match open_quietly(&dir, name, OFlags::DIRECTORY) {
                 Ok(dir) => dir,
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+                Err(Errno::NOENT) => return Ok(Above::Missing),
+                Err(Errno::NOTDIR | Errno::LOOP) => return Ok(Above::InTheWay),
                 Err(errno) => return Err(errno.into()),
             };
         }
-        Ok(Some(dir))
+        Ok(Above::Open(dir))
     }
 }
