@@ -11,6 +11,7 @@ pub mod up;
 
 use api::Problem;
 use api::view::{JobState, JobView};
+use base::fault::Code;
 
 use crate::session::{DONE, DONE_WITH_WARNINGS, Session};
 use crate::show;
@@ -27,6 +28,10 @@ pub fn report(session: &mut Session<'_>, jobs: &[JobView]) -> u8 {
                 session.say(&format!("{source}: {}.", show::job::result(job)));
                 DONE
             }
+            (JobState::DoneWithWarnings, _) if job.warning_count == 0 => {
+                session.say(&format!("{source}: {}.", show::job::result(job)));
+                with_warnings(job)
+            }
             (JobState::DoneWithWarnings, _) => {
                 let warnings = show::counted(job.warning_count, "warning", "warnings");
                 session.say(&format!(
@@ -34,7 +39,7 @@ pub fn report(session: &mut Session<'_>, jobs: &[JobView]) -> u8 {
                     show::job::result(job),
                     show::job::warnings(job).trim_end()
                 ));
-                DONE_WITH_WARNINGS
+                with_warnings(job)
             }
             (_, Some(problem)) => {
                 session.complain(problem);
@@ -45,6 +50,14 @@ pub fn report(session: &mut Session<'_>, jobs: &[JobView]) -> u8 {
         exit = worse(exit, code);
     }
     exit
+}
+
+/// Returns the exit code of a job that was done with warnings: data that could not be given back is more than that.
+fn with_warnings(job: &JobView) -> u8 {
+    match &job.outcome {
+        Some(outcome) if outcome.damaged > 0 => Code::ChunkDamaged.exit(),
+        _ => DONE_WITH_WARNINGS,
+    }
 }
 
 /// Returns the exit code that says more: a failure before warnings, the first failure before later ones.

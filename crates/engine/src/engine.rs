@@ -36,6 +36,8 @@ use crate::worker::Worker;
 
 /// The subject of alerts about this server.
 pub(crate) const SERVER: &str = "server";
+/// The subject of alerts about the pool.
+pub(crate) const POOL: &str = "pool";
 
 /// What an engine is made of.
 pub struct EngineConfig {
@@ -115,6 +117,7 @@ impl Engine {
             engine.inner.catalog.inform(SERVER, &fault, engine.now())?;
         }
         engine.interrupt()?;
+        engine.look_after_pool(engine.now())?;
         engine.know_this_machine(&config.host)?;
         Ok(engine)
     }

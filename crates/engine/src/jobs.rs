@@ -293,6 +293,18 @@ pub enum JobReport {
     Deleted(Vec<PointId>),
 }
 
+impl JobReport {
+    /// Returns whether it tells of nothing that somebody should hear of, although the job was done.
+    pub fn is_clean(&self) -> bool {
+        match self {
+            Self::Backup(report) => report.differences == 0,
+            Self::Check(report) => report.differences == 0,
+            Self::Restore(report) => report.damaged == 0,
+            Self::Deleted(_) => true,
+        }
+    }
+}
+
 /// One job.
 #[derive(Clone, Debug)]
 pub struct Job {

@@ -116,6 +116,10 @@ pub struct PoolStatus {
     pub stored_bytes: u64,
     /// Packs.
     pub packs: u64,
+    /// Packs found missing or damaged.
+    pub unreadable_packs: u64,
+    /// The name of one of those.
+    pub unreadable_pack: Option<String>,
     /// Chunks.
     pub chunks: u64,
     /// Recovery points.

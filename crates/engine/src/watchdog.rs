@@ -9,7 +9,7 @@ use base::{Fault, Lang, Timestamp, fault::Code, units};
 use jiff::SignedDuration;
 
 use crate::catalog::JobFilter;
-use crate::engine::{Engine, Health, SERVER};
+use crate::engine::{Engine, Health, POOL, SERVER};
 use crate::jobs::JobState;
 use crate::scheduler::{self, Stop};
 
@@ -40,7 +40,22 @@ impl Engine {
     pub fn look_after(&self, now: Timestamp) -> Result<(), Fault> {
         self.look_after_scheduler(now)?;
         self.look_after_jobs(now)?;
-        self.look_after_promises(now)
+        self.look_after_promises(now)?;
+        self.look_after_pool(now)
+    }
+
+    /// Tells that the pool has packs that cannot be read, as long as it has any.
+    pub(crate) fn look_after_pool(&self, now: Timestamp) -> Result<(), Fault> {
+        let catalog = &self.inner.catalog;
+        let status = self.pool_status()?;
+        let Some(pack) = status.unreadable_pack else {
+            return catalog.settle(POOL, Code::PackDamaged, now);
+        };
+        let count = status.unreadable_packs;
+        let fault = Fault::new(Code::PackDamaged)
+            .with("pack", pack)
+            .with("reason", format_args!("packs missing or damaged: {count}"));
+        catalog.raise(POOL, &fault, now)
     }
 
     fn look_after_scheduler(&self, now: Timestamp) -> Result<(), Fault> {

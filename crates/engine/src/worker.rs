@@ -160,6 +160,8 @@ pub struct RestoreReport {
     pub skipped: u64,
     /// Entries, or parts of their metadata, that could not be made; each is a warning of the job.
     pub failed: u64,
+    /// Entries among them whose stored data is damaged or missing.
+    pub damaged: u64,
 }
 
 /// Carries out orders. Called from the engine's job threads, many at once; each call blocks until it is done.

@@ -232,6 +232,7 @@ fn outcome(report: &JobReport) -> OutcomeView {
             bytes: report.bytes,
             skipped: report.skipped,
             failed: report.failed,
+            damaged: report.damaged,
             ..OutcomeView::default()
         },
         JobReport::Deleted(points) => OutcomeView {
@@ -286,6 +287,7 @@ pub fn pool(status: &PoolStatus, protected_bytes: u64) -> PoolView {
         path: PathText::from(status.place.as_str()),
         bytes: status.stored_bytes,
         packs: status.packs,
+        unreadable_packs: status.unreadable_packs,
         chunks: status.chunks,
         points: status.points,
         protected_bytes,

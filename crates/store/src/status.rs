@@ -1,6 +1,6 @@
 //! How full and how whole a store is.
 
-use base::Fault;
+use base::{Fault, PackName};
 use format::pack::Class;
 
 use crate::Store;
@@ -18,6 +18,8 @@ pub struct PoolStatus {
     pub packs: u64,
     /// Packs found missing or damaged since the index was built, or then.
     pub unreadable_packs: u64,
+    /// One of those.
+    pub unreadable_pack: Option<PackName>,
     /// Different chunks.
     pub chunks: u64,
     /// Recovery points.
@@ -47,7 +49,10 @@ impl Store {
         };
         for pack in core.index.packs()? {
             status.packs += 1;
-            status.unreadable_packs += u64::from(is_bad(pack.state));
+            if is_bad(pack.state) {
+                status.unreadable_packs += 1;
+                status.unreadable_pack.get_or_insert(pack.name);
+            }
             match pack.class {
                 Class::Data => status.data_bytes += pack.bytes,
                 Class::Meta => status.tree_bytes += pack.bytes,

@@ -137,6 +137,9 @@ pub struct OutcomeView {
     pub differences: u64,
     /// Restore: entries, or parts of their metadata, that could not be made.
     pub failed: u64,
+    /// Restore: entries among them whose stored data is damaged or missing.
+    #[serde(default)]
+    pub damaged: u64,
     /// Points that were deleted.
     pub deleted: u64,
     /// Restore: entries left alone because something stood in their place.

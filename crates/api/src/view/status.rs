@@ -64,6 +64,9 @@ pub struct PoolView {
     pub bytes: u64,
     /// Packs in it.
     pub packs: u64,
+    /// Packs among them that were found missing or damaged.
+    #[serde(default)]
+    pub unreadable_packs: u64,
     /// Chunks in it.
     pub chunks: u64,
     /// Recovery points in it.

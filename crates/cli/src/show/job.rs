@@ -103,19 +103,40 @@ pub fn result(job: &JobView) -> String {
                 0 => String::new(),
                 n => format!("; {} left alone", counted(n, "entry was", "entries were")),
             };
-            format!("restored {size}{to}{skipped}")
+            let damaged = match outcome.damaged {
+                0 => String::new(),
+                n => format!(
+                    "; the stored data of {} damaged",
+                    counted(n, "entry is", "entries are")
+                ),
+            };
+            format!("restored {size}{to}{skipped}{damaged}")
         }
         "check" => check(outcome),
         "delete-point" | "expire" => format!(
             "deleted {}",
             counted(outcome.deleted, "recovery point", "recovery points")
         ),
-        _ => format!(
-            "{size}; {} changed, {} new in the pool",
-            count(outcome.changed),
-            bytes(outcome.new_bytes)
-        ),
+        _ => {
+            let repaired = match outcome.differences {
+                0 => String::new(),
+                n => format!("; {}", repaired(n)),
+            };
+            format!(
+                "{size}; {} changed, {} new in the pool{repaired}",
+                count(outcome.changed),
+                bytes(outcome.new_bytes)
+            )
+        }
     }
+}
+
+fn repaired(differences: u64) -> String {
+    counted(
+        differences,
+        "entry differed and was repaired",
+        "entries differed and were repaired",
+    )
 }
 
 fn check(outcome: &OutcomeView) -> String {
@@ -130,10 +151,7 @@ fn check(outcome: &OutcomeView) -> String {
             "{compared}: the replica was right, {} since the last synchronization",
             counted(n, "entry has changed", "entries have changed")
         ),
-        (n, _) => format!(
-            "{compared}: {} without a sign, and the replica was repaired",
-            counted(n, "entry differed", "entries differed")
-        ),
+        (n, _) => format!("{compared}: {} although nothing said so", repaired(n)),
     }
 }
 

@@ -68,11 +68,15 @@ fn owner(owner: &OwnerView, here: &Here) -> String {
 }
 
 fn pool_in_words(pool: &PoolView) -> String {
+    let unreadable = match pool.unreadable_packs {
+        0 => String::new(),
+        n => format!(", {} cannot be read", counted(n, "pack", "packs")),
+    };
     let free = pool
         .free_bytes
         .map(|free| format!(", {} free", bytes(free)));
     format!(
-        "{} hold {} of {}{}",
+        "{} hold {} of {}{}{unreadable}",
         bytes(pool.bytes),
         bytes(pool.protected_bytes),
         counted(pool.points, "recovery point", "recovery points"),
@@ -101,6 +105,13 @@ pub fn pool(view: &PoolView) -> String {
         ("Protected", bytes(view.protected_bytes)),
         ("Saving", ratio),
         ("Packs", count(view.packs)),
+        (
+            "Unreadable",
+            match view.unreadable_packs {
+                0 => String::new(),
+                n => counted(n, "pack", "packs"),
+            },
+        ),
         ("Chunks", count(view.chunks)),
     ])
 }

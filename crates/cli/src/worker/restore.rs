@@ -72,6 +72,7 @@ pub(super) fn execute(
         bytes: report.bytes,
         skipped: report.skipped,
         failed: report.failed,
+        damaged: report.damaged,
     })
 }
 

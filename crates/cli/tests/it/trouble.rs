@@ -1,6 +1,7 @@
 //! Failures: four lines, the right exit code, nothing lost.
 
 use std::fs;
+use std::path::Path;
 
 use insta::assert_snapshot;
 
@@ -141,4 +142,50 @@ fn what_cannot_be_read_is_a_warning_and_exit_3() {
     let said = bench.run("protect docs");
     assert_eq!(said.exit, 3, "{}", said.all());
     assert!(said.err.contains("secret"), "{}", said.all());
+}
+
+#[test]
+fn damaged_packs_are_told_and_a_check_says_what_it_repaired() {
+    let bench = Bench::with_docs(18);
+    bench.id("protect docs");
+    damage(&bench.path("data/pool/packs"));
+
+    let said = bench.run("restore docs --to out");
+    assert_eq!(said.exit, 8, "{}", said.all());
+    assert!(said.err.contains("stored data of"), "{}", said.all());
+    let shown = bench.run("pool status").out;
+    assert!(shown.contains("Unreadable"), "{shown}");
+    let shown = bench.run("status").out;
+    assert!(shown.contains("cannot be read"), "{shown}");
+    assert!(shown.contains("Something needs attention"), "{shown}");
+    assert!(shown.contains("- Pack "), "{shown}");
+
+    let said = bench.run("source check docs");
+    assert_eq!(said.exit, 3, "{}", said.all());
+    let repaired = "differed and w";
+    assert!(said.err.contains(repaired), "{}", said.all());
+    let shown = bench.run("job list").out;
+    assert!(shown.contains("done with warnings"), "{shown}");
+    let said = bench.run("source check docs");
+    assert_eq!(said.exit, 0, "{}", said.all());
+    assert_eq!(bench.run("restore docs --to whole").exit, 0);
+}
+
+/// Flips a byte in every line of 32 of each pack's contents.
+fn damage(directory: &Path) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damage(&path);
+            continue;
+        }
+        let mut bytes = fs::read(&path).unwrap();
+        let half = bytes.len() / 2;
+        for byte in bytes[80..half].iter_mut().step_by(32) {
+            *byte ^= 1;
+        }
+        // What is stored may not be writable, but it may be replaced.
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+    }
 }

@@ -173,7 +173,9 @@ impl Engine {
         over.ended_at = Some(now);
         close_step(&mut over, now);
         (over.state, over.report, over.fault) = match result {
-            Ok(report) if over.warning_count == 0 => (JobState::Succeeded, Some(report), None),
+            Ok(report) if over.warning_count == 0 && report.is_clean() => {
+                (JobState::Succeeded, Some(report), None)
+            }
             Ok(report) => (JobState::SucceededWithWarnings, Some(report), None),
             Err(fault) if fault.code == Code::JobCancelled && stopping => {
                 let fault = Fault::new(Code::JobInterrupted).with("job", over.id);
@@ -190,6 +192,10 @@ impl Engine {
         }
         if let Err(fault) = self.alert_about(&over, now) {
             tracing::error!(job = %over.id, %fault, "an alert was not written down");
+        }
+        // A job that read the pool may have found packs that nobody knew to be damaged.
+        if let Err(fault) = self.look_after_pool(now) {
+            tracing::error!(job = %over.id, %fault, "the pool could not be looked after");
         }
         context.update(|job| *job = over);
     }
@@ -213,13 +219,15 @@ impl Engine {
                     .with("reason", reason.unwrap_or_default());
                 return catalog.raise(&subject, &fault, now);
             }
-            JobState::SucceededWithWarnings => {
+            JobState::SucceededWithWarnings if job.warning_count > 0 => {
                 let fault = Fault::new(Code::ProtectionWarnings)
                     .with("source", address)
                     .with("count", job.warning_count);
                 catalog.raise(&subject, &fault, now)?;
             }
-            JobState::Succeeded => catalog.settle(&subject, Code::ProtectionWarnings, now)?,
+            JobState::Succeeded | JobState::SucceededWithWarnings => {
+                catalog.settle(&subject, Code::ProtectionWarnings, now)?
+            }
             _ => return Ok(()),
         }
         catalog.settle(&subject, Code::MemberFailed, now)

@@ -159,6 +159,8 @@ enum Report {
         bytes: u64,
         skipped: u64,
         failed: u64,
+        #[serde(default)]
+        damaged: u64,
     },
     Deleted {
         points: Vec<String>,
@@ -191,6 +193,7 @@ pub(crate) fn write_report(report: &JobReport) -> String {
             bytes: r.bytes,
             skipped: r.skipped,
             failed: r.failed,
+            damaged: r.damaged,
         },
         JobReport::Deleted(points) => Report::Deleted {
             points: points.iter().map(ToString::to_string).collect(),
@@ -239,6 +242,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             bytes,
             skipped,
             failed,
+            damaged,
         } => JobReport::Restore(RestoreReport {
             target: target.path()?,
             entries,
@@ -246,6 +250,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             bytes,
             skipped,
             failed,
+            damaged,
         }),
         Report::Deleted { points } => {
             let points: Result<_, _> = points.iter().map(|id| id.parse()).collect();

@@ -71,6 +71,8 @@ impl Pool for Store {
             place: self.place().to_owned(),
             stored_bytes: status.data_bytes.saturating_add(status.tree_bytes),
             packs: status.packs,
+            unreadable_packs: status.unreadable_packs,
+            unreadable_pack: status.unreadable_pack.map(|name| name.to_string()),
             chunks: status.chunks,
             points: status.points,
             free_bytes: status.free_bytes,

@@ -221,3 +221,28 @@ fn there_is_nothing_to_check_before_the_first_copy() {
     protect(&engine, &world.folder("a"));
     assert_eq!(code(engine.check("web01:")), Code::ReplicaMissing);
 }
+
+#[test]
+fn what_a_check_repairs_is_told_and_so_is_a_pool_with_unreadable_packs() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let unreadable = || world.pool.unreadable.lock().unwrap();
+    unreadable().extend(["7f".to_owned(), "80".to_owned()]);
+    world.act(Act::Damaged(3));
+    let job = over(&engine, &engine.check("web01:").unwrap());
+    assert_eq!(job.state, JobState::SucceededWithWarnings);
+    let Some(JobReport::Check(report)) = job.report else {
+        panic!("it was a check");
+    };
+    assert_eq!((report.differences, job.warning_count), (3, 0));
+    assert_eq!(open_alerts(&engine), [Code::PackDamaged]);
+    let alert = engine.alerts(true, 1).unwrap().remove(0);
+    assert_eq!(alert.fault.param("pack"), Some("7f"));
+    assert_eq!(engine.status().unwrap().pool.unreadable_packs, 2);
+    assert_eq!(engine.source("web01:").unwrap().state.name(), "ok");
+
+    unreadable().clear();
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(&engine), []);
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use base::fault::Code;
+use engine::jobs::{JobReport, JobState};
 use engine::worker::{Destination, OnConflict};
 use engine::{Engine, RestoreRequest};
 
@@ -113,4 +114,20 @@ fn nothing_is_restored_into_the_data_directory() {
         code(engine.restore(&request)),
         Code::RestoreTargetInsidePool
     );
+}
+
+#[test]
+fn a_restore_that_met_damaged_data_is_not_a_plain_success() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    world.act(Act::Damaged(2));
+    let id = engine.restore(&request(&engine, "web01:")).unwrap();
+    over(&engine, &id);
+    let job = engine.job(&id.to_string()).unwrap();
+    assert_eq!(job.state, JobState::SucceededWithWarnings);
+    let Some(JobReport::Restore(report)) = job.report else {
+        panic!("it was a restore");
+    };
+    assert_eq!(report.damaged, 2);
 }

@@ -24,6 +24,8 @@ pub(crate) struct MemoryPool {
     events: Mutex<Vec<Event>>,
     /// Behind the wall clock by so much.
     pub(crate) retention_lag: Mutex<Duration>,
+    /// Names of packs that cannot be read.
+    pub(crate) unreadable: Mutex<Vec<String>>,
 }
 
 impl MemoryPool {
@@ -33,6 +35,7 @@ impl MemoryPool {
             env: env.clone(),
             events: Mutex::default(),
             retention_lag: Mutex::default(),
+            unreadable: Mutex::default(),
         }
     }
 
@@ -43,6 +46,7 @@ impl MemoryPool {
             env: self.env.clone(),
             events: Mutex::new(self.events.lock().unwrap().clone()),
             retention_lag: Mutex::default(),
+            unreadable: Mutex::default(),
         }
     }
 
@@ -111,7 +115,10 @@ impl Pool for MemoryPool {
     }
 
     fn status(&self) -> Result<PoolStatus, Fault> {
+        let unreadable = self.unreadable.lock().unwrap();
         Ok(PoolStatus {
+            unreadable_packs: unreadable.len() as u64,
+            unreadable_pack: unreadable.first().cloned(),
             points: self.points().len() as u64,
             ..PoolStatus::default()
         })
@@ -125,6 +132,8 @@ pub(crate) enum Act {
     Do,
     /// It does, and warns about so many files.
     Warn(u64),
+    /// It does, and so many entries are damaged: repaired by a check, not given back by a restore.
+    Damaged(u64),
     /// It fails.
     Fail(Fault),
     /// It panics.
@@ -178,17 +187,19 @@ pub(crate) struct MemoryWorker {
 }
 
 impl MemoryWorker {
-    fn act(&self, context: &JobContext) -> Result<(), Fault> {
+    /// Returns how many entries are damaged.
+    fn act(&self, context: &JobContext) -> Result<u64, Fault> {
         let act = self.acts.lock().unwrap().pop_front().unwrap_or(Act::Do);
         match act {
-            Act::Do => Ok(()),
+            Act::Do => Ok(0),
+            Act::Damaged(count) => Ok(count),
             Act::Warn(count) => {
                 (0..count).for_each(|n| context.warn(Path::new(&format!("f{n}")), "vanished"));
-                Ok(())
+                Ok(0)
             }
             Act::Fail(fault) => Err(fault),
             Act::Panic => panic!("a worker's bug"),
-            Act::Wait => self.gate.pass(context),
+            Act::Wait => self.gate.pass(context).map(|()| 0),
         }
     }
 
@@ -237,9 +248,12 @@ impl Worker for MemoryWorker {
 
     fn check(&self, order: &CheckOrder, context: &JobContext) -> Result<CheckReport, Fault> {
         self.checks.lock().unwrap().push(order.clone());
-        self.act(context)?;
+        let differences = self.act(context)?;
         self.commit(&order.backup);
-        Ok(CheckReport::default())
+        Ok(CheckReport {
+            differences,
+            ..CheckReport::default()
+        })
     }
 
     fn restore_plan(&self, order: &RestoreOrder, _: &JobContext) -> Result<RestorePlan, Fault> {
@@ -252,8 +266,11 @@ impl Worker for MemoryWorker {
 
     fn restore(&self, order: &RestoreOrder, context: &JobContext) -> Result<RestoreReport, Fault> {
         self.restores.lock().unwrap().push(order.clone());
-        self.act(context)?;
-        Ok(RestoreReport::default())
+        let damaged = self.act(context)?;
+        Ok(RestoreReport {
+            damaged,
+            ..RestoreReport::default()
+        })
     }
 }
 
