@@ -119,14 +119,7 @@ impl Runner {
         let live: Vec<_> = state.live.values().cloned().collect();
         drop(state);
         live.iter().for_each(|live| live.cancel());
-        let mut state = self.shared.lock();
-        while state.threads > 0 {
-            state = self
-                .shared
-                .idle
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        self.wait_idle();
     }
 
     /// Waits until no job is queued or running.
