@@ -141,16 +141,7 @@ impl LogKey {
     /// # Errors
     /// [`LogError`].
     pub fn open(&self, bytes: &[u8]) -> Result<Record, LogError> {
-        let limit = LOG_RECORD_BYTES_MAX;
-        if bytes.len() > limit {
-            let len = bytes.len() as u64;
-            return Err(WireError::TooLong { len, limit }.into());
-        }
-        let mut fields = Reader::new(bytes);
-        if fields.array()? != *MAGIC {
-            return Err(WireError::BadValue("magic").into());
-        }
-        let version = fields.u16()?;
+        let (mut fields, version) = Reader::object(bytes, MAGIC, LOG_RECORD_BYTES_MAX)?;
         if version != VERSION {
             return Err(LogError::Version(version));
         }

@@ -203,16 +203,7 @@ impl Point {
         id: PointId,
         bytes: &[u8],
     ) -> Result<Self, PointError> {
-        let limit = POINT_BYTES_MAX;
-        if bytes.len() > limit {
-            let len = bytes.len() as u64;
-            return Err(WireError::TooLong { len, limit }.into());
-        }
-        let mut fields = Reader::new(bytes);
-        if fields.array()? != *MAGIC {
-            return Err(WireError::BadValue("magic").into());
-        }
-        let version = fields.u16()?;
+        let (_, version) = Reader::object(bytes, MAGIC, POINT_BYTES_MAX)?;
         if version != VERSION {
             return Err(PointError::Version(version));
         }

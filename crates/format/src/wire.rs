@@ -33,6 +33,28 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Starts on an object: not longer than `limit`, beginning with `magic`. Returns the version it says,
+    /// which the caller judges.
+    ///
+    /// # Errors
+    /// [`WireError::TooLong`], [`WireError::BadValue`] of the magic, [`WireError::Truncated`].
+    pub fn object(
+        bytes: &'a [u8],
+        magic: &[u8; 8],
+        limit: usize,
+    ) -> Result<(Self, u16), WireError> {
+        if bytes.len() > limit {
+            let len = bytes.len() as u64;
+            return Err(WireError::TooLong { len, limit });
+        }
+        let mut fields = Self::new(bytes);
+        if fields.array()? != *magic {
+            return Err(WireError::BadValue("magic"));
+        }
+        let version = fields.u16()?;
+        Ok((fields, version))
+    }
+
     /// Returns a reader of all of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }

@@ -232,16 +232,7 @@ impl Keyring {
     /// # Errors
     /// [`RingError`].
     pub fn open(store: StoreId, bytes: &[u8], master: &MasterKey) -> Result<Self, RingError> {
-        let limit = KEY_OBJECT_BYTES_MAX;
-        if bytes.len() > limit {
-            let len = bytes.len() as u64;
-            return Err(WireError::TooLong { len, limit }.into());
-        }
-        let mut fields = Reader::new(bytes);
-        if fields.array()? != *MAGIC {
-            return Err(WireError::BadValue("magic").into());
-        }
-        let version = fields.u16()?;
+        let (mut fields, version) = Reader::object(bytes, MAGIC, KEY_OBJECT_BYTES_MAX)?;
         if version != VERSION {
             return Err(RingError::Version(version));
         }
