@@ -1,4 +1,5 @@
-//! Lengths of functions, read off rustfmt's layout: a function ends at the first `}` in its own column.
+//! Lengths of functions, read off rustfmt's layout: a function ends at the first `}` in its own column, a signature
+//! without a body at the first line in its own column that ends with `;`.
 
 use super::tree::rust;
 
@@ -9,11 +10,12 @@ pub(crate) fn too_long(limit: usize) -> Vec<String> {
         let lines: Vec<&str> = file.text.lines().collect();
         for (start, line) in lines.iter().enumerate().filter(|(_, l)| opens_function(l)) {
             let indent = line.len() - line.trim_start().len();
-            let close = format!("{}}}", " ".repeat(indent));
-            let length = lines[start..]
-                .iter()
-                .position(|l| *l == close)
-                .map_or(1, |n| n + 1);
+            let margin = " ".repeat(indent);
+            let ends = |l: &&str| {
+                let own = l.strip_prefix(&margin).filter(|l| !l.starts_with(' '));
+                own.is_some_and(|l| l == "}" || l.ends_with(';'))
+            };
+            let length = lines[start..].iter().position(ends).map_or(1, |n| n + 1);
             if length > limit {
                 offences.push(format!("{}:{}: {length} lines", file.path, start + 1));
             }
