@@ -1,29 +1,30 @@
 //! A restore: from a tree to a directory. First [`plan`], which changes nothing, then [`execute`].
 //!
 //! One thread goes through the selected entries in key order and makes directories; several write files. Hard
-//! links are made when the files they belong to are done, directories get their metadata when all below them
-//! is done: both at *rests*, when no file is under way. A file is read through the verifying reader, so no wrong
+//! links are made when the files they belong to are done, at *rests*, when no file is under way. A rest also
+//! hands what was restored to a thread that syncs it and then sets what may only be set when it is durable: the
+//! metadata of directories, and the modes of files that carry a mark. That goes on beside the files to come; the
+//! next rest waits for it, so that what waits for a sync is bounded. A file is read through the verifying reader, so no wrong
 //! byte is written; one that cannot be read whole is left out, named, and the run goes on.
 //!
-//! Run again with the same token after a kill, it goes on where it was: files that stand there are compared
-//! with the point instead of being written.
+//! Run again with the same token after a kill or a power cut, it goes on where it was: files that stand there are
+//! compared with the point instead of being written, and those that were torn are replaced.
 
 mod file;
 mod select;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use base::fault::Code;
 use base::{ChunkId, Fault, limits};
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use format::entry::{FileEntry, FileKey, Node};
 use format::replica::ChunkReader;
 use format::tree::get;
 use sources::files::restore::{
-    Conflict, Made, Preview, RootMeta, Target, TargetError, TargetOptions, Would,
+    Checkpoint, Conflict, Made, Preview, RootMeta, Target, TargetError, TargetOptions, Would,
 };
 use sources::{Problem, Reason};
 
@@ -187,17 +188,20 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
                 }
             });
         }
+        // Nobody waits in line: a rest waits until the sync before it is done.
+        let (syncs, to_syncer) = bounded::<Checkpoint>(0);
+        let syncer = &work;
+        scope.spawn(move || syncer.sync_each(to_syncer));
         // A stage that stopped has told the flow why, or has seen another stop.
-        let _ = work.all(&selection, files);
+        let _ = work.all(&selection, &Stages { files, syncs });
     });
+    let ended = flow.outcome();
+    if ended.is_err() {
+        work.leave();
+    }
     work.tell();
-    flow.outcome()?;
-    work.target.sync().map_err(|source| {
-        unwritable(TargetError {
-            path: restore.target.to_owned(),
-            source,
-        })
-    })?;
+    ended?;
+    work.end()?;
     let mut report = *work.report.lock().unwrap_or_else(PoisonError::into_inner);
     report.failed = flow.warnings().saturating_sub(report.skipped);
     report.damaged = *work.damaged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -233,69 +237,55 @@ impl Drop for Done<'_, '_> {
     }
 }
 
+/// Where the entries go that others work on.
+struct Stages {
+    files: Sender<(FileKey, FileEntry)>,
+    syncs: Sender<Checkpoint>,
+}
+
 /// What waits for a rest.
 #[derive(Default)]
 struct Waiting {
     directories: usize,
-    links: Vec<(FileKey, FileEntry, FileKey)>,
-    /// Where each file with several names was met first.
-    first: HashMap<(u64, u64), (FileKey, Node)>,
+    links: Vec<(FileKey, FileEntry)>,
 }
 
 impl Work<'_> {
-    fn all(
-        &self,
-        selection: &Selection<'_>,
-        files: Sender<(FileKey, FileEntry)>,
-    ) -> Result<(), Stopped> {
+    fn all(&self, selection: &Selection<'_>, stages: &Stages) -> Result<(), Stopped> {
         let mut waiting = Waiting::default();
         let went = selection.each(&mut |key, entry| {
             self.flow.go_on().map_err(Ended::from)?;
             let key = placed(self.restore, key, &entry);
-            self.one(key, entry, &files, &mut waiting)
+            if self.is_rest_due(&waiting) {
+                self.rest(&mut waiting)?;
+                let restored = self.target.checkpoint(Some(&key));
+                stages.syncs.send(restored).map_err(|_| Stopped)?;
+            }
+            self.one(key, entry, stages, &mut waiting)
                 .map_err(Ended::from)
         });
         match went {
-            Ok(()) => {}
-            Err(Ended::Stopped) => return Err(Stopped),
-            Err(Ended::Failed(fault)) => return Err(self.flow.fail(fault)),
+            Ok(()) => self.rest(&mut waiting),
+            Err(Ended::Stopped) => Err(Stopped),
+            Err(Ended::Failed(fault)) => Err(self.flow.fail(fault)),
         }
-        self.rest(&mut waiting, None)?;
-        drop(files);
-        self.target.finish();
-        Ok(())
     }
 
     fn one(
         &self,
         key: FileKey,
         entry: FileEntry,
-        files: &Sender<(FileKey, FileEntry)>,
+        stages: &Stages,
         waiting: &mut Waiting,
     ) -> Result<(), Stopped> {
         if entry.node == Node::Directory {
             self.count(&key, &entry, self.target.directory(&key, &entry));
             waiting.directories += 1;
-            if waiting.directories >= limits::RESTORE_REST_DIRECTORIES {
-                self.rest(waiting, Some(&key))?;
-            }
             return Ok(());
         }
-        if entry.links > 1 {
-            let file = (entry.device, entry.inode);
-            match waiting.first.get(&file) {
-                Some((first, node)) if *node == entry.node => {
-                    let first = first.clone();
-                    waiting.links.push((key, entry, first));
-                    if waiting.links.len() >= limits::RESTORE_REST_LINKS {
-                        self.rest(waiting, None)?;
-                    }
-                    return Ok(());
-                }
-                _ => waiting
-                    .first
-                    .insert(file, (key.clone(), entry.node.clone())),
-            };
+        if entry.links > 1 && self.target.meet(&entry) {
+            waiting.links.push((key, entry));
+            return Ok(());
         }
         if !matches!(entry.node, Node::File(_)) {
             self.count(&key, &entry, self.target.other(&key, &entry));
@@ -305,11 +295,18 @@ impl Work<'_> {
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner) += 1;
-        files.send((key, entry)).map_err(|_| Stopped)
+        stages.files.send((key, entry)).map_err(|_| Stopped)
+    }
+
+    /// Returns whether so much waits for a rest that it has to be now.
+    fn is_rest_due(&self, waiting: &Waiting) -> bool {
+        waiting.directories >= limits::RESTORE_REST_DIRECTORIES
+            || waiting.links.len() >= limits::RESTORE_REST_LINKS
+            || self.target.waiting() >= limits::RESTORE_REST_FILES
     }
 
     /// Waits until no file is under way, then does what had to wait for that.
-    fn rest(&self, waiting: &mut Waiting, before: Option<&FileKey>) -> Result<(), Stopped> {
+    fn rest(&self, waiting: &mut Waiting) -> Result<(), Stopped> {
         let mut under_way = self
             .under_way
             .lock()
@@ -323,21 +320,53 @@ impl Work<'_> {
             self.flow.go_on()?;
         }
         drop(under_way);
-        for (key, entry, first) in waiting.links.drain(..) {
+        for (key, entry) in waiting.links.drain(..) {
             self.flow.go_on()?;
-            self.link(&key, &entry, &first);
+            self.link(&key, &entry);
         }
         waiting.directories = 0;
-        if let Some(before) = before {
-            self.target.settle(before);
-        }
         self.tell();
         Ok(())
     }
 
+    /// Makes durable what was restored up to each rest, and sets what had to wait for that.
+    fn sync_each(&self, checkpoints: Receiver<Checkpoint>) {
+        for checkpoint in checkpoints {
+            if let Err(fault) = self.settle(checkpoint) {
+                self.flow.fail(fault);
+                return;
+            }
+        }
+    }
+
+    fn settle(&self, checkpoint: Checkpoint) -> Result<(), Fault> {
+        let synced = self.target.sync(checkpoint).map_err(|source| {
+            unwritable(TargetError {
+                path: self.restore.target.to_owned(),
+                source,
+            })
+        })?;
+        self.target.settle(synced);
+        Ok(())
+    }
+
+    /// Ends a restore that is complete: everything is durable, and after that what was set last.
+    fn end(&self) -> Result<(), Fault> {
+        self.settle(self.target.checkpoint(None))?;
+        self.tell();
+        self.settle(self.target.checkpoint(None))
+    }
+
+    /// Leaves a restore that ended early to the next run: directories stay marked, but files in directories that
+    /// stood there before get their modes, as there may be no next run.
+    fn leave(&self) {
+        // Why the restore ended is what is told. After a sync that failed nothing is set.
+        let _ = self.settle(self.target.checkpoint(Some(&FileKey::root())));
+    }
+
     /// Makes another name of a file. What cannot be linked is made a second time.
-    fn link(&self, key: &FileKey, entry: &FileEntry, first: &FileKey) {
-        match self.target.link(key, first) {
+    fn link(&self, key: &FileKey, entry: &FileEntry) {
+        match self.target.link(key, entry) {
             Err(_) if matches!(entry.node, Node::File(_)) => self.file(key, entry),
             Err(_) => self.count(key, entry, self.target.other(key, entry)),
             made => self.count(key, entry, made),

@@ -86,6 +86,9 @@ pub const RESTORES_QUEUED_MAX: usize = 256;
 pub const RESTORE_REST_DIRECTORIES: usize = 4096;
 /// A restore rests after so many hard links: they are made and leave memory.
 pub const RESTORE_REST_LINKS: usize = 4096;
+/// A restore rests after so many files that carry a mark until they are durable: some 200 bytes each, twice as
+/// many while a sync is under way.
+pub const RESTORE_REST_FILES: usize = 16_384;
 /// Conflicting paths a restore plan names; the rest is counted.
 pub const CONFLICTS_SHOWN_MAX: usize = 100;
 /// How long a waiting stage may take to notice that the run is ending.

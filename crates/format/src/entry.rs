@@ -11,7 +11,7 @@ pub use key::{BadKey, FileKey, check_name};
 use base::ChunkId;
 
 /// What kind of thing an entry is, with what belongs to that kind alone.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Node {
     /// A directory; its entries have keys of their own.
     Directory,
@@ -30,7 +30,7 @@ pub enum Node {
 }
 
 /// Where a regular file's bytes are.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Content {
     /// In the entry: at most [`base::limits::INLINE_BYTES_MAX`] bytes, and none of them a hole.
     Inline(Vec<u8>),
@@ -41,7 +41,7 @@ pub enum Content {
 }
 
 /// A run of a file's bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Extent {
     /// `len` zero bytes that take no space.
     Hole {

@@ -20,6 +20,13 @@ enum Failure {
     Store(Fault),
 }
 
+/// A piece of a file's content.
+enum Piece<'a> {
+    Data(&'a [u8]),
+    /// So many zeros.
+    Hole(u64),
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self::Target(problem)
@@ -52,60 +59,69 @@ impl Work<'_> {
     }
 
     fn make(&self, key: &FileKey, entry: &FileEntry, content: &Content) -> Result<Made, Failure> {
-        let writer = match self.target.begin_file(key, entry)? {
-            Begun::Kept => return Ok(Made::Kept),
-            Begun::Write(writer) => writer,
-            Begun::Same(existing) => {
-                if self.is_same(&existing, content)? {
+        let mut begun = self.target.begin_file(key, entry)?;
+        // Each turn is about another name, and there are only so many.
+        loop {
+            begun = match begun {
+                Begun::Kept => return Ok(Made::Kept),
+                Begun::Write(writer) => {
+                    self.write(&writer, content)?;
+                    return Ok(writer.finish()?);
+                }
+                Begun::Same(existing) if self.is_same(&existing, content)? => {
                     return Ok(existing.keep());
                 }
-                match existing.differs()? {
-                    Begun::Write(writer) => writer,
-                    Begun::Kept | Begun::Same(_) => return Ok(Made::Kept),
-                }
-            }
-        };
-        self.write(&writer, content)?;
-        Ok(writer.finish()?)
+                Begun::Same(existing) => existing.differs()?,
+            };
+        }
     }
 
     fn write(&self, writer: &FileWriter, content: &Content) -> Result<(), Failure> {
-        if let Content::Inline(bytes) = content {
-            return Ok(writer.write_at(0, bytes)?);
-        }
-        let mut at = 0;
-        for extent in Extents::of(self.restore.reader, content)? {
-            self.go_on()?;
-            let extent = extent?;
-            if let Extent::Data { chunk, offset, len } = extent {
-                let held = Held::read(self.restore.reader, &chunk, offset, len)?;
-                writer.write_at(at, held.bytes())?;
+        self.all_pieces(content, &mut |at, piece| {
+            if let Piece::Data(bytes) = piece {
+                writer.write_at(at, bytes)?;
             }
-            at += extent.len();
-        }
-        Ok(())
+            Ok(true)
+        })
+        .map(|_| ())
     }
 
     /// Compares what stands there with the point, byte by byte. Holes are zeros here: the file is right whether it
     /// has them or not.
     fn is_same(&self, existing: &Existing, content: &Content) -> Result<bool, Failure> {
         let mut found = Vec::new();
+        self.all_pieces(content, &mut |at, piece| match piece {
+            Piece::Data(bytes) => {
+                found.clear();
+                existing.read_at(at, bytes.len(), &mut found)?;
+                Ok(found == bytes)
+            }
+            Piece::Hole(len) => self.is_zero(existing, at, len),
+        })
+    }
+
+    /// Hands over a file's pieces in order, each with its offset, until `take` says no. Returns whether it never
+    /// did.
+    fn all_pieces(
+        &self,
+        content: &Content,
+        take: &mut dyn FnMut(u64, Piece<'_>) -> Result<bool, Failure>,
+    ) -> Result<bool, Failure> {
         if let Content::Inline(bytes) = content {
-            existing.read_at(0, bytes.len(), &mut found)?;
-            return Ok(found == *bytes);
+            return take(0, Piece::Data(bytes));
         }
         let mut at = 0;
         for extent in Extents::of(self.restore.reader, content)? {
             self.go_on()?;
             let extent = extent?;
-            if let Extent::Data { chunk, offset, len } = extent {
-                let held = Held::read(self.restore.reader, &chunk, offset, len)?;
-                found.clear();
-                existing.read_at(at, held.bytes().len(), &mut found)?;
-                if found != held.bytes() {
-                    return Ok(false);
+            let goes_on = match extent {
+                Extent::Hole { len } => take(at, Piece::Hole(len))?,
+                Extent::Data { chunk, offset, len } => {
+                    let held = Held::read(self.restore.reader, &chunk, offset, len)?;
+                    take(at, Piece::Data(held.bytes()))?
                 }
-            } else if !self.is_zero(existing, at, extent.len())? {
+            };
+            if !goes_on {
                 return Ok(false);
             }
             at += extent.len();

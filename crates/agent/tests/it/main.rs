@@ -4,4 +4,5 @@
 
 mod backup;
 mod memory;
+mod power_cut;
 mod restore;

@@ -17,16 +17,16 @@ use testkit::{TempDir, tempdir, trees};
 use crate::memory::{Memory, Watcher, back_up};
 
 /// A source with every kind of entry, its tree, and a target that is not there yet.
-struct Scene {
-    source: TempDir,
+pub(crate) struct Scene {
+    pub(crate) source: TempDir,
     memory: Memory,
     root: ChunkId,
     place: TempDir,
-    target: PathBuf,
+    pub(crate) target: PathBuf,
 }
 
 impl Scene {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let source = tempdir().unwrap();
         let shape = trees::Shape {
             dirs: 12,
@@ -54,7 +54,7 @@ impl Scene {
         fs::metadata(&self.target).unwrap().permissions().mode() & 0o7777
     }
 
-    fn restore<'a>(
+    pub(crate) fn restore<'a>(
         &'a self,
         selection: &'a [FileKey],
         conflict: Conflict,
@@ -73,7 +73,7 @@ impl Scene {
         }
     }
 
-    fn execute(
+    pub(crate) fn execute(
         &self,
         selection: &[FileKey],
         conflict: Conflict,
@@ -92,7 +92,7 @@ impl Scene {
     }
 
     /// Returns a regular file of more than an inline one's size.
-    fn a_file(&self) -> String {
+    pub(crate) fn a_file(&self) -> String {
         let all = describe(self.source.path());
         all.into_iter()
             .map(|(path, _)| path)
@@ -109,7 +109,7 @@ impl Scene {
     }
 }
 
-fn describe(root: &Path) -> Vec<(String, String)> {
+pub(crate) fn describe(root: &Path) -> Vec<(String, String)> {
     trees::describe(root)
         .unwrap()
         .into_iter()

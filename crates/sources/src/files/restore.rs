@@ -7,23 +7,30 @@
 //!   name (or under one that starts with `.dozo-part-` where the file system cannot do that) and linked last.
 //! - What stood there is never replaced unless [`Conflict::Overwrite`] says so; a directory that is not
 //!   empty is never removed.
-//! - Directories get their metadata when all below them is done ([`Target::settle`]). Until then their mode is
-//!   `01700`, sticky and private, which nobody uses: so a run that resumes one that was killed
+//! - Directories get their metadata when all below them is done and durable ([`Target::settle`]). Until then
+//!   their mode is `01700`, sticky and private, which nobody uses: so a run that resumes one that was killed
 //!   knows its directories. The same goes for the target itself.
+//! - What a power cut tore is known and replaced: it stands in such a directory, or carries a mark of its own
+//!   until it is durable ([`mark`]), and no entry's time is anybody else's by chance.
 //! - A target that stood there before keeps its own metadata unless [`RootMeta::Always`] says otherwise.
 //!
 //! Metadata is set in this order: owner, attributes and ACLs, capabilities, mode, times; each step can undo a
-//! later one if it came after it. What the system does not allow is a problem, and the run goes on.
+//! later one if it came after it. Only the mode may come last, where a mark has its place until then: it changes
+//! neither time nor capabilities, and gives an ACL its mask again. What the system does not allow is a problem,
+//! and the run goes on.
 //!
 //! All methods may be called from many threads at once; a directory before what is in it.
 
 mod dirs;
 mod file;
+mod links;
+mod mark;
 mod meta;
 mod other;
 mod preview;
+mod settle;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -41,10 +48,12 @@ use super::path;
 use super::stat::{self, Identity};
 use crate::problem::{Op, Problem, Reason};
 use dirs::{Dirs, TargetDir};
+use links::{FileId, Links, Written};
 use meta::Meta;
 
 pub use file::{Begun, Existing, FileWriter};
 pub use preview::{Preview, Would};
+pub use settle::{Checkpoint, Synced};
 
 /// What to do where something stands already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,17 +130,12 @@ struct Shared {
     dirs: Dirs,
     /// Directories whose metadata is due, by key prefix.
     pending: Mutex<BTreeMap<Vec<u8>, Meta>>,
-    /// Files restored in this run that have more than one name: what may be linked to.
-    written: Mutex<HashMap<FileKey, Written>>,
-}
-
-/// A file that was restored in this run.
-#[derive(Clone)]
-struct Written {
-    /// Key prefix of its directory.
-    dir: Vec<u8>,
-    name: CString,
-    identity: Identity,
+    /// Files that carry a mark until the next sync.
+    marked: Mutex<Vec<settle::Marked>>,
+    /// What a sync failed with.
+    sync_failed: Mutex<Option<Errno>>,
+    /// Files with more than one name: what may be linked to.
+    links: Mutex<Links>,
 }
 
 /// Where an entry goes.
@@ -141,14 +145,32 @@ struct Spot {
     name: CString,
 }
 
+/// What stands at a spot, or under one of the other names that are tried there.
+enum Standing {
+    /// What is to be made.
+    Same,
+    /// What this restore began to make.
+    Unfinished,
+    /// Anything else.
+    Other,
+}
+
 /// What to do at a spot.
 enum Chosen {
-    /// Make it under this name.
-    Make { name: CString, made: Made },
-    /// It stands there already, under this name.
-    Same(CString),
+    /// Make it.
+    Make(Place),
+    /// It stands there already, under the name that is tried after so many others.
+    Same { name: CString, tried: usize },
     /// Leave alone what stands there.
     Keep,
+}
+
+/// Under which name something is made.
+struct Place {
+    name: CString,
+    made: Made,
+    /// It takes the place of what stands there.
+    replaces: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -172,7 +194,9 @@ impl Target {
             owners: Owners::default(),
             dirs,
             pending: Mutex::default(),
-            written: Mutex::default(),
+            marked: Mutex::default(),
+            sync_failed: Mutex::default(),
+            links: Mutex::default(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -223,76 +247,20 @@ impl Target {
         other::make(&self.shared, key, entry)
     }
 
-    /// Returns whether the file with `key` has been restored in this run, or was found the same, and can be
-    /// linked to: only entries with more than one link are remembered.
-    pub fn can_link(&self, key: &FileKey) -> bool {
-        lock(&self.shared.written).contains_key(key)
+    /// Notes one of the names of a file that has several. Returns whether one was met before: then it is for
+    /// [`Self::link`], when the file is done.
+    pub fn meet(&self, entry: &FileEntry) -> bool {
+        lock(&self.shared.links).meet(entry)
     }
 
-    /// Makes `key` another name of the file `first`, which was restored in this run.
+    /// Makes `key` another name of the file `entry`, whose first name was met and restored in this run.
     ///
     /// # Errors
     /// [`Reason::LinkMissing`] if it was not; as [`Self::other`] otherwise. A file system that knows no hard
     /// links, or no more of them, is one of these: the file can still be written a second time.
-    pub fn link(&self, key: &FileKey, first: &FileKey) -> Result<Made, Problem> {
-        other::link(&self.shared, key, first)
+    pub fn link(&self, key: &FileKey, entry: &FileEntry) -> Result<Made, Problem> {
+        other::link(&self.shared, key, entry)
     }
-
-    /// Sets the metadata of directories that lie, with all below them, before the key `before`: nothing
-    /// before it may be under way any more. Called now and then it keeps memory small.
-    pub fn settle(&self, before: &FileKey) {
-        let mut done = Vec::new();
-        {
-            let mut pending = lock(&self.shared.pending);
-            // All before, without those that `before` is in: there are only as many as it has ancestors.
-            let ready: Vec<_> = pending
-                .range(..before.0.clone())
-                .map(|(prefix, _)| prefix.clone())
-                .filter(|prefix| ends_before(prefix, before))
-                .collect();
-            done.extend(
-                ready
-                    .into_iter()
-                    .filter_map(|prefix| pending.remove_entry(&prefix)),
-            );
-        }
-        self.set(done);
-    }
-
-    /// Makes all that was restored durable, in one request to the target's file system.
-    ///
-    /// # Errors
-    /// Something could not be written: what, nobody knows.
-    pub fn sync(&self) -> std::io::Result<()> {
-        Ok(rustix::fs::syncfs(self.shared.dirs.root_fd())?)
-    }
-
-    /// Sets the metadata of all directories that are left: nothing may be under way any more.
-    pub fn finish(&self) {
-        let done = std::mem::take(&mut *lock(&self.shared.pending));
-        self.set(done.into_iter().collect());
-    }
-
-    /// Sets directories' metadata, children before parents.
-    fn set(&self, directories: Vec<(Vec<u8>, Meta)>) {
-        for (prefix, meta) in directories.into_iter().rev() {
-            let key = path::key_of_directory(&prefix);
-            match self.shared.dirs.get(&prefix) {
-                Ok(dir) => meta.set_on(dir.fd.as_fd(), &mut |op, reason| {
-                    (self.shared.options.on_problem)(problem(&key, op, reason));
-                }),
-                Err(reason) => (self.shared.options.on_problem)(problem(&key, Op::SetMode, reason)),
-            }
-            self.shared.dirs.forget(&prefix);
-        }
-    }
-}
-
-/// Returns whether every key below the directory with `prefix` is smaller than `before`.
-fn ends_before(prefix: &[u8], before: &FileKey) -> bool {
-    // The root's entries start with 00, or with their directory's first byte: nothing ends before them.
-    let inside = before.0.starts_with(prefix) && before.0.get(prefix.len()).is_none_or(|b| *b <= 1);
-    !prefix.is_empty() && !inside
 }
 
 fn problem(key: &FileKey, op: Op, reason: Reason) -> Problem {
@@ -309,7 +277,7 @@ impl Shared {
     fn sets_root(&self) -> bool {
         match self.options.root {
             RootMeta::Never => false,
-            RootMeta::IfMade => self.dirs.root_is_ours,
+            RootMeta::IfMade => self.dirs.root_is_ours(),
             RootMeta::Always => true,
         }
     }
@@ -330,47 +298,48 @@ impl Shared {
         })
     }
 
-    /// Decides what to do at a spot; `is_same` says whether what stands there is what is to be made.
+    /// Decides what to do at a spot, from its `first` name on; `judge` says of each name, by its number, what stands
+    /// there.
     fn choose(
         &self,
         spot: &Spot,
-        is_same: impl Fn(&CStr, &Statx) -> bool,
+        first: usize,
+        judge: impl Fn(usize, &CStr, &Statx) -> Standing,
     ) -> Result<Chosen, Reason> {
+        let place = |i: usize, name: CString, replaces: bool| {
+            let made = match (i, replaces) {
+                (0, false) => Made::New,
+                (0, true) => Made::Replaced,
+                _ => Made::Renamed(name.to_bytes().to_vec()),
+            };
+            Chosen::Make(Place {
+                name,
+                made,
+                replaces,
+            })
+        };
         if spot.dir.fresh {
-            return Ok(Chosen::Make {
-                name: spot.name.clone(),
-                made: Made::New,
-            });
+            return Ok(place(0, spot.name.clone(), false));
         }
         let fd = spot.dir.fd.as_fd();
-        for i in 0..limits::RESTORE_NAMES_MAX {
+        for i in first..limits::RESTORE_NAMES_MAX {
             let name = renamed(&spot.name, i);
             let standing = match stat::at(fd, &name) {
                 Ok(standing) => standing,
-                Err(Errno::NOENT) => {
-                    let made = if i == 0 {
-                        Made::New
-                    } else {
-                        Made::Renamed(name.to_bytes().to_vec())
-                    };
-                    return Ok(Chosen::Make { name, made });
-                }
+                Err(Errno::NOENT) => return Ok(place(i, name, false)),
                 Err(errno) => return Err(errno.into()),
             };
-            if is_same(&name, &standing) {
-                return Ok(Chosen::Same(name));
+            match judge(i, &name, &standing) {
+                Standing::Same => return Ok(Chosen::Same { name, tried: i }),
+                Standing::Unfinished => return Ok(place(i, name, true)),
+                Standing::Other => {}
             }
             match self.options.conflict {
                 Conflict::Skip => return Ok(Chosen::Keep),
                 Conflict::Overwrite if stat::kind(&standing) == FileType::Directory => {
                     return Err(Reason::InTheWay);
                 }
-                Conflict::Overwrite => {
-                    return Ok(Chosen::Make {
-                        name,
-                        made: Made::Replaced,
-                    });
-                }
+                Conflict::Overwrite => return Ok(place(i, name, true)),
                 Conflict::Rename => {}
             }
         }
@@ -408,33 +377,36 @@ impl Shared {
         Ok((part, made))
     }
 
-    /// Remembers a file that other names may be linked to.
-    fn remember(&self, spot: &Spot, name: &CStr, identity: Identity) {
+    /// Remembers where a file with several names stands.
+    fn remember(&self, spot: &Spot, name: &CStr, id: FileId, identity: Identity) {
         let zero = spot.key.0.iter().position(|b| *b == 0).unwrap_or(0);
         let written = Written {
             dir: spot.key.0[..zero].to_vec(),
             name: name.to_owned(),
             identity,
         };
-        lock(&self.written).insert(spot.key.clone(), written);
+        let spill = || file::nameless(self, self.dirs.root_fd());
+        if let Err(reason) = lock(&self.links).remember(id, &written, spill) {
+            // Its other names become files of their own.
+            self.report(&spot.key, Op::Write, reason);
+        }
     }
 }
 
-/// Gives what is under the name `part` its name, replacing what stands there only if `made` says so.
-fn publish(dir: BorrowedFd<'_>, part: &CStr, name: &CStr, made: &Made) -> Result<(), Reason> {
-    let result = match made {
-        Made::Replaced => renameat(dir, part, dir, name),
-        _ => {
-            renameat_with(dir, part, dir, name, RenameFlags::NOREPLACE).or_else(|errno| match errno
-            {
-                // The file system does not know the flag: linking never replaces either.
-                Errno::INVAL | Errno::NOSYS => {
-                    linkat(dir, part, dir, name, AtFlags::empty())?;
-                    unlinkat(dir, part, AtFlags::empty())
-                }
-                other => Err(other),
-            })
-        }
+/// Gives what is under the name `part` its name.
+fn publish(dir: BorrowedFd<'_>, part: &CStr, place: &Place) -> Result<(), Reason> {
+    let name = place.name.as_c_str();
+    let result = if place.replaces {
+        renameat(dir, part, dir, name)
+    } else {
+        renameat_with(dir, part, dir, name, RenameFlags::NOREPLACE).or_else(|errno| match errno {
+            // The file system does not know the flag: linking never replaces either.
+            Errno::INVAL | Errno::NOSYS => {
+                linkat(dir, part, dir, name, AtFlags::empty())?;
+                unlinkat(dir, part, AtFlags::empty())
+            }
+            other => Err(other),
+        })
     };
     result.map_err(|errno| {
         let _leftover_is_harmless = unlinkat(dir, part, AtFlags::empty());
@@ -470,6 +442,5 @@ fn is_same_file(entry: &FileEntry, standing: &Statx) -> bool {
     matches!(entry.node, Node::File(_))
         && stat::kind(standing) == FileType::RegularFile
         && standing.stx_size == entry.size
-        && stat::nanoseconds(standing.stx_mtime.tv_sec, standing.stx_mtime.tv_nsec)
-            == entry.mtime_ns
+        && stat::modified_ns(standing) == entry.mtime_ns
 }

@@ -60,7 +60,7 @@ impl From<&Statx> for Stamp {
         Self {
             identity: stat.into(),
             size: stat.stx_size,
-            mtime_ns: nanoseconds(stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec),
+            mtime_ns: modified_ns(stat),
             ctime_ns: nanoseconds(stat.stx_ctime.tv_sec, stat.stx_ctime.tv_nsec),
         }
     }
@@ -76,6 +76,11 @@ pub(super) fn nanoseconds(seconds: i64, nanoseconds: u32) -> i64 {
     seconds
         .saturating_mul(1_000_000_000)
         .saturating_add(i64::from(nanoseconds))
+}
+
+/// Returns when it was modified, in nanoseconds.
+pub(super) fn modified_ns(stat: &Statx) -> i64 {
+    nanoseconds(stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec)
 }
 
 /// Returns which kind of thing it is.

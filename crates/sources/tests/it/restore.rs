@@ -12,7 +12,7 @@ use sources::files::restore::{Begun, Conflict, Made};
 use sources::{Op, Reason};
 
 use crate::target::{
-    Restored, assert_rsync_finds_no_difference, copy_tree, entry, file, key, put, restore,
+    Restored, assert_rsync_finds_no_difference, copy_tree, entry, file, key, put, restore, settle,
 };
 use crate::tree::{in_memory, is_root, make, raw, walk_plain};
 
@@ -210,6 +210,24 @@ fn a_second_restore_finds_all_the_same_and_changes_nothing() {
 }
 
 #[test]
+fn all_comes_back_into_directories_that_stood_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    std::fs::create_dir(&from).unwrap();
+    torture(&from);
+    std::fs::remove_file(from.join("terabyte")).unwrap();
+    make(&to, &["dir/sub/", "dir-x/", "empty/", "read-only/"]);
+    assert_eq!(restore(&walk_plain(&from), &to, Conflict::Overwrite), []);
+    set_time(
+        &to,
+        from.metadata().unwrap().mtime(),
+        from.metadata().unwrap().mtime_nsec(),
+    );
+    std::fs::set_permissions(&to, from.metadata().unwrap().permissions()).unwrap();
+    assert_rsync_finds_no_difference(&from, &to);
+}
+
+#[test]
 fn an_acl_of_the_target_does_not_reach_what_is_restored() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));
@@ -377,15 +395,15 @@ fn settling_finishes_exactly_the_directories_that_are_done() {
             assert_eq!(mode == 0o750, expected.contains(&path), "{path} {mode:o}");
         }
     };
-    restored.target.settle(&key("c"));
+    settle(&restored.target, Some(&key("c")));
     done(&[]);
-    restored.target.settle(&key("a/x/y/file"));
+    settle(&restored.target, Some(&key("a/x/y/file")));
     done(&[]);
-    restored.target.settle(&key("a/z/file"));
+    settle(&restored.target, Some(&key("a/z/file")));
     done(&["a/x", "a/x/y"]);
-    restored.target.settle(&key("a-b/file"));
+    settle(&restored.target, Some(&key("a-b/file")));
     done(&["a", "a/x", "a/x/y"]);
-    restored.target.settle(&key("b/z/file"));
+    settle(&restored.target, Some(&key("b/z/file")));
     done(&["a", "a/x", "a/x/y", "a-b"]);
     assert_eq!(restored.finish(), []);
     done(&all);

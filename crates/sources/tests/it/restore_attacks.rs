@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use sources::Reason;
 use sources::files::restore::{Begun, Conflict};
 
-use crate::target::{Restored, entry, file, key};
+use crate::target::{Restored, entry, file, key, settle};
 use crate::tree::make;
 
 const RULES: [Conflict; 3] = [Conflict::Skip, Conflict::Overwrite, Conflict::Rename];
@@ -70,7 +70,7 @@ fn attack(root: &Path, conflict: Conflict, key: &FileKey) -> Vec<Option<Reason>>
         Ok(_) => None,
         Err(problem) => Some(problem),
     });
-    restored.target.finish();
+    settle(&restored.target, None);
     reasons
         .into_iter()
         .map(|problem| problem.map(|problem| problem.reason))

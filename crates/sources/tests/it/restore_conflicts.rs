@@ -57,6 +57,7 @@ fn a_file_found_to_differ_follows_the_conflict_rule() {
     for (conflict, kept) in [(Conflict::Skip, true), (Conflict::Overwrite, false)] {
         let restored = Restored::open(dir.path(), Conflict::Overwrite);
         put(&restored.target, "f", "one content");
+        assert_eq!(restored.finish(), []);
         let restored = Restored::open(dir.path(), conflict);
         let Begun::Same(existing) = restored.target.begin_file(&key("f"), &file(11)).unwrap()
         else {
@@ -209,33 +210,21 @@ fn links_lead_only_to_files_of_this_run() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), &["stranger"]);
     let restored = Restored::open(dir.path(), Conflict::Overwrite);
-    let refused = restored
-        .target
-        .link(&key("l"), &key("stranger"))
-        .unwrap_err();
-    assert_eq!(refused.reason, Reason::LinkMissing);
     let mut linked = file(0);
-    linked.links = 2;
+    linked.links = 9;
+    let link = |to: &str| restored.target.link(&key(to), &linked);
+    assert_eq!(link("l").unwrap_err().reason, Reason::LinkMissing);
+    assert!(!restored.target.meet(&linked));
+    // Its first name was met and is not yet made.
+    assert_eq!(link("l").unwrap_err().reason, Reason::LinkMissing);
     let Begun::Write(writer) = restored.target.begin_file(&key("first"), &linked).unwrap() else {
         panic!()
     };
     writer.finish().unwrap();
-    assert!(restored.target.can_link(&key("first")));
-    assert_eq!(
-        restored.target.link(&key("second"), &key("first")).unwrap(),
-        Made::New
-    );
-    assert_eq!(
-        restored.target.link(&key("second"), &key("first")).unwrap(),
-        Made::Same
-    );
-    assert_eq!(
-        restored
-            .target
-            .link(&key("stranger"), &key("first"))
-            .unwrap(),
-        Made::Replaced
-    );
+    assert!(restored.target.meet(&linked));
+    assert_eq!(link("second").unwrap(), Made::New);
+    assert_eq!(link("second").unwrap(), Made::Same);
+    assert_eq!(link("stranger").unwrap(), Made::Replaced);
     assert_eq!(
         std::fs::metadata(dir.path().join("first")).unwrap().nlink(),
         3
@@ -243,14 +232,7 @@ fn links_lead_only_to_files_of_this_run() {
     // Something else was put where the first was.
     std::fs::remove_file(dir.path().join("first")).unwrap();
     symlink("/etc/passwd", dir.path().join("first")).unwrap();
-    assert_eq!(
-        restored
-            .target
-            .link(&key("third"), &key("first"))
-            .unwrap_err()
-            .reason,
-        Reason::Replaced
-    );
+    assert_eq!(link("third").unwrap_err().reason, Reason::Replaced);
     assert!(std::fs::symlink_metadata(dir.path().join("third")).is_err());
 }
 

@@ -1,6 +1,5 @@
 //! Restores what a walk found, straight from one directory to another.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -40,9 +39,14 @@ impl Restored {
 
     /// Sets what is left and returns the problems met.
     pub(crate) fn finish(self) -> Vec<Problem> {
-        self.target.finish();
+        settle(&self.target, None);
         self.problems.lock().unwrap().drain(..).collect()
     }
+}
+
+/// Makes durable and sets what lies before `before`, or everything.
+pub(crate) fn settle(target: &Target, before: Option<&FileKey>) {
+    target.settle(target.sync(target.checkpoint(before)).unwrap());
 }
 
 /// Returns a plain entry of root's, or of whoever runs the tests.
@@ -110,43 +114,34 @@ pub(crate) fn put(target: &Target, path: &str, content: &str) -> Made {
 /// Restores all that `met` holds to `to`, in key order, settling on the way.
 pub(crate) fn restore(met: &Met, to: &Path, conflict: Conflict) -> Vec<Problem> {
     let restored = Restored::open(to, conflict);
-    let mut first_names = HashMap::new();
     for (i, path) in met.order.iter().enumerate() {
         let (entry, handle) = &met.entries[path];
         if i % 7 == 0 {
-            restored.target.settle(&handle.key());
+            settle(&restored.target, Some(&handle.key()));
         }
-        restore_one(&restored.target, entry, handle, &mut first_names);
+        restore_one(&restored.target, entry, handle);
     }
     restored.finish()
 }
 
-fn restore_one(
-    target: &Target,
-    entry: &FileEntry,
-    handle: &Handle,
-    first_names: &mut HashMap<(u64, u64), FileKey>,
-) {
+fn restore_one(target: &Target, entry: &FileEntry, handle: &Handle) {
     let key = handle.key();
     let mut entry = entry.clone();
     entry.xattrs = handle.xattrs(&mut Vec::new());
-    if entry.node != Node::Directory && entry.links > 1 {
-        match first_names.get(&(entry.device, entry.inode)) {
-            Some(first) if target.can_link(first) => {
-                target.link(&key, first).unwrap();
-                return;
-            }
-            _ => drop(first_names.insert((entry.device, entry.inode), key.clone())),
-        }
+    if entry.node != Node::Directory && entry.links > 1 && target.meet(&entry) {
+        target.link(&key, &entry).unwrap();
+        return;
     }
     match &mut entry.node {
         Node::Directory => drop(target.directory(&key, &entry).unwrap()),
-        Node::File(_) => {
-            if let Begun::Write(writer) = target.begin_file(&key, &entry).unwrap() {
+        Node::File(_) => match target.begin_file(&key, &entry).unwrap() {
+            Begun::Write(writer) => {
                 copy(handle, &writer);
                 writer.finish().unwrap();
             }
-        }
+            Begun::Same(existing) => drop(existing.keep()),
+            Begun::Kept => {}
+        },
         node => {
             if let Node::Symlink(link) = node {
                 *link = handle.link_target().unwrap();

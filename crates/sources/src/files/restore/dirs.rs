@@ -8,25 +8,23 @@ use std::sync::{Arc, Mutex};
 
 use base::limits;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags, fgetxattr, fremovexattr,
-    mkdirat, openat, openat2, readlinkat, statx, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fgetxattr, fremovexattr, mkdirat, openat,
+    openat2, readlinkat, syncfs, unlinkat,
 };
 use rustix::io::Errno;
 
-use super::{Conflict, Made, RootMeta, in_the_way, lock, renamed};
+use super::{Conflict, Made, RootMeta, in_the_way, lock, mark, renamed};
 use crate::files::path;
 use crate::files::stat;
 use crate::problem::Reason;
-
-/// The mode of a directory in the making. Sticky and private is of no use to anybody, so it tells our own;
-/// the set-group-ID bit may be the parent's doing and does not count.
-const MAKING: u16 = 0o1700;
 
 /// A directory of the target, open.
 pub(super) struct TargetDir {
     pub(super) fd: OwnedFd,
     /// Made in this run: nothing can stand in it that this run has not made.
     pub(super) fresh: bool,
+    /// Made by this restore, in this run or in one that ended out of order, and not yet settled.
+    pub(super) ours: bool,
     /// New entries get an ACL from it, which the point may not say.
     pub(super) gives_acl: bool,
 }
@@ -34,8 +32,8 @@ pub(super) struct TargetDir {
 /// All directories of a target.
 pub(super) struct Dirs {
     root: Arc<TargetDir>,
-    /// The root was made by this restore: in this run, or in one that was killed.
-    pub(super) root_is_ours: bool,
+    /// Where the root is mounted.
+    root_mount: u64,
     state: Mutex<State>,
 }
 
@@ -47,6 +45,8 @@ struct State {
     fresh: HashSet<Vec<u8>>,
     /// Names that directories got because theirs was taken, by prefix.
     renamed: HashMap<Vec<u8>, CString>,
+    /// A directory of each other mount that was entered, by its number.
+    mounts: HashMap<u64, Arc<TargetDir>>,
 }
 
 /// Opens the directory `name` in `dir`, which must be one: no link, no way out.
@@ -58,12 +58,6 @@ fn open_beneath(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
         Err(Errno::NOSYS | Errno::PERM) => openat(dir, name, flags, Mode::empty()),
         other => other,
     }
-}
-
-/// Returns whether a directory was made by us, now or in a run that was killed, and has no metadata yet.
-fn is_ours(directory: &Statx) -> bool {
-    directory.stx_mode & 0o1777 == MAKING
-        && directory.stx_uid == rustix::process::geteuid().as_raw()
 }
 
 /// Opens the target; `None` if nothing stands there. A link in its place is not followed unless `follow` says so.
@@ -96,7 +90,7 @@ fn make_root(path: &Path) -> std::io::Result<()> {
     if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
         std::fs::create_dir_all(parent)?;
     }
-    match mkdirat(CWD, &path, Mode::from_raw_mode(u32::from(MAKING))) {
+    match mkdirat(CWD, &path, mark::DIRECTORY) {
         // Somebody else was faster: then it is not ours.
         Err(Errno::EXIST) => Ok(()),
         other => Ok(other?),
@@ -124,22 +118,30 @@ impl Dirs {
                 open_root(path, follow)?.ok_or(Errno::NOENT)?
             }
         };
-        let root_is_ours = is_ours(&statx(
-            &fd,
-            c"",
-            AtFlags::EMPTY_PATH,
-            StatxFlags::BASIC_STATS,
-        )?);
+        let standing = stat::of(fd.as_fd())?;
         let root = TargetDir {
             gives_acl: gives_acl(fd.as_fd()),
             fd,
             fresh: false,
+            ours: mark::is_our_directory(&standing),
         };
         Ok(Self {
             root: Arc::new(root),
-            root_is_ours,
+            root_mount: standing.stx_mnt_id,
             state: Mutex::default(),
         })
+    }
+
+    /// Returns whether the root was made by this restore: in this run, or in one that was killed.
+    pub(super) fn root_is_ours(&self) -> bool {
+        self.root.ours
+    }
+
+    /// Makes durable what was written beneath the root, whatever is mounted there.
+    pub(super) fn sync(&self) -> Result<(), Errno> {
+        let mounts: Vec<_> = lock(&self.state).mounts.values().cloned().collect();
+        syncfs(&self.root.fd)?;
+        mounts.iter().try_for_each(|dir| syncfs(&dir.fd))
     }
 
     pub(super) fn root_fd(&self) -> BorrowedFd<'_> {
@@ -206,20 +208,34 @@ impl Dirs {
             other => other,
         };
         let fd = fd.map_err(in_the_way)?;
-        let gives_acl = !fresh && gives_acl(fd.as_fd());
-        Ok(self.keep(
-            prefix,
-            TargetDir {
+        if fresh {
+            let dir = TargetDir {
                 fd,
                 fresh,
-                gives_acl,
-            },
-        ))
+                ours: true,
+                gives_acl: false,
+            };
+            return Ok(self.keep(prefix, Arc::new(dir)));
+        }
+        let standing = stat::of(fd.as_fd())?;
+        let dir = Arc::new(TargetDir {
+            gives_acl: gives_acl(fd.as_fd()),
+            fd,
+            fresh,
+            ours: mark::is_our_directory(&standing),
+        });
+        if standing.stx_mnt_id != self.root_mount {
+            let mut state = lock(&self.state);
+            state
+                .mounts
+                .entry(standing.stx_mnt_id)
+                .or_insert(dir.clone());
+        }
+        Ok(self.keep(prefix, dir))
     }
 
     /// Keeps a directory open, and lets go of the one opened longest ago.
-    fn keep(&self, prefix: &[u8], dir: TargetDir) -> Arc<TargetDir> {
-        let dir = Arc::new(dir);
+    fn keep(&self, prefix: &[u8], dir: Arc<TargetDir>) -> Arc<TargetDir> {
         let mut state = lock(&self.state);
         if state.open.insert(prefix.to_vec(), dir.clone()).is_none() {
             state.oldest.push_back(prefix.to_vec());
@@ -274,8 +290,7 @@ impl Dirs {
         name: &CStr,
         conflict: Conflict,
     ) -> Result<Option<(Made, bool)>, Reason> {
-        let mode = Mode::from_raw_mode(u32::from(MAKING));
-        match mkdirat(&parent.fd, name, mode) {
+        match mkdirat(&parent.fd, name, mark::DIRECTORY) {
             Ok(()) => {
                 self.take_back_acl(parent, name)?;
                 return Ok(Some((Made::New, true)));
@@ -285,7 +300,7 @@ impl Dirs {
         }
         let standing = stat::at(parent.fd.as_fd(), name)?;
         if stat::kind(&standing) == FileType::Directory {
-            let ours = is_ours(&standing);
+            let ours = mark::is_our_directory(&standing);
             return Ok(Some((if ours { Made::Same } else { Made::Kept }, ours)));
         }
         match conflict {
@@ -293,7 +308,7 @@ impl Dirs {
             Conflict::Rename => Ok(None),
             Conflict::Overwrite => {
                 unlinkat(&parent.fd, name, AtFlags::empty())?;
-                mkdirat(&parent.fd, name, mode).map_err(in_the_way)?;
+                mkdirat(&parent.fd, name, mark::DIRECTORY).map_err(in_the_way)?;
                 self.take_back_acl(parent, name)?;
                 Ok(Some((Made::Replaced, true)))
             }

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use format::entry::{FileEntry, FileKey, Node};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ftruncate, linkat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, fsync, ftruncate, linkat, openat, unlinkat};
 use rustix::io::{Errno, pwrite};
 
+use super::links::FileId;
 use super::meta::Meta;
-use super::{Chosen, Conflict, Made, Shared, Spot, in_the_way, is_same_file, problem, publish};
+use super::{
+    Chosen, Conflict, Made, Place, Shared, Spot, Standing, in_the_way, is_same_file, mark, problem,
+    publish,
+};
 use crate::files::dir::open_quietly;
 use crate::files::stat::{self, Identity};
 use crate::problem::{Op, Problem, Reason};
@@ -33,13 +37,25 @@ pub struct FileWriter {
     fd: OwnedFd,
     /// The name it has meanwhile, where a file cannot be without one.
     part: Option<CString>,
-    name: CString,
-    made: Made,
+    place: Place,
     meta: Meta,
+    guard: Guard,
     size: u64,
-    remember: bool,
+    /// If it has more names.
+    id: Option<FileId>,
     /// How far it was written.
     end: AtomicU64,
+}
+
+/// What keeps a file that a power cut tore from being taken for somebody else's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// The mark of the directory it stands in.
+    Directory,
+    /// Its own mark.
+    Mark,
+    /// Its content is durable before it appears.
+    Sync,
 }
 
 /// A file that stands where one is to be restored, with the same size and modification time.
@@ -48,6 +64,8 @@ pub struct Existing {
     spot: Spot,
     fd: OwnedFd,
     name: CString,
+    /// How many names were tried before.
+    tried: usize,
     entry: FileEntry,
 }
 
@@ -57,27 +75,43 @@ pub(super) fn begin(
     key: &FileKey,
     entry: &FileEntry,
 ) -> Result<Begun, Problem> {
-    let failed = |reason| problem(key, Op::Create, reason);
-    if !matches!(entry.node, Node::File(_)) {
-        return Err(failed(Reason::Unsupported));
-    }
-    let spot = shared.spot(key).map_err(failed)?;
-    let chosen = shared
-        .choose(&spot, |_, standing| is_same_file(entry, standing))
-        .map_err(failed)?;
-    match chosen {
+    let begun = match entry.node {
+        Node::File(_) => shared
+            .spot(key)
+            .and_then(|spot| go_on(shared, spot, entry, None)),
+        _ => Err(Reason::Unsupported),
+    };
+    begun.map_err(|reason| problem(key, Op::Create, reason))
+}
+
+/// Does what is to be done at a spot. `differs` is the number of a name under which a file stands that has the
+/// entry's size and time and was found to have other content.
+fn go_on(
+    shared: &Arc<Shared>,
+    spot: Spot,
+    entry: &FileEntry,
+    differs: Option<usize>,
+) -> Result<Begun, Reason> {
+    let judge = |i: usize, _: &CStr, standing: &Statx| {
+        if differs != Some(i) && is_same_file(entry, standing) {
+            Standing::Same
+        } else if mark::is_unfinished(entry, standing, &shared.owners, spot.dir.ours) {
+            Standing::Unfinished
+        } else {
+            Standing::Other
+        }
+    };
+    match shared.choose(&spot, differs.unwrap_or(0), judge)? {
         Chosen::Keep => Ok(Begun::Kept),
-        Chosen::Make { name, made } => write(shared, spot, entry, (name, made))
-            .map(Begun::Write)
-            .map_err(failed),
-        Chosen::Same(name) => {
-            let fd = open_quietly(&spot.dir.fd, &name, OFlags::NONBLOCK)
-                .map_err(|errno| failed(in_the_way(errno)))?;
+        Chosen::Make(place) => write(shared, spot, entry, place).map(Begun::Write),
+        Chosen::Same { name, tried } => {
+            let fd = open_quietly(&spot.dir.fd, &name, OFlags::NONBLOCK).map_err(in_the_way)?;
             Ok(Begun::Same(Existing {
                 shared: shared.clone(),
                 spot,
                 fd,
                 name,
+                tried,
                 entry: entry.clone(),
             }))
         }
@@ -88,21 +122,37 @@ fn write(
     shared: &Arc<Shared>,
     spot: Spot,
     entry: &FileEntry,
-    (name, made): (CString, Made),
+    place: Place,
 ) -> Result<FileWriter, Reason> {
-    let (fd, part) = create(shared, spot.dir.fd.as_fd(), &name)?;
+    let (fd, part) = create(shared, spot.dir.fd.as_fd(), &place.name)?;
+    let guard = if spot.dir.ours && entry.links <= 1 {
+        Guard::Directory
+    } else if mark::may_mark(entry, &shared.owners) {
+        Guard::Mark
+    } else {
+        Guard::Sync
+    };
     Ok(FileWriter {
         meta: Meta::new(entry, &shared.owners, spot.dir.gives_acl),
         shared: shared.clone(),
         spot,
         fd,
         part,
-        name,
-        made,
+        place,
+        guard,
         size: entry.size,
-        remember: entry.links > 1,
+        id: (entry.links > 1).then(|| FileId::of(entry)),
         end: AtomicU64::new(0),
     })
+}
+
+/// Makes a file that has no name, or not for long.
+pub(super) fn nameless(shared: &Shared, dir: BorrowedFd<'_>) -> Result<OwnedFd, Reason> {
+    let (fd, part) = create(shared, dir, c"")?;
+    if let Some(part) = part {
+        unlinkat(dir, &part, AtFlags::empty())?;
+    }
+    Ok(fd)
 }
 
 /// Makes a file without a name, or under a passing one.
@@ -173,36 +223,49 @@ impl FileWriter {
             ftruncate(&self.fd, self.size)
                 .map_err(|errno| self.problem(Op::Write, errno.into()))?;
         }
-        self.meta.set_on(self.fd.as_fd(), &mut |op, reason| {
-            self.shared.report(&self.spot.key, op, reason)
-        });
+        let mode = self.dress()?;
         self.appear()
             .map_err(|reason| self.problem(Op::Create, reason))?;
-        if self.remember {
+        if mode.is_some() || self.id.is_some() {
             let stat = stat::of(self.fd.as_fd())
                 .map_err(|errno| self.problem(Op::Create, errno.into()))?;
-            self.shared
-                .remember(&self.spot, &self.name, Identity::from(&stat));
+            let (spot, name, identity) = (&self.spot, &self.place.name, Identity::from(&stat));
+            if let Some(mode) = mode {
+                self.shared.set_later(spot, name, identity, mode);
+            }
+            if let Some(id) = self.id {
+                self.shared.remember(spot, name, id, identity);
+            }
         }
-        Ok(self.made.clone())
+        Ok(self.place.made.clone())
+    }
+
+    /// Sets all metadata. Returns the mode if the mark has its place.
+    fn dress(&self) -> Result<Option<Mode>, Problem> {
+        let report = &mut |op, reason| self.shared.report(&self.spot.key, op, reason);
+        if self.guard == Guard::Mark {
+            return Ok(self.meta.set_marked(self.fd.as_fd(), report));
+        }
+        self.meta.set_on(self.fd.as_fd(), report);
+        if self.guard == Guard::Sync {
+            fsync(&self.fd).map_err(|errno| self.problem(Op::Write, errno.into()))?;
+        }
+        Ok(None)
     }
 
     fn appear(&self) -> Result<(), Reason> {
-        let dir = self.spot.dir.fd.as_fd();
+        let (dir, name) = (self.spot.dir.fd.as_fd(), self.place.name.as_c_str());
         if let Some(part) = &self.part {
-            return publish(dir, part, &self.name, &self.made);
+            return publish(dir, part, &self.place);
         }
-        if self.made != Made::Replaced {
-            return link_unnamed(self.fd.as_fd(), dir, &self.name).map_err(in_the_way);
+        if !self.place.replaces {
+            return link_unnamed(self.fd.as_fd(), dir, name).map_err(in_the_way);
         }
         // Linking never replaces: a name in passing, then a rename, which does.
-        let (part, ()) = self.shared.with_part(dir, &self.name, |part| {
-            link_unnamed(self.fd.as_fd(), dir, part)
-        })?;
-        renameat(dir, &part, dir, &self.name).map_err(|errno| {
-            let _leftover_is_harmless = unlinkat(dir, &part, AtFlags::empty());
-            in_the_way(errno)
-        })
+        let (part, ()) = self
+            .shared
+            .with_part(dir, name, |part| link_unnamed(self.fd.as_fd(), dir, part))?;
+        publish(dir, &part, &self.place)
     }
 }
 
@@ -238,48 +301,40 @@ impl Existing {
             .map_err(|errno| problem(&self.spot.key, Op::Read, errno.into()))
     }
 
-    /// Takes it for the restored file: other names may be linked to it. With [`Conflict::Overwrite`] its
-    /// metadata becomes the entry's.
+    /// Takes it for the restored file: other names may be linked to it. If it carries the mark of a run that
+    /// ended out of order, it gets its mode as if it had been written; with [`Conflict::Overwrite`] its metadata
+    /// becomes the entry's.
     pub fn keep(self) -> Made {
-        if self.shared.options.conflict == Conflict::Overwrite {
-            let meta = Meta::new(&self.entry, &self.shared.owners, true);
-            meta.set_on(self.fd.as_fd(), &mut |op, reason| {
-                self.shared.report(&self.spot.key, op, reason)
-            });
+        let (shared, fd) = (&self.shared, self.fd.as_fd());
+        let Ok(standing) = stat::of(fd) else {
+            return Made::Same;
+        };
+        let identity = Identity::from(&standing);
+        let report = &mut |op, reason| shared.report(&self.spot.key, op, reason);
+        let is_marked = mark::is_our_file(&self.entry, &standing, &shared.owners);
+        if is_marked || shared.options.conflict == Conflict::Overwrite {
+            let meta = Meta::new(&self.entry, &shared.owners, true);
+            if !is_marked {
+                meta.set_on(fd, report);
+            } else if let Some(mode) = meta.set_marked(fd, report) {
+                shared.set_later(&self.spot, &self.name, identity, mode);
+            }
         }
-        if self.entry.links > 1
-            && let Ok(stat) = stat::of(self.fd.as_fd())
-        {
-            self.shared
-                .remember(&self.spot, &self.name, Identity::from(&stat));
+        if self.entry.links > 1 {
+            shared.remember(&self.spot, &self.name, FileId::of(&self.entry), identity);
         }
         Made::Same
     }
 
-    /// Does what the conflict rule says of a file that differs: its content was found to be another.
+    /// Does what is due to a file whose content was found to be another: one that a power cut tore is replaced,
+    /// of any other the conflict rule decides.
     ///
     /// # Errors
     /// As [`super::Target::begin_file`].
     pub fn differs(self) -> Result<Begun, Problem> {
-        let failed = |reason| problem(&self.spot.key, Op::Create, reason);
-        match self.shared.choose(&self.spot, |name, standing| {
-            // Under another name the same may stand in full, as left by a run before.
-            name != self.name.as_c_str() && is_same_file(&self.entry, standing)
-        }) {
-            Err(reason) => Err(failed(reason)),
-            Ok(Chosen::Keep) => Ok(Begun::Kept),
-            Ok(Chosen::Make { name, made }) => {
-                let key = self.spot.key.clone();
-                write(&self.shared, self.spot, &self.entry, (name, made))
-                    .map(Begun::Write)
-                    .map_err(|reason| problem(&key, Op::Create, reason))
-            }
-            Ok(Chosen::Same(name)) => {
-                let fd = open_quietly(&self.spot.dir.fd, &name, OFlags::NONBLOCK)
-                    .map_err(|errno| failed(in_the_way(errno)))?;
-                Ok(Begun::Same(Self { fd, name, ..self }))
-            }
-        }
+        let key = self.spot.key.clone();
+        go_on(&self.shared, self.spot, &self.entry, Some(self.tried))
+            .map_err(|reason| problem(&key, Op::Create, reason))
     }
 }
 
@@ -311,14 +366,18 @@ mod tests {
     }
 
     /// Begins a file as on a file system that knows no files without a name.
-    fn begin_named(target: &Target, size: u64, made: Made) -> FileWriter {
+    fn begin_named(target: &Target, size: u64, replaces: bool) -> FileWriter {
         let spot = target
             .shared
             .spot(&FileKey(b"\0f".to_vec()))
             .expect("the root is there");
         let name = spot.name.clone();
-        let mut writer = write(&target.shared, spot, &entry(size), (name.clone(), made))
-            .expect("it can be made");
+        let place = Place {
+            name: name.clone(),
+            made: if replaces { Made::Replaced } else { Made::New },
+            replaces,
+        };
+        let mut writer = write(&target.shared, spot, &entry(size), place).expect("it can be made");
         let (fd, part) = create_named(&target.shared, writer.spot.dir.fd.as_fd(), &name)
             .expect("it can be made");
         (writer.fd, writer.part) = (fd, part);
@@ -352,12 +411,12 @@ mod tests {
         };
         let target = Target::open(dir.path(), options).expect("it opens");
         // A run that was killed leaves its part; the next one takes it over.
-        std::mem::forget(begin_named(&target, 4, Made::New));
+        std::mem::forget(begin_named(&target, 4, false));
         assert!(names(dir.path())[0].starts_with(".dozo-part-0000000000000001-"));
-        drop(begin_named(&target, 4, Made::New));
+        drop(begin_named(&target, 4, false));
         assert_eq!(names(dir.path()), [""; 0]);
         for (made, content) in [(Made::New, "new!"), (Made::Replaced, "more")] {
-            let writer = begin_named(&target, 4, made.clone());
+            let writer = begin_named(&target, 4, made == Made::Replaced);
             writer
                 .write_at(0, content.as_bytes())
                 .expect("there is space");
@@ -368,7 +427,7 @@ mod tests {
                 content
             );
         }
-        let refused = begin_named(&target, 0, Made::New)
+        let refused = begin_named(&target, 0, false)
             .finish()
             .expect_err("something is there");
         assert_eq!(refused.reason, Reason::InTheWay);

@@ -1,21 +1,21 @@
 //! Owner, attributes, mode and times, set in the order in which none undoes another.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use format::entry::FileEntry;
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmod, chownat,
-    fchmod, fchown, flistxattr, fremovexattr, fsetxattr, futimens, lsetxattr, openat, utimensat,
+    AtFlags, Gid, Mode, OFlags, Statx, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chmod,
+    chownat, fchmod, fchown, flistxattr, fremovexattr, fsetxattr, futimens, lsetxattr, openat,
+    utimensat,
 };
 use rustix::io::Errno;
 
+use super::mark::{self, CAPABILITY};
 use crate::files::owners::Owners;
+use crate::files::stat;
 use crate::files::xattr::Xattrs;
 use crate::problem::{Op, Reason};
-
-/// Set after all other attributes: changing the owner drops it.
-const CAPABILITY: &[u8] = b"security.capability";
 
 /// Hears what could not be set.
 pub(super) type Report<'a> = &'a mut dyn FnMut(Op, Reason);
@@ -67,7 +67,7 @@ impl Meta {
         Mode::from_raw_mode(u32::from(mode))
     }
 
-    /// Attributes in the order in which they are set.
+    /// Attributes in the order in which they are set: capabilities last.
     fn xattrs(&self) -> impl Iterator<Item = (CString, &[u8])> {
         let of = |capability: bool| {
             self.xattrs
@@ -81,6 +81,25 @@ impl Meta {
 
     /// Sets all on an open file or directory.
     pub(super) fn set_on(&self, fd: BorrowedFd<'_>, report: Report<'_>) {
+        let mode = self.set_before_mode(fd, report);
+        told(fchmod(fd, mode), Op::SetMode, report);
+        told(futimens(fd, &self.times()), Op::SetTimes, report);
+    }
+
+    /// Sets all on an open file, but the mark in place of its mode. Returns the mode, which is due when the file
+    /// is durable; `None` on a file system that takes no such mark: then it is set.
+    pub(super) fn set_marked(&self, fd: BorrowedFd<'_>, report: Report<'_>) -> Option<Mode> {
+        let mode = self.set_before_mode(fd, report);
+        let marked = fchmod(fd, mark::FILE).is_ok();
+        if !marked {
+            told(fchmod(fd, mode), Op::SetMode, report);
+        }
+        told(futimens(fd, &self.times()), Op::SetTimes, report);
+        marked.then_some(mode)
+    }
+
+    /// Sets what has to be set before the mode, and returns the mode.
+    fn set_before_mode(&self, fd: BorrowedFd<'_>, report: Report<'_>) -> Mode {
         let owner_set = set_owner(self.uid, self.gid, report, |uid, gid| fchown(fd, uid, gid));
         if self.clean {
             self.remove_others(fd, report);
@@ -88,9 +107,7 @@ impl Meta {
         set_xattrs(self.xattrs(), report, |name, value| {
             fsetxattr(fd, name, value, XattrFlags::empty())
         });
-        let mode = self.mode(owner_set, report);
-        told(fchmod(fd, mode), Op::SetMode, report);
-        told(futimens(fd, &self.times()), Op::SetTimes, report);
+        self.mode(owner_set, report)
     }
 
     /// Sets all on `name` in `dir`, which was just made there and is no regular file and no directory.
@@ -106,7 +123,9 @@ impl Meta {
         }
         if !link {
             let mode = self.mode(owner_set, report);
-            told(chmod_node(dir, name, mode), Op::SetMode, report);
+            if let Err(reason) = chmod_node(dir, name, |_| true, mode) {
+                report(Op::SetMode, reason);
+            }
         }
         told(
             utimensat(dir, name, &self.times(), AtFlags::SYMLINK_NOFOLLOW),
@@ -196,14 +215,18 @@ fn below(dir: BorrowedFd<'_>, name: &CStr) -> CString {
     CString::new(path).expect("a C string holds no zero")
 }
 
-/// Sets the mode of a node that cannot be opened without effect: by a descriptor that only names it, so that
-/// nothing that takes its place is changed instead.
-fn chmod_node(dir: BorrowedFd<'_>, name: &CStr, mode: Mode) -> Result<(), Errno> {
-    let node = openat(
-        dir,
-        name,
-        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    chmod(format!("/proc/self/fd/{}", node.as_raw_fd()), mode)
+/// Sets the mode of a node that may not be possible to open without effect: by a descriptor that only names it,
+/// so that nothing that takes its place is changed instead; and only if `is_it` says that it is the one.
+pub(super) fn chmod_node(
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    is_it: impl Fn(&Statx) -> bool,
+    mode: Mode,
+) -> Result<(), Reason> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let node = openat(dir, name, flags, Mode::empty())?;
+    if !is_it(&stat::of(node.as_fd())?) {
+        return Err(Reason::Replaced);
+    }
+    Ok(chmod(format!("/proc/self/fd/{}", node.as_raw_fd()), mode)?)
 }

@@ -9,8 +9,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::links::FileId;
 use super::meta::Meta;
-use super::{Chosen, Made, Shared, in_the_way, lock, problem, publish};
+use super::{Chosen, Made, Shared, Standing, in_the_way, lock, mark, problem, publish};
 use crate::files::stat::{self, Identity};
 use crate::problem::{Op, Problem, Reason};
 
@@ -22,28 +23,31 @@ pub(super) fn make(shared: &Shared, key: &FileKey, entry: &FileEntry) -> Result<
 fn make_entry(shared: &Shared, key: &FileKey, entry: &FileEntry) -> Result<Made, Reason> {
     let spot = shared.spot(key)?;
     let dir = spot.dir.fd.as_fd();
-    let (name, made) =
-        match shared.choose(&spot, |name, standing| is_same(dir, name, standing, entry))? {
-            Chosen::Keep => return Ok(Made::Kept),
-            Chosen::Same(name) => {
-                if entry.links > 1 {
-                    shared.remember(&spot, &name, Identity::from(&stat::at(dir, &name)?));
-                }
-                return Ok(Made::Same);
-            }
-            Chosen::Make { name, made } => (name, made),
-        };
-    let (part, ()) = shared.with_part(dir, &name, |part| node(dir, part, &entry.node))?;
+    let judge = |_, name: &CStr, standing: &Statx| match is_same(dir, name, standing, entry) {
+        true => Standing::Same,
+        false => Standing::Other,
+    };
+    let remember = |name: &CStr| {
+        if entry.links > 1 {
+            let identity = Identity::from(&stat::at(dir, name)?);
+            shared.remember(&spot, name, FileId::of(entry), identity);
+        }
+        Ok(())
+    };
+    let place = match shared.choose(&spot, 0, judge)? {
+        Chosen::Keep => return Ok(Made::Kept),
+        Chosen::Same { name, .. } => return remember(&name).map(|()| Made::Same),
+        Chosen::Make(place) => place,
+    };
+    let (part, ()) = shared.with_part(dir, &place.name, |part| node(dir, part, &entry.node))?;
     let link = matches!(entry.node, Node::Symlink(_));
     let meta = Meta::new(entry, &shared.owners, false);
     meta.set_at(dir, &part, link, &mut |op, reason| {
         shared.report(key, op, reason)
     });
-    publish(dir, &part, &name, &made)?;
-    if entry.links > 1 {
-        shared.remember(&spot, &name, Identity::from(&stat::at(dir, &name)?));
-    }
-    Ok(made)
+    publish(dir, &part, &place)?;
+    remember(&place.name)?;
+    Ok(place.made)
 }
 
 /// Returns the kind of a node and the device number to make it with, as the system has it.
@@ -95,22 +99,29 @@ pub(super) fn is_same(
 }
 
 /// Makes a further name of a file; see [`super::Target::link`].
-pub(super) fn link(shared: &Shared, key: &FileKey, first: &FileKey) -> Result<Made, Problem> {
-    link_entry(shared, key, first).map_err(|reason| problem(key, Op::Create, reason))
+pub(super) fn link(shared: &Shared, key: &FileKey, entry: &FileEntry) -> Result<Made, Problem> {
+    link_entry(shared, key, entry).map_err(|reason| problem(key, Op::Create, reason))
 }
 
-fn link_entry(shared: &Shared, key: &FileKey, first: &FileKey) -> Result<Made, Reason> {
-    let written = lock(&shared.written)
-        .get(first)
-        .cloned()
+fn link_entry(shared: &Shared, key: &FileKey, entry: &FileEntry) -> Result<Made, Reason> {
+    let written = lock(&shared.links)
+        .next(entry)?
         .ok_or(Reason::LinkMissing)?;
     let spot = shared.spot(key)?;
-    let (name, made) = match shared.choose(&spot, |_, standing| {
-        Identity::from(standing) == written.identity
-    })? {
+    let judge = |_, _: &CStr, standing: &Statx| {
+        if Identity::from(standing) == written.identity {
+            Standing::Same
+        } else if mark::is_unfinished(entry, standing, &shared.owners, spot.dir.ours) {
+            // A name that a run before gave to a file that a power cut tore.
+            Standing::Unfinished
+        } else {
+            Standing::Other
+        }
+    };
+    let place = match shared.choose(&spot, 0, judge)? {
         Chosen::Keep => return Ok(Made::Kept),
-        Chosen::Same(_) => return Ok(Made::Same),
-        Chosen::Make { name, made } => (name, made),
+        Chosen::Same { .. } => return Ok(Made::Same),
+        Chosen::Make(place) => place,
     };
     let from = shared.dirs.get(&written.dir)?;
     let dir = spot.dir.fd.as_fd();
@@ -123,13 +134,13 @@ fn link_entry(shared: &Shared, key: &FileKey, first: &FileKey) -> Result<Made, R
         unlinkat(dir, name, AtFlags::empty())?;
         Err(Reason::Replaced)
     };
-    if made == Made::Replaced {
-        let (part, ()) = shared.with_part(dir, &name, to)?;
+    if place.replaces {
+        let (part, ()) = shared.with_part(dir, &place.name, to)?;
         check(&part)?;
-        publish(dir, &part, &name, &made)?;
+        publish(dir, &part, &place)?;
     } else {
-        to(&name).map_err(in_the_way)?;
-        check(&name)?;
+        to(&place.name).map_err(in_the_way)?;
+        check(&place.name)?;
     }
-    Ok(made)
+    Ok(place.made)
 }

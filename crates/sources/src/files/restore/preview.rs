@@ -8,8 +8,9 @@ use rustix::fs::{FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::dirs::open_root;
-use super::{TargetError, is_same_file, other, problem};
+use super::{TargetError, is_same_file, mark, other, problem};
 use crate::files::dir::open_quietly;
+use crate::files::owners::Owners;
 use crate::files::path::{self, Component};
 use crate::files::stat;
 use crate::problem::{Op, Problem, Reason};
@@ -17,7 +18,7 @@ use crate::problem::{Op, Problem, Reason};
 /// What stands where an entry would go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Would {
-    /// Nothing: it would be made.
+    /// Nothing, or a file that a restore before this one did not finish: it would be made.
     Make,
     /// A directory, where a directory would go: they would become one.
     Merge,
@@ -32,8 +33,8 @@ pub enum Would {
 
 /// The directory an entry would go to.
 enum Above {
-    /// It stands there.
-    Open(OwnedFd),
+    /// It stands there; whether it is in the making.
+    Open(OwnedFd, bool),
     /// Nothing does, there or above.
     Missing,
     /// Something else does, there or above.
@@ -45,6 +46,7 @@ pub struct Preview {
     /// The root, and the directory looked into last: entries come directory by directory.
     root: Option<OwnedFd>,
     last: std::cell::RefCell<Option<(Vec<u8>, Above)>>,
+    owners: Owners,
 }
 
 impl Preview {
@@ -60,6 +62,7 @@ impl Preview {
         Ok(Self {
             root,
             last: std::cell::RefCell::default(),
+            owners: Owners::default(),
         })
     }
 
@@ -84,8 +87,8 @@ impl Preview {
         if last.as_ref().is_none_or(|(of, _)| *of != prefix) {
             *last = Some((prefix.to_vec(), self.enter(&path::components(prefix)?)?));
         }
-        let dir = match &*last {
-            Some((_, Above::Open(dir))) => dir,
+        let (dir, is_ours) = match &*last {
+            Some((_, Above::Open(dir, is_ours))) => (dir, *is_ours),
             Some((_, Above::InTheWay)) => return Ok(Would::Below),
             Some((_, Above::Missing)) | None => return Ok(Would::Make),
         };
@@ -93,6 +96,9 @@ impl Preview {
             Err(Errno::NOENT) => Would::Make,
             Err(errno) => return Err(errno.into()),
             Ok(standing) if is_same_file(entry, &standing) => Would::Same,
+            Ok(standing) if mark::is_unfinished(entry, &standing, &self.owners, is_ours) => {
+                Would::Make
+            }
             Ok(standing)
                 if !matches!(entry.node, Node::File(_) | Node::Directory)
                     && other::is_same(dir.as_fd(), &name, &standing, entry) =>
@@ -128,6 +134,7 @@ impl Preview {
                 Err(errno) => return Err(errno.into()),
             };
         }
-        Ok(Above::Open(dir))
+        let is_ours = mark::is_our_directory(&stat::of(dir.as_fd())?);
+        Ok(Above::Open(dir, is_ours))
     }
 }
