@@ -10,8 +10,8 @@
 //! - Directories get their metadata when all below them is done and durable ([`Target::settle`]). Until then
 //!   their mode is `01700`, sticky and private, which nobody uses: so a run that resumes one that was killed
 //!   knows its directories. The same goes for the target itself.
-//! - What a power cut tore is known and replaced: it stands in such a directory, or carries a mark of its own
-//!   until it is durable ([`mark`]), and no entry's time is anybody else's by chance.
+//! - What a power cut tore is known by the next run, and replaced: it has its entry's time, and stands in such a
+//!   directory or carries a mark of its own until it is durable (`mark.rs`).
 //! - A target that stood there before keeps its own metadata unless [`RootMeta::Always`] says otherwise.
 //!
 //! Metadata is set in this order: owner, attributes and ACLs, capabilities, mode, times; each step can undo a

@@ -1,6 +1,6 @@
 //! What waits for a sync: the metadata of directories, and the modes of files that carry a mark.
 //!
-//! Both end what [`mark`](super::mark) says, that a power cut may have torn the content. So they are set in an
+//! Both end what `mark.rs` says, that a power cut may have torn the content. So they are set in an
 //! order that types hold: a [`Checkpoint`] of what was restored, then a sync that begins after it, which makes it
 //! [`Synced`], and only that can be settled. A sync that failed never becomes a success later: all after it
 //! fail.
