@@ -80,7 +80,7 @@ impl LocalWorker {
                 group: point.group.clone(),
                 time_ns: Some(began_ns),
                 consistency: match view.level {
-                    Level::Crash => Consistency::Crash,
+                    Level::Live => Consistency::Live,
                     Level::FileSystem => Consistency::FileSystem,
                 },
                 warnings: report.warnings,

@@ -6,26 +6,45 @@
 
 mod of_store;
 
-use base::{ChunkId, Fault, PointId, SourceId, StoreId, Timestamp};
+use base::{ChunkId, Fault, Lang, PointId, SourceId, StoreId, Timestamp};
 
 /// How much a recovery point promises about what was being written while it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// As after pulling the plug: files were read from the live tree, one after the other.
+    /// No instant: files were read from the live tree, one after the other.
+    Live,
+    /// One instant, as after pulling the plug.
     Crash,
-    /// One instant of the whole file system.
+    /// One instant of the whole file system, with all that was written before it.
     FileSystem,
     /// One instant the application agreed to.
     Application,
 }
 
 impl Level {
-    /// Returns its word in texts and in JSON.
+    /// Returns its stable name, as in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Crash => "crash-consistent",
-            Self::FileSystem => "file-system-consistent",
-            Self::Application => "application-consistent",
+            Self::Live => "live",
+            Self::Crash => "crash",
+            Self::FileSystem => "file-system",
+            Self::Application => "application",
+        }
+    }
+
+    /// Returns what it promises, for people.
+    pub fn words(self, lang: Lang) -> &'static str {
+        match (self, lang) {
+            (Self::Live, Lang::En) => "live (no snapshot: each file as it was when it was read)",
+            (Self::Live, Lang::Ja) => {
+                "ライブ (スナップショットなし: 各ファイルは読み取られた時点の内容)"
+            }
+            (Self::Crash, Lang::En) => "crash-consistent",
+            (Self::Crash, Lang::Ja) => "クラッシュ整合",
+            (Self::FileSystem, Lang::En) => "file-system-consistent",
+            (Self::FileSystem, Lang::Ja) => "ファイル システム整合",
+            (Self::Application, Lang::En) => "application-consistent",
+            (Self::Application, Lang::Ja) => "アプリケーション整合",
         }
     }
 }

@@ -17,18 +17,21 @@ const HEADER_BYTES: usize = 62;
 /// How much the content of a point agrees with itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Consistency {
-    /// As after a power failure, and files may be of different moments.
+    /// No moment: without a snapshot each file is as it was when it was read.
+    Live,
+    /// One moment, as a power failure would have left it: what was not written back yet is missing.
     Crash,
-    /// One moment of the whole file system.
+    /// One moment of the whole file system, with all that was written before it.
     FileSystem,
     /// One moment that the application agreed to.
     Application,
 }
 
 impl Consistency {
-    /// Returns its byte on disk.
+    /// Returns its byte on disk: a name, whose order says nothing.
     pub fn code(self) -> u8 {
         match self {
+            Self::Live => 4,
             Self::Crash => 1,
             Self::FileSystem => 2,
             Self::Application => 3,
@@ -41,6 +44,7 @@ impl Consistency {
             1 => Some(Self::Crash),
             2 => Some(Self::FileSystem),
             3 => Some(Self::Application),
+            4 => Some(Self::Live),
             _ => None,
         }
     }

@@ -309,14 +309,15 @@ impl Operations for Service {
     fn points(&self, source: Option<&str>) -> Result<PointListView, Problem> {
         let mut points = self.answer(self.engine.points(source))?;
         points.sort_by_key(|view| std::cmp::Reverse(view.point.at));
+        let points = points.iter().map(|view| views::point(view, self.language));
         Ok(PointListView {
-            points: points.iter().map(views::point).collect(),
+            points: points.collect(),
         })
     }
 
     fn point(&self, name: &str) -> Result<PointView, Problem> {
         let point = self.answer(self.engine.point(name))?;
-        Ok(views::point(&point))
+        Ok(views::point(&point, self.language))
     }
 
     fn browse(&self, point: &str, request: &request::Browse) -> Result<EntryListView, Problem> {
@@ -324,7 +325,7 @@ impl Operations for Service {
         let facts = &point.point;
         let page = self.answer(self.browse.browse(&facts.id, &facts.root, request))?;
         Ok(EntryListView {
-            point: views::point(&point),
+            point: views::point(&point, self.language),
             path: request.path.clone(),
             entries: page.entries,
             next: page.next,
@@ -334,7 +335,7 @@ impl Operations for Service {
     fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {
         let point = self.answer(self.engine.delete_point(name))?;
         Ok(DeletedView {
-            point: views::point(&point),
+            point: views::point(&point, self.language),
         })
     }
 
@@ -344,7 +345,7 @@ impl Operations for Service {
             let plan = self.engine.restore_plan(&order)?;
             Ok(views::restore_plan(
                 plan,
-                views::point(&point),
+                views::point(&point, self.language),
                 request.paths.clone(),
                 order.on_conflict,
             ))

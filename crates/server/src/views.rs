@@ -113,7 +113,7 @@ fn policy(policy: &Policy, language: Lang) -> PolicyView {
 }
 
 /// Returns a recovery point.
-pub fn point(view: &engine::PointView) -> PointView {
+pub fn point(view: &engine::PointView, language: Lang) -> PointView {
     let point = &view.point;
     let (kept, expires) = match view.expires {
         Expiring::At(time) => (Kept::Time, Some(Time(time))),
@@ -129,6 +129,7 @@ pub fn point(view: &engine::PointView) -> PointView {
         previous: point.previous.map(|point| point.to_string()),
         time: Time(point.at),
         consistency: point.level.name().to_owned(),
+        consistency_words: point.level.words(language).to_owned(),
         warnings: point.warnings,
         stats: PointStatsView {
             entries: point.entries,

@@ -13,12 +13,11 @@ pub use btrfs::Btrfs;
 
 /// How consistent a view is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
 pub enum Level {
-    /// File by file: each is whole, but they are of different moments; what a crash might leave at best.
-    Crash = 1,
+    /// No moment: each file is as it was when it was read.
+    Live,
     /// The whole file system at one moment, with all that was written before it.
-    FileSystem = 2,
+    FileSystem,
 }
 
 /// Why there is no snapshot.
@@ -75,7 +74,7 @@ impl View {
     pub fn live(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            level: Level::Crash,
+            level: Level::Live,
             device_as: None,
             leave_out: Vec::new(),
             _held: None,

@@ -28,8 +28,10 @@ pub struct PointView {
     pub group: Option<String>,
     /// The time it shows.
     pub time: Time,
-    /// `crash`, `file-system` or `application`.
+    /// Its consistency level: `live`, `crash`, `file-system` or `application`.
     pub consistency: String,
+    /// The same in words, in the language asked for.
+    pub consistency_words: String,
     /// Entries that could not be read while it was made: it is whole except for these.
     pub warnings: u64,
     /// Its figures.

@@ -66,7 +66,7 @@ pub fn one(view: &PointView, here: &Here) -> String {
         ("Source", view.source.clone()),
         ("Group", view.group.clone().unwrap_or_default()),
         ("Time", here.exact(view.time)),
-        ("Consistency", view.consistency.clone()),
+        ("Consistency", view.consistency_words.clone()),
         ("Whole", whole),
         (
             "Holds",

@@ -251,7 +251,8 @@ async fn insert_point(c: &mut SqliteConnection, point: &Point) -> sqlx::Result<(
         .bind(point.root.0.to_vec())
         .bind(nanos(point.at))
         .bind(match point.level {
-            Level::Crash => 1_i64,
+            Level::Live => 4_i64,
+            Level::Crash => 1,
             Level::FileSystem => 2,
             Level::Application => 3,
         })
@@ -286,6 +287,7 @@ fn point(row: &SqliteRow) -> sqlx::Result<Point> {
             1 => Level::Crash,
             2 => Level::FileSystem,
             3 => Level::Application,
+            4 => Level::Live,
             _ => return Err(odd("level")),
         },
         warnings: number("warnings")?,

@@ -148,6 +148,7 @@ fn point(store: &Store, commit: &Commit, facts: &PointFacts) -> Result<Option<Po
         root: commit.root,
         at: time(facts.time_ns),
         level: match facts.consistency {
+            Consistency::Live => Level::Live,
             Consistency::Crash => Level::Crash,
             Consistency::FileSystem => Level::FileSystem,
             Consistency::Application => Level::Application,

@@ -32,6 +32,7 @@ fn packs() -> impl Strategy<Value = Vec<(Class, PackName)>> {
 
 fn facts() -> impl Strategy<Value = PointFacts> {
     let level = prop_oneof![
+        Just(Consistency::Live),
         Just(Consistency::Crash),
         Just(Consistency::FileSystem),
         Just(Consistency::Application)

@@ -47,6 +47,24 @@ proptest! {
 }
 
 #[test]
+fn levels_of_consistency_rank_and_keep_their_bytes() {
+    let ranked = [
+        (Consistency::Live, 4),
+        (Consistency::Crash, 1),
+        (Consistency::FileSystem, 2),
+        (Consistency::Application, 3),
+    ];
+    assert!(ranked.is_sorted());
+    for (level, code) in ranked {
+        assert_eq!(level.code(), code);
+        assert_eq!(Consistency::from_code(code), Some(level));
+    }
+    for code in [0, 5, 255] {
+        assert_eq!(Consistency::from_code(code), None);
+    }
+}
+
+#[test]
 fn every_flipped_bit_of_a_point_is_noticed() {
     let world = World::new(2);
     let point = example();

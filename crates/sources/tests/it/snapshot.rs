@@ -23,7 +23,7 @@ fn a_file_system_without_snapshots_is_read_live() {
     assert!(error.is_none());
     assert_eq!(
         (&*view.path, view.level, view.device_as),
-        (dir.path(), Level::Crash, None)
+        (dir.path(), Level::Live, None)
     );
     assert!(matches!(
         Btrfs.view(dir.path()),
@@ -205,7 +205,7 @@ fn what_a_snapshot_does_not_have_is_told() {
     ));
     let (live, error) = take(&mount, false);
     assert!(matches!(error, Some(SnapshotError::Mounts { .. })));
-    assert_eq!((live.level, &live.path), (Level::Crash, &mount));
+    assert_eq!((live.level, &live.path), (Level::Live, &mount));
     assert_eq!(take(&mount, true).0.level, Level::FileSystem);
     run("umount", &[mount.join("other").as_ref()]);
 }

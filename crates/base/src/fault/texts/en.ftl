@@ -134,7 +134,7 @@ SourceDeviceNotReady-try =
     Run `dozo sync SOURCE` once it answers; what was already sent is not sent again.
 
 SnapshotProviderUnavailable-what = No snapshot of {$path} could be made with {$provider}
-SnapshotProviderUnavailable-why = {$reason}. Without a snapshot the files are read one after the other, each as it is at that moment, so the recovery point is crash-consistent at best.
+SnapshotProviderUnavailable-why = {$reason}. Without a snapshot the files are read one after the other, each as it is at that moment: the consistency level of the recovery point is `live`, and files that belong together may not fit together.
 SnapshotProviderUnavailable-try =
     Put the data on a btrfs subvolume and run Dozo as root.
     Stop the programs that write there while the backup runs.

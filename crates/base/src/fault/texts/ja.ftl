@@ -134,7 +134,7 @@ SourceDeviceNotReady-try =
     応答が戻ったら `dozo sync SOURCE` を実行してください。送信済みのデータは再送されません。
 
 SnapshotProviderUnavailable-what = {$provider} で {$path} のスナップショットを作成できません
-SnapshotProviderUnavailable-why = {$reason}。スナップショットがない場合、ファイルは 1 つずつその時点の内容で読み取られるため、回復ポイントの整合性レベルは最大でもクラッシュ整合になります。
+SnapshotProviderUnavailable-why = {$reason}。スナップショットがない場合、ファイルは 1 つずつその時点の内容で読み取られます。回復ポイントの整合性レベルは「ライブ」になり、関連するファイルどうしの内容が食い違うことがあります。
 SnapshotProviderUnavailable-try =
     データを btrfs のサブボリュームに置き、Dozo を root で実行してください。
     バックアップ中は、そこに書き込むプログラムを停止してください。

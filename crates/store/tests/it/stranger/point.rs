@@ -78,10 +78,10 @@ fn read_body(body: &[u8]) -> Read<Point> {
     Ok(point)
 }
 
-/// Reads 1 crash, 2 file system, 3 application.
+/// Reads 1 crash, 2 file system, 3 application, 4 live.
 pub(crate) fn consistency(bytes: &mut Bytes<'_>) -> Read<u8> {
     match bytes.u8()? {
-        level @ 1..=3 => Ok(level),
+        level @ 1..=4 => Ok(level),
         _ => Err(String::from("an unknown level of consistency")),
     }
 }
