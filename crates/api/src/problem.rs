@@ -26,7 +26,7 @@ pub struct Problem {
     pub code: String,
     /// How much it matters: `information`, `warning` or `critical`.
     pub severity: String,
-    /// Exit code of a command that ends with it.
+    /// Exit code of a command that failed with it: never 0 or 3.
     pub exit: u8,
     /// What to do, the best first.
     pub actions: Vec<String>,
@@ -77,7 +77,7 @@ fn causes(fault: &Fault) -> Vec<String> {
 
 /// Returns the HTTP status that says what the exit code says.
 fn http_status(code: Code) -> u16 {
-    match code.exit() {
+    match code.exit_failed() {
         2 => 400,
         4 => 404,
         5 => 403,

@@ -91,6 +91,16 @@ impl Code {
         self.facts().exit
     }
 
+    /// Returns the exit code of a command that failed with it: that of [`Code::exit`], but what is only a warning
+    /// beside other work (0, 3) is none where nothing else was done. Then the kind decides.
+    pub fn exit_failed(self) -> u8 {
+        match (self.exit(), self.kind()) {
+            (0 | 3, Kind::Denied) => 5,
+            (0 | 3, _) => 1,
+            (exit, _) => exit,
+        }
+    }
+
     /// Returns the error numbers of the original product that administrators may search for; one number
     /// can belong to several codes.
     pub fn compat(self) -> &'static [&'static str] {
@@ -190,9 +200,9 @@ impl Fault {
         self.code.kind()
     }
 
-    /// Returns the exit code of a command that ends with it; see [`Code::exit`].
+    /// Returns the exit code of a command that failed with it; see [`Code::exit_failed`].
     pub fn exit(&self) -> u8 {
-        self.code.exit()
+        self.code.exit_failed()
     }
 
     /// Returns how much it matters.

@@ -60,13 +60,16 @@ fn with_warnings(job: &JobView) -> u8 {
     }
 }
 
-/// Returns the exit code that says more: a failure before warnings, the first failure before later ones.
-fn worse(a: u8, b: u8) -> u8 {
-    match (a, b) {
-        (DONE, _) => b,
-        (DONE_WITH_WARNINGS, b) if b != DONE => b,
-        _ => a,
-    }
+/// Exit codes, the better before the worse: what a person can mend by another command or by waiting is better than
+/// what has to be looked into, and nothing is worse than damaged data.
+const RANKED: [u8; 9] = [DONE, DONE_WITH_WARNINGS, 2, 4, 9, 6, 7, 5, 1];
+
+/// Returns the worse one of two exit codes: the one that a command for several members ends with.
+pub fn worse(a: u8, b: u8) -> u8 {
+    let rank = |exit| RANKED.iter().position(|code| *code == exit);
+    // Damaged data, and what a newer server may answer.
+    let rank = |exit| rank(exit).unwrap_or(RANKED.len());
+    if rank(b) > rank(a) { b } else { a }
 }
 
 /// Follows jobs that the command has started, and reports.
@@ -77,4 +80,33 @@ pub fn finish(session: &mut Session<'_>, jobs: &[JobView]) -> Result<(Vec<JobVie
     let jobs = crate::progress::follow(session.world, session.operations, jobs)?;
     let exit = report(session, &jobs);
     Ok((jobs, exit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_several_members_is_the_exit_code() {
+        let check = |exits: &[u8], expected| {
+            let both = [exits.to_vec(), exits.iter().rev().copied().collect()];
+            for exits in both {
+                assert_eq!(exits.iter().copied().fold(DONE, worse), expected);
+            }
+        };
+        check(&[], 0);
+        check(&[0, 3, 0], 3);
+        check(&[3, 4, 0], 4);
+        check(&[4, 7, 6], 7);
+        check(&[5, 1, 3], 1);
+        check(&[1, 8, 7], 8);
+    }
+
+    #[test]
+    fn every_exit_code_has_its_rank() {
+        for code in Code::all() {
+            let exit = code.exit_failed();
+            assert!(RANKED.contains(&exit) || exit == 8, "{code}");
+        }
+    }
 }

@@ -246,6 +246,11 @@ fn exit_codes_agree_with_kinds_and_severities() {
             code.severity() == Severity::Information,
             "{code}"
         );
+        assert!(!matches!(code.exit_failed(), 0 | 3), "{code}");
+        assert!(
+            code.exit_failed() == exit || matches!(exit, 0 | 3),
+            "{code}"
+        );
         assert_eq!(exit == 4, code.kind() == Kind::NotFound, "{code}");
         assert_eq!(exit == 8, code.kind() == Kind::Damaged, "{code}");
         assert!(exit != 2 || code.kind() == Kind::FixInput, "{code}");

@@ -23,7 +23,8 @@ capitals stand for values.
   something acts; *warning* that something was refused, left out, or will become critical; *information* that nothing has
   to be done.
 - **Exit** is the exit code of a command that ends with the fault: 0 done, 1 failed, 2 usage, 3 done with warnings, 4 not
-  found, 5 refused, 6 conflict, 7 unreachable, 8 damaged data, 9 timed out waiting.
+  found, 5 refused, 6 conflict, 7 unreachable, 8 damaged data, 9 timed out waiting. Where that is 3 or 0, other work was
+  done beside it; a command that could do nothing else ends with 5 if the kind is *denied*, else with 1.
 - **Kind** is what a caller can do: *retry*, *fix-input*, *not-found*, *denied*, *damaged*, or *bug*.
 - **Also known as** are the error numbers that administrators of Microsoft Azure Backup Server know for the same trouble,
   and the items of its troubleshooting guide (S01 to S66). `dozo explain 33515` works. A number can belong to several codes.

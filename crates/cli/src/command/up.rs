@@ -11,7 +11,7 @@ use api::{PathText, Problem, request};
 use base::units::duration;
 use base::{Fault, Lang};
 
-use super::report;
+use super::{report, worse};
 use crate::args::Up;
 use crate::backend::{self, Local};
 use crate::session::{DONE, Manner, Session};
@@ -103,7 +103,7 @@ fn protect(session: &mut Session<'_>, data_dir: &Path, args: &Up) -> Result<u8, 
     let mut exit = report(session, &trouble);
     if let Some(point) = made.iter().find_map(|job| point_of(job)) {
         let proved = proof::prove(session, point)?;
-        exit = exit.max(proved);
+        exit = worse(exit, proved);
         next(session, data_dir, made[0], args.once)?;
     }
     Ok(exit)
