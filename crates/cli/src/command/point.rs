@@ -58,11 +58,12 @@ fn browse(session: &mut Session<'_>, point: &str, path: &OsStr) -> Result<(), Pr
         limit: PAGE_ENTRIES,
     };
     let mut whole: Option<EntryListView> = None;
+    let mut table = show::point::listing();
     loop {
         let mut page = session.operations.browse(point, &request)?;
         request.after = page.next.take();
         if !session.manner.json {
-            let text = show::point::entries(&page.entries, &session.here());
+            let text = show::point::entries(&mut table, &page.entries, &session.here());
             session.print(&text)?;
         } else if let Some(whole) = &mut whole {
             whole.entries.append(&mut page.entries);

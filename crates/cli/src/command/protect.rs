@@ -1,6 +1,6 @@
 //! `dozo protect`, `dozo sync`, `dozo point create`: what makes a replica newer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use api::view::{JobListView, JobView, SelectionView};
 use api::{PathText, Problem, request};
@@ -87,16 +87,37 @@ pub fn create_point(session: &mut Session<'_>, source: &str) -> Result<u8, Probl
     Ok(exit)
 }
 
-/// Returns a source's name as the server knows it: what is no name there, but a path from here, is made absolute, so
-/// that `.` and `docs` work where they are.
+/// Returns a source's name as the server knows it: what is no name there, but the path of a source from here, is made
+/// absolute and loses its symbolic links, so that `.` and `docs` work where they are, and also when `docs` was lost.
+/// Another path that is there is made absolute too, for those who let it join a group.
 pub fn named(session: &Session<'_>, source: &str) -> String {
-    if source.starts_with('/') || source.is_empty() {
+    if source.is_empty() || session.operations.source(source).is_ok() {
         return source.to_owned();
     }
     let path = session.world.absolute(Path::new(source));
-    let is_path = path.symlink_metadata().is_ok();
-    match (is_path, path.to_str()) {
-        (true, Some(path)) if session.operations.source(source).is_err() => path.to_owned(),
+    let is_there = path.symlink_metadata().is_ok();
+    for path in [without_links(&path), path.clone()] {
+        // By its whole name: a path is not meant as the beginning of another one.
+        let found = path.to_str().and_then(|path| {
+            let found = session.operations.source(path).ok()?;
+            (found.path.as_path() == Path::new(path)).then(|| path.to_owned())
+        });
+        if let Some(path) = found {
+            return path;
+        }
+    }
+    match (is_there, path.to_str()) {
+        (true, Some(path)) => path.to_owned(),
         _ => source.to_owned(),
     }
+}
+
+/// Returns a path without symbolic links, as far as it is there.
+fn without_links(path: &Path) -> PathBuf {
+    for there in path.ancestors() {
+        if let (Ok(real), Ok(below)) = (there.canonicalize(), path.strip_prefix(there)) {
+            return real.join(below).components().collect();
+        }
+    }
+    path.to_owned()
 }

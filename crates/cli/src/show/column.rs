@@ -4,11 +4,15 @@
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
+    /// Whether the header is still to be shown.
+    is_new: bool,
 }
 
 struct Column {
     title: &'static str,
     right: bool,
+    /// How wide it is so far.
+    width: usize,
 }
 
 impl Table {
@@ -17,10 +21,12 @@ impl Table {
         let columns = titles.iter().map(|title| Column {
             title: title.trim_start_matches('>'),
             right: title.starts_with('>'),
+            width: width(title.trim_start_matches('>')),
         });
         Self {
             columns: columns.collect(),
             rows: Vec::new(),
+            is_new: true,
         }
     }
 
@@ -31,23 +37,30 @@ impl Table {
     }
 
     /// Returns the table as lines.
-    pub fn render(&self) -> String {
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|i| {
-                let cells = self.rows.iter().map(|row| width(&row[i]));
-                cells.max().unwrap_or(0).max(width(self.columns[i].title))
-            })
-            .collect();
-        let header: Vec<String> = self.columns.iter().map(|c| c.title.to_owned()).collect();
+    pub fn render(mut self) -> String {
+        self.page()
+    }
+
+    /// Returns the rows since the last page as lines, the first time below the header. Columns only become wider from
+    /// page to page: a long table is shown while it is made.
+    pub fn page(&mut self) -> String {
+        let mut rows = std::mem::take(&mut self.rows);
+        if std::mem::take(&mut self.is_new) {
+            rows.insert(0, self.columns.iter().map(|c| c.title.to_owned()).collect());
+        }
+        for (i, column) in self.columns.iter_mut().enumerate() {
+            let cells = rows.iter().map(|row| width(&row[i]));
+            column.width = cells.fold(column.width, usize::max);
+        }
         let mut out = String::new();
-        for row in std::iter::once(&header).chain(&self.rows) {
+        for row in &rows {
             let mut line = String::new();
-            for (i, cell) in row.iter().enumerate() {
-                let pad = " ".repeat(widths[i] - width(cell));
+            for (i, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
+                let pad = " ".repeat(column.width - width(cell));
                 if i > 0 {
                     line.push_str("  ");
                 }
-                if self.columns[i].right {
+                if column.right {
                     line.push_str(&pad);
                     line.push_str(cell);
                 } else {
@@ -113,5 +126,14 @@ mod tests {
              土蔵            1 B  a\n\
              storehouse  1,000 B\n"
         );
+    }
+
+    #[test]
+    fn later_pages_go_on_below_the_same_header() {
+        let mut table = Table::new(&["NAME", ">SIZE"]);
+        table.row(vec!["letter.txt".into(), "1 B".into()]);
+        assert_eq!(table.page(), "NAME        SIZE\nletter.txt   1 B\n");
+        table.row(vec!["b".into(), "20 B".into()]);
+        assert_eq!(table.page(), "b           20 B\n");
     }
 }

@@ -91,9 +91,13 @@ pub fn one(view: &PointView, here: &Here) -> String {
     ])
 }
 
-/// Returns entries of a directory, one a line.
-pub fn entries(entries: &[EntryView], here: &Here) -> String {
-    let mut table = Table::new(&["MODE", "OWNER", "GROUP", ">SIZE", "MODIFIED", "NAME"]);
+/// Returns a table for entries of a directory.
+pub fn listing() -> Table {
+    Table::new(&["MODE", "OWNER", "GROUP", ">SIZE", "MODIFIED", "NAME"])
+}
+
+/// Returns a page of entries of a directory, one a line.
+pub fn entries(table: &mut Table, entries: &[EntryView], here: &Here) -> String {
     for entry in entries {
         let size = match entry.kind {
             EntryKind::File => bytes(entry.size),
@@ -113,7 +117,7 @@ pub fn entries(entries: &[EntryView], here: &Here) -> String {
             name,
         ]);
     }
-    table.render()
+    table.page()
 }
 
 /// Returns kind and permissions as `ls` writes them.

@@ -86,6 +86,39 @@ fn a_lost_folder_comes_back() {
 }
 
 #[test]
+fn a_lost_folder_is_named_as_it_was() {
+    let bench = Bench::with_docs(9);
+    std::os::unix::fs::symlink("docs", bench.path("link")).unwrap();
+    bench.write("other/docs-too/a", "a");
+    bench.id("protect other/docs-too");
+    bench.id("protect link");
+    let address = bench.run("source show link").out;
+    assert!(address.contains("/docs\n"), "{address}");
+    let refused = bench.run("restore other/docs --to out");
+    assert_eq!(refused.exit, 4, "{}", refused.all());
+    fs::remove_dir_all(bench.path("docs")).unwrap();
+    for (i, name) in ["docs", "./docs/", "other/../docs@newest"]
+        .iter()
+        .enumerate()
+    {
+        let said = bench.run(&format!("restore {name} --to out{i}"));
+        assert_eq!(said.exit, 0, "{}", said.all());
+    }
+    let missing = bench.run("protect docs");
+    assert!(
+        missing.err.contains("SourcePathMissing"),
+        "{}",
+        missing.all()
+    );
+    let missing = bench.run("sync docs");
+    assert!(
+        missing.err.contains("SourcePathMissing"),
+        "{}",
+        missing.all()
+    );
+}
+
+#[test]
 fn a_restore_never_overwrites_unless_told_to() {
     let bench = Bench::with_docs(4);
     bench.id("protect docs");
