@@ -136,7 +136,7 @@ impl Service {
             sources: status
                 .members
                 .iter()
-                .map(|member| views::source(member, &inventory, now))
+                .map(|member| views::source(member, &inventory, self.engine.home(), now))
                 .collect(),
             jobs: status
                 .jobs
@@ -269,6 +269,9 @@ impl Operations for Service {
                     .iter()
                     .map(|one| self.show_job(one.job))
                     .collect::<Result<_, _>>()?,
+                data_dir_left_out: protected
+                    .iter()
+                    .find_map(|one| views::left_out(self.engine.home(), &one.source, &inventory)),
             })
         }))
     }
@@ -279,7 +282,7 @@ impl Operations for Service {
         Ok(SourceListView {
             sources: members
                 .iter()
-                .map(|member| views::source(member, &inventory, now))
+                .map(|member| views::source(member, &inventory, self.engine.home(), now))
                 .collect(),
         })
     }
@@ -289,6 +292,7 @@ impl Operations for Service {
         Ok(views::source(
             &member,
             &self.engine.inventory(),
+            self.engine.home(),
             self.env.now(),
         ))
     }

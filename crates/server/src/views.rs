@@ -10,15 +10,21 @@ use api::view::{
 };
 use api::{PathText, Problem, Time};
 use base::{Lang, Timestamp};
+use engine::home::Home;
 use engine::jobs::{JobReport, JobState as State, Progress};
-use engine::model::{FileOptions, Group, Inventory, Policy};
+use engine::model::{FileOptions, Group, Inventory, Policy, Source};
 use engine::pool::PoolStatus;
 use engine::replica::State as ReplicaState;
 use engine::worker::{OnConflict, RestorePlan};
 use engine::{Expiring, Health, Job, MemberStatus};
 
 /// Returns a member of a group as a source.
-pub fn source(status: &MemberStatus, inventory: &Inventory, now: Timestamp) -> SourceView {
+pub fn source(
+    status: &MemberStatus,
+    inventory: &Inventory,
+    home: &Home,
+    now: Timestamp,
+) -> SourceView {
     let machine = inventory.machines.get(&status.source.machine);
     SourceView {
         id: status.source.id.to_string(),
@@ -43,7 +49,15 @@ pub fn source(status: &MemberStatus, inventory: &Inventory, now: Timestamp) -> S
         sentence: status.sentence(now),
         points: status.point_count,
         selection: selection(&status.member.options),
+        data_dir_left_out: left_out(home, &status.source, inventory),
     }
+}
+
+/// Returns the data directory if it lies in a source: every walk passes over it.
+pub fn left_out(home: &Home, source: &Source, inventory: &Inventory) -> Option<PathText> {
+    let local = inventory.machines.get(&source.machine)?.local;
+    let holds = local && home.path().starts_with(&source.path);
+    holds.then(|| PathText::from(home.path()))
 }
 
 fn health(health: Health) -> &'static str {

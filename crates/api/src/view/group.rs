@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::view::JobView;
-use crate::{Time, View};
+use crate::{PathText, Time, View};
 
 /// All protection groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +94,9 @@ pub struct ProtectedView {
     pub group_created: Option<String>,
     /// One job a source, in the order asked: each ends with a recovery point.
     pub jobs: Vec<JobView>,
+    /// The data directory of the server, if it lies in one of the sources: it is left out.
+    #[serde(default)]
+    pub data_dir_left_out: Option<PathText>,
 }
 
 impl View for ProtectedView {

@@ -46,6 +46,10 @@ pub struct SourceView {
     pub points: u64,
     /// What is left out of it.
     pub selection: SelectionView,
+    /// The data directory of the server, if it lies in the source: it is always left out, for the pool would hold
+    /// itself.
+    #[serde(default)]
+    pub data_dir_left_out: Option<PathText>,
 }
 
 impl View for SourceView {

@@ -8,6 +8,7 @@ use api::{PathText, Problem, request};
 use super::finish;
 use crate::args;
 use crate::session::Session;
+use crate::show;
 
 /// Protects paths and makes a recovery point of each; prints the points' ids.
 ///
@@ -31,6 +32,9 @@ pub fn protect(session: &mut Session<'_>, args: &args::Protect) -> Result<u8, Pr
                 group.name, group.policy.sentence
             ));
         }
+    }
+    if let Some(sentence) = show::source::left_out(&protected) {
+        session.say(&sentence);
     }
     let (jobs, exit) = finish(session, &protected.jobs)?;
     points(session, jobs)?;

@@ -84,6 +84,9 @@ fn protect(session: &mut Session<'_>, data_dir: &Path, args: &Up) -> Result<u8, 
             group.name, group.policy.sentence
         ))?;
     }
+    if let Some(sentence) = show::source::left_out(&protected) {
+        session.print(&format!("{sentence}\n"))?;
+    }
     let jobs = crate::progress::follow(session.world, session.operations, &protected.jobs)?;
     let made: Vec<&JobView> = jobs.iter().filter(|job| point_of(job).is_some()).collect();
     for job in &made {

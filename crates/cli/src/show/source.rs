@@ -1,6 +1,6 @@
 //! Data sources.
 
-use api::view::{SourceListView, SourceView};
+use api::view::{ProtectedView, SourceListView, SourceView};
 
 use super::column::{Table, fields};
 use super::when::Here;
@@ -64,6 +64,10 @@ pub fn one(view: &SourceView, here: &Here) -> String {
         ),
         ("Points", base::units::count(view.points)),
         ("Left out", selection.exclude.join(", ")),
+        ("Always left out", {
+            let data_dir = view.data_dir_left_out.as_ref();
+            data_dir.map_or_else(String::new, |path| format!("{path}, the data directory"))
+        }),
         (
             "Left out if it holds",
             selection.exclude_if_present.join(", "),
@@ -85,4 +89,12 @@ pub fn one(view: &SourceView, here: &Here) -> String {
             },
         ),
     ])
+}
+
+/// Returns what has to be said of what was left out unasked, if anything was.
+pub fn left_out(view: &ProtectedView) -> Option<String> {
+    let path = view.data_dir_left_out.as_ref()?;
+    Some(format!(
+        "Left out: the data directory {path}; the pool in it cannot hold itself."
+    ))
 }

@@ -119,6 +119,24 @@ fn a_lost_folder_is_named_as_it_was() {
 }
 
 #[test]
+fn a_data_directory_that_is_left_out_is_told() {
+    let bench = Bench::with_docs(19);
+    let told = "Left out: the data directory /tmp/dozo-place/data; ";
+    let said = bench.run("protect docs");
+    assert!(!said.err.contains(told), "{}", said.all());
+    let shown = bench.run("source show docs").out;
+    assert!(!shown.contains("Always left out"), "{shown}");
+    let said = bench.run("protect docs .");
+    assert_eq!(said.err.matches(told).count(), 1, "{}", said.all());
+    let shown = bench.run("source show .").out;
+    let line = "Always left out  /tmp/dozo-place/data, the data directory\n";
+    assert!(shown.contains(line), "{shown}");
+    let shown = bench.run("source show . --json").out;
+    let value = "\"data_dir_left_out\": \"/tmp/dozo-place/data\"";
+    assert!(shown.contains(value), "{shown}");
+}
+
+#[test]
 fn a_restore_never_overwrites_unless_told_to() {
     let bench = Bench::with_docs(4);
     bench.id("protect docs");
