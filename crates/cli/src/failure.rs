@@ -14,8 +14,8 @@ pub fn lines(problem: &Problem, language: Lang) -> String {
         Lang::Ja => ["理由", "対処", "コード"],
     };
     let mut out = format!("{}\n{why}: {}", problem.title, problem.detail);
-    let told =
-        |cause: &&String| !problem.title.contains(*cause) && !problem.detail.contains(*cause);
+    let text = format!("{}\n{}", problem.title, problem.detail).to_lowercase();
+    let told = |cause: &&String| !text.contains(&cause.to_lowercase());
     let causes: Vec<&str> = problem
         .causes
         .iter()

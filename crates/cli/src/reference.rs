@@ -3,7 +3,8 @@
 use api::request::PointChoice;
 use api::view::SourceView;
 use api::{Problem, Time};
-use base::schedule;
+use base::fault::Code;
+use base::{Fault, Lang, schedule};
 use jiff::civil::{self, Date};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -32,35 +33,43 @@ pub fn time(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     schedule::parse_time(text, zone).ok()
 }
 
-/// Reads what stands behind the `@`: a time, or else a point's id. Ids begin with a digit below 8 and hold no
+/// Reads what stands behind the `@`: a point's id or a time. Ids begin with a digit below 8 and hold no
 /// `-` or `:`, so that none of the words for a time can be one.
-pub fn choice(text: &str, now: Timestamp, zone: &TimeZone) -> PointChoice {
+///
+/// # Errors
+/// `TimeInvalid`: it can be neither.
+pub fn choice(text: &str, now: Timestamp, zone: &TimeZone) -> Result<PointChoice, Fault> {
     if text == "newest" || text == "latest" {
-        return PointChoice::Newest;
+        return Ok(PointChoice::Newest);
     }
-    let is_id = text.len() <= 26 && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    match time(text, now, zone) {
-        Some(time) if !(is_id && text.starts_with(|c: char| c.is_ascii_digit())) => {
-            PointChoice::At(Time(time))
-        }
-        _ => PointChoice::Id(text.to_owned()),
+    let digit_first = text.starts_with(|c: char| c.is_ascii_digit());
+    if digit_first && text.len() <= 26 && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Ok(PointChoice::Id(text.to_owned()));
     }
+    let time = time(text, now, zone);
+    let time = time.ok_or_else(|| Fault::new(Code::TimeInvalid).with("text", text))?;
+    Ok(PointChoice::At(Time(time)))
 }
 
 /// Finds the source and the recovery point that `SOURCE[@POINT|@TIME]` means. A source with an `@` in its own name
-/// is found first. `find` finds a source by what people type for it.
+/// is found first. `find` finds a source by what people type for it; a fault is told in `language`.
 ///
 /// # Errors
-/// There is no such source, or several.
+/// There is no such source, or several, or what stands behind the `@` makes no sense.
 pub fn source_and_point(
     text: &str,
     now: Timestamp,
     zone: &TimeZone,
+    language: Lang,
     find: impl Fn(&str) -> Result<SourceView, Problem>,
 ) -> Result<(SourceView, PointChoice), Problem> {
     match (find(text), text.rsplit_once('@')) {
         (Ok(source), _) => Ok((source, PointChoice::Newest)),
-        (Err(_), Some((source, point))) => Ok((find(source)?, choice(point, now, zone))),
+        (Err(_), Some((source, point))) => {
+            let source = find(source)?;
+            let choice = choice(point, now, zone);
+            Ok((source, choice.map_err(|f| Problem::of(&f, language))?))
+        }
         (Err(problem), None) => Err(problem),
     }
 }
@@ -102,12 +111,19 @@ mod tests {
         let zone = TimeZone::UTC;
         let now = Timestamp::UNIX_EPOCH;
         for id in ["0", "20261123", "12", "7zzzzzzzzzzzzzzzzzzzzzzzzz"] {
-            assert_eq!(choice(id, now, &zone), PointChoice::Id(id.to_owned()));
+            assert_eq!(
+                choice(id, now, &zone).ok(),
+                Some(PointChoice::Id(id.to_owned()))
+            );
         }
         assert!(matches!(
             choice("yesterday", now, &zone),
-            PointChoice::At(_)
+            Ok(PointChoice::At(_))
         ));
-        assert_eq!(choice("newest", now, &zone), PointChoice::Newest);
+        assert_eq!(choice("newest", now, &zone).ok(), Some(PointChoice::Newest));
+        for wrong in ["", "tomorrow", "zz", "2026-13-01"] {
+            let refused = choice(wrong, now, &zone).map_err(|fault| fault.code);
+            assert_eq!(refused, Err(Code::TimeInvalid), "{wrong:?}");
+        }
     }
 }

@@ -145,6 +145,10 @@ impl Service {
                 .collect(),
             pool: self.show_pool(&status.pool)?,
             next_point: active().filter_map(|m| m.next_point).min().map(Time),
+            scheduling: match (&status.owner, status.scheduler_beat) {
+                (Some(owner), Some(beat)) => owner.since <= beat,
+                _ => false,
+            },
         })
     }
 

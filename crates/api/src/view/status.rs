@@ -38,6 +38,9 @@ pub struct StatusView {
     pub pool: PoolView,
     /// When the next recovery point is due.
     pub next_point: Option<Time>,
+    /// Whether the owner starts what is due; without, recovery points are only made by hand.
+    #[serde(default)]
+    pub scheduling: bool,
 }
 
 impl View for StatusView {

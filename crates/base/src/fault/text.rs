@@ -115,9 +115,17 @@ fn render(code: Code, lang: Lang, value: impl Fn(&str) -> String) -> Text {
     let say = |part: &str| format(lang, &format!("{}-{part}", code.name()), Some(&args));
     Text {
         what: say("what"),
-        why: say("why"),
+        // A reason is written as the middle of a sentence, and may have become its beginning.
+        why: capitalized(say("why")),
         actions: say("try").lines().map(str::to_owned).collect(),
         code,
+    }
+}
+
+fn capitalized(text: String) -> String {
+    match text.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => text,
     }
 }
 

@@ -24,6 +24,7 @@ pub fn run(session: &mut Session<'_>, args: &args::Restore) -> Result<u8, Proble
         &args.source,
         session.world.env.now(),
         &session.world.zone,
+        session.manner.language,
         |text| session.operations.source(&named(session, text)),
     )?;
     let request = request::Restore {

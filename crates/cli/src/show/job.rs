@@ -44,7 +44,11 @@ pub fn table(jobs: &[JobView], here: &Here) -> String {
             job.source.clone().unwrap_or_else(|| "-".to_owned()),
             state(job.state).to_owned(),
             here.column(job.started.unwrap_or(job.created)),
-            count(files),
+            // A check counts entries, not files.
+            match job.kind.as_str() {
+                "check" => "-".to_owned(),
+                _ => count(files),
+            },
             bytes(size),
         ]);
     }

@@ -7,8 +7,8 @@ use super::column::fields;
 use super::when::Here;
 use super::{counted, job, source};
 
-/// Returns the server at a glance.
-pub fn status(view: &StatusView, here: &Here) -> String {
+/// Returns the server at a glance, and which other process owns the data directory.
+pub fn status(view: &StatusView, other: Option<&OwnerView>, here: &Here) -> String {
     let health = match view.health {
         Health::Ok => promise(&view.sources),
         Health::Attention => "Something needs attention:".to_owned(),
@@ -31,17 +31,17 @@ pub fn status(view: &StatusView, here: &Here) -> String {
         }
     }
     out.push('\n');
-    let next = view.next_point.map(|time| here.exact(time));
+    let next = view.next_point.map(|time| match view.scheduling {
+        true => here.exact(time),
+        false => format!("{}, if `dozo up` runs then", here.exact(time)),
+    });
     out.push_str(&fields(&[
         ("Next point", next.unwrap_or_default()),
         ("Pool", pool_in_words(&view.pool)),
         ("Data", view.data_dir.to_string()),
         (
             "Owner",
-            view.owner
-                .as_ref()
-                .map(|o| owner(o, here))
-                .unwrap_or_default(),
+            other.map(|other| owner(other, here)).unwrap_or_default(),
         ),
     ]));
     out
@@ -90,7 +90,7 @@ pub fn pool(view: &PoolView) -> String {
         String::new()
     } else {
         let ratio = view.protected_bytes as f64 / view.bytes as f64;
-        format!("{ratio:.1} bytes protected a byte stored")
+        format!("{ratio:.1} bytes protected for each byte stored")
     };
     let free = match (view.free_bytes, view.total_bytes) {
         (Some(free), Some(total)) => format!("{} of {}", bytes(free), bytes(total)),

@@ -82,7 +82,10 @@ pub struct MemberStatus {
 impl MemberStatus {
     /// Returns how it is as a sentence.
     pub fn sentence(&self, now: Timestamp) -> String {
-        let words = |time| units::duration(time, Lang::En);
+        let words = |time: Duration| match time.as_secs() {
+            0..60 => "less than a minute".to_owned(),
+            _ => units::duration(time, Lang::En),
+        };
         let newest = self.newest.as_ref().map(|point| between(point.at, now));
         match (self.health, newest) {
             (Health::Good, Some(age)) => {

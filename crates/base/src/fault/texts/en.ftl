@@ -537,7 +537,7 @@ SyncFrequencyInvalid-try =
     Use `--sync` with `15m`, `30m`, `1h`, `6h`, `24h` or another part of a day, or with `before-point`.
 
 TimeInvalid-what = "{$text}" is not a point in time
-TimeInvalid-why = A date, a date with a time, or a time with its offset is understood; without an offset the local time zone counts.
+TimeInvalid-why = A date, a date with a time, a time with its offset, `yesterday` or `3 days ago` is understood; without an offset the local time zone counts.
 TimeInvalid-try =
     Write for example `2026-03-01`, `2026-03-01T14:30` or `2026-03-01T14:30:00+01:00`.
 
