@@ -10,6 +10,7 @@ use base::units::{bytes, count, duration};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::show;
+use crate::show::column::width;
 use crate::world::World;
 
 /// How often a job is looked at, first and at most: short jobs end at once, long ones are not disturbed.
@@ -98,8 +99,7 @@ impl Display {
             .iter()
             .map(|job| {
                 let bar = all.add(ProgressBar::new_spinner());
-                bar.set_prefix(job.source.clone().unwrap_or_default());
-                bar.set_style(style(false));
+                draw(&bar, job);
                 bar
             })
             .collect();
@@ -141,12 +141,44 @@ impl Display {
     }
 }
 
-fn style(has_total: bool) -> ProgressStyle {
-    let template = if has_total {
-        "{prefix}  [{bar:24}] {percent:>3} %  {msg}"
-    } else {
-        "{prefix}  {spinner} {msg}"
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: usize = 80;
+/// A terminal with fewer columns shows no bar, only how much of it there would be.
+const COLUMNS_FOR_BAR: usize = 60;
+
+/// Returns how wide the terminal is now.
+fn columns() -> usize {
+    match rustix::termios::tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => COLUMNS,
+    }
+}
+
+/// Two lines a job: what it is about and how far it is, then in words as much as there is room for.
+fn style(has_total: bool, columns: usize) -> (ProgressStyle, usize) {
+    let (template, rest) = match (has_total, columns >= COLUMNS_FOR_BAR) {
+        (true, true) => (
+            "{prefix}  [{bar:20}] {percent:>3} %\n  {wide_msg}",
+            "  [] 100 %".len() + 20,
+        ),
+        (true, false) => ("{prefix}  {percent:>3} %\n  {wide_msg}", "  100 %".len()),
+        (false, _) => ("{prefix}  {spinner}\n  {wide_msg}", "  *".len()),
     };
+    // The last column stays free: a terminal may go to the next line when it is written to.
+    (with_template(template), columns.saturating_sub(rest + 1))
+}
+
+/// Returns a text, without its beginning if it has no room: the end of an address says most.
+fn ending(text: &str, columns: usize) -> String {
+    let mut rest = text.chars();
+    while width(rest.as_str()) > columns.saturating_sub(1).max(1) && rest.next().is_some() {}
+    match width(text) > columns {
+        true => format!("…{}", rest.as_str()),
+        false => text.to_owned(),
+    }
+}
+
+fn with_template(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .expect("the template is a constant that a test draws")
         .progress_chars("=> ")
@@ -157,40 +189,42 @@ fn draw(bar: &ProgressBar, job: &JobView) {
         bar.finish_and_clear();
         return;
     }
-    match job.progress.bytes_total {
-        Some(total) if total > 0 => {
-            bar.set_style(style(true));
+    let total = job.progress.bytes_total.filter(|total| *total > 0);
+    let (style, room) = style(total.is_some(), columns());
+    bar.set_style(style);
+    bar.set_prefix(ending(job.source.as_deref().unwrap_or("the server"), room));
+    match total {
+        Some(total) => {
             bar.set_length(total);
             bar.set_position(job.progress.bytes.min(total));
         }
-        _ => bar.tick(),
+        None => bar.tick(),
     }
     bar.set_message(describe(job));
 }
 
-/// Returns how far a job is, how fast it goes and how long it will take: `transfer, 1,234 of 5,678 files, 1.20 GiB of
-/// 4.00 GiB, 87.0 MiB/s, 33 s left`.
+/// Returns how far a job is, how fast it goes and how long it will take, the most telling first: `transfer, 1.20 GiB of
+/// 4.00 GiB, 87.0 MiB/s, 33 s left, 1,234 of 5,678 files`.
 pub fn describe(job: &JobView) -> String {
     let progress = &job.progress;
-    let mut parts = vec![
-        match progress.files_total {
-            Some(total) => format!("{} of {}", count(progress.files), show::files(total)),
-            None => show::files(progress.files),
-        },
-        match progress.bytes_total {
-            Some(total) => format!("{} of {}", bytes(progress.bytes), bytes(total)),
-            None => bytes(progress.bytes),
-        },
-    ];
+    let mut parts = Vec::new();
     if !progress.step.is_empty() {
-        parts.insert(0, progress.step.clone());
+        parts.push(progress.step.clone());
     }
+    parts.push(match progress.bytes_total {
+        Some(total) => format!("{} of {}", bytes(progress.bytes), bytes(total)),
+        None => bytes(progress.bytes),
+    });
     if progress.bytes_per_second > 0 {
         parts.push(format!("{}/s", bytes(progress.bytes_per_second)));
     }
     if let Some(left) = left(progress) {
         parts.push(format!("{} left", duration(left, Lang::En)));
     }
+    parts.push(match progress.files_total {
+        Some(total) => format!("{} of {}", count(progress.files), show::files(total)),
+        None => show::files(progress.files),
+    });
     parts.join(", ")
 }
 
@@ -208,8 +242,19 @@ mod tests {
     #[test]
     fn templates_are_valid() {
         for has_total in [true, false] {
-            let bar = ProgressBar::hidden();
-            bar.set_style(style(has_total));
+            for columns in [20, 40, 80] {
+                ProgressBar::hidden().set_style(style(has_total, columns).0);
+            }
         }
+    }
+
+    #[test]
+    fn an_address_keeps_its_end_where_there_is_little_room() {
+        let check = |columns, expected| assert_eq!(ending("vm:/srv/蔵/docs", columns), expected);
+        check(15, "vm:/srv/蔵/docs");
+        check(14, "…:/srv/蔵/docs");
+        check(8, "…蔵/docs");
+        check(7, "…/docs");
+        check(0, "…s");
     }
 }
