@@ -86,7 +86,7 @@ catalogue! {
     SourcePathMissing Critical NotFound 4 s[] ids[] (path);
     /// The path to protect may not be read.
     SourcePathUnreadable Critical Denied 5 s[] ids[] (path reason);
-    /// The path to protect holds the pool, or lies in it.
+    /// The path to protect lies in the data directory.
     SourceInsidePool Warning FixInput 5 s[] ids[] (path pool);
     /// No data source has that name.
     SourceUnknown Warning NotFound 4 s[] ids[] (source);

@@ -2,7 +2,8 @@
 //!
 //! Parameters are put in as they are, without isolation marks, except that a plain number chooses the plural
 //! and gets its thousands separated as `count`, is bytes as `free`, `needed` or `total`, and is seconds as
-//! `age`, `limit`, `promise` or `skew`: so one fault can be told in either language.
+//! `age`, `limit`, `promise` or `skew`: so one fault can be told in either language. A time as `since` is shown to the
+//! minute.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -10,10 +11,13 @@ use std::time::Duration;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use jiff::tz::TimeZone;
 
 use super::{Code, Fault, Lang};
-use crate::units;
+use crate::{Timestamp, units};
 
+/// The parameter that is a time, in RFC 3339.
+const SINCE: &str = "since";
 /// The only parameter that is a number to Fluent.
 const COUNT: &str = "count";
 /// Parameters that are sizes: plain bytes are shown with a unit.
@@ -108,6 +112,7 @@ fn render(code: Code, lang: Lang, value: impl Fn(&str) -> String) -> Text {
         match value.parse::<u64>() {
             Ok(n) if *name == COUNT => args.set(*name, n),
             Ok(n) => args.set(*name, in_words(name, n, lang).unwrap_or(value)),
+            Err(_) if *name == SINCE => args.set(*name, minute(value)),
             // A value keeps to its line, whatever a file is called.
             Err(_) => args.set(*name, shown(&value)),
         }
@@ -126,6 +131,14 @@ fn capitalized(text: String) -> String {
     match text.split_at_checked(1) {
         Some((first, rest)) => first.to_ascii_uppercase() + rest,
         None => text,
+    }
+}
+
+/// Returns a time to the minute; what is none stays as it is.
+fn minute(text: String) -> String {
+    match text.parse::<Timestamp>() {
+        Ok(time) => units::time(time, &TimeZone::UTC),
+        Err(_) => shown(&text),
     }
 }
 

@@ -237,6 +237,26 @@ fn names_and_alias_numbers_find_their_codes() {
 }
 
 #[test]
+fn a_full_pool_says_what_it_keeps_free() {
+    let reserve = base::units::bytes(base::limits::POOL_RESERVE_BYTES);
+    for lang in Lang::ALL {
+        let why = Code::PoolFull.explain(lang).text.why;
+        assert!(why.contains(&reserve), "{why}");
+    }
+}
+
+#[test]
+fn a_time_is_told_to_the_minute() {
+    let told = |since: &str| {
+        let fault = Fault::new(Code::DataDirectoryBusy).with("since", since);
+        fault.render(Lang::En).why
+    };
+    let why = told("2026-11-26T07:50:57.814250433Z");
+    assert!(why.contains("started at 2026-11-26 07:50 UTC and"), "{why}");
+    assert!(told("?").contains("started at ? and"));
+}
+
+#[test]
 fn exit_codes_agree_with_kinds_and_severities() {
     for code in Code::all() {
         assert!(code.exit() <= 9, "{code}");
@@ -354,7 +374,7 @@ PoolFull (critical)
 What happened
   The pool PATH is full (FREE free)
 Why
-  The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
+  The last 64.0 MiB are kept free, so that recovery points can still be deleted. The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
 Try
   - Run `dozo pool status` to see what takes the space.
   - Enlarge the file system, or delete what is not needed: `dozo point delete POINT`.

@@ -111,7 +111,7 @@ impl Engine {
         };
         let local = |time: Timestamp| {
             let time = time.to_zoned_datetime(zone.clone());
-            time.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+            time.strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
         };
         Err(Fault::new(Code::PointNoneSoOld)
             .with("source", address)

@@ -99,16 +99,16 @@ SourcePathMissing-try =
     Run `dozo source list` to see what is protected.
 
 SourcePathUnreadable-what = Cannot read {$path}
-SourcePathUnreadable-why = The operating system refused: {$reason}.
+SourcePathUnreadable-why = Opening it failed: {$reason}.
 SourcePathUnreadable-try =
     Run the command as root, or as a user who may read it.
+    Name a directory or a regular file.
 
-SourceInsidePool-what = {$path} cannot be protected: it and the pool {$pool} contain one another
+SourceInsidePool-what = {$path} cannot be protected: it lies in the data directory {$pool}
 SourceInsidePool-why = Every recovery point would contain the ones before it, and the pool would grow without end.
 SourceInsidePool-try =
-    Protect a directory beside the pool.
-    Leave the pool out: `dozo protect PATH --exclude {$pool}`.
-    Put the pool elsewhere with `--data-dir`.
+    Protect what lies elsewhere: of a path that holds the data directory, all the rest is protected.
+    Put the data directory elsewhere with `--data-dir`.
 
 SourceUnknown-what = No data source is called "{$source}"
 SourceUnknown-why = A data source is named by its address, machine:kind/path, by any beginning of it that only one has, or by its path.
@@ -238,8 +238,8 @@ MemberUnknown-why = It belongs to another group or to none.
 MemberUnknown-try =
     Run `dozo group show {$group}` to see its members.
 
-MemberFailed-what = {$source} failed; the other members of "{$group}" went on
-MemberFailed-why = {$reason}. Every member is a task of its own, so that one that fails does not stop the others.
+MemberFailed-what = The last job of {$source} failed: {$reason}
+MemberFailed-why = Every member is a task of its own, so the other members of "{$group}" went on.
 MemberFailed-try =
     Run `dozo sync {$source}` to try this member alone.
     Run `dozo job list` to see its history.
@@ -300,7 +300,7 @@ PoolReadOnly-try =
     Mount it writable again: `mount -o remount,rw {$path}`.
 
 PoolFull-what = The pool {$path} is full ({$free} free)
-PoolFull-why = The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
+PoolFull-why = The last 64.0 MiB are kept free, so that recovery points can still be deleted. The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
 PoolFull-try =
     Run `dozo pool status` to see what takes the space.
     Enlarge the file system, or delete what is not needed: `dozo point delete POINT`.

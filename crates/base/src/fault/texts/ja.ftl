@@ -99,16 +99,16 @@ SourcePathMissing-try =
     `dozo source list` で保護されているデータ ソースを確認してください。
 
 SourcePathUnreadable-what = {$path} を読み取れません
-SourcePathUnreadable-why = オペレーティング システムに拒否されました: {$reason}。
+SourcePathUnreadable-why = 開くことができませんでした: {$reason}。
 SourcePathUnreadable-try =
     root、または読み取り権限のあるユーザーでコマンドを実行してください。
+    ディレクトリまたは通常のファイルを指定してください。
 
-SourceInsidePool-what = {$path} は保護できません。記憶域プール {$pool} と、一方が他方の中にあります
+SourceInsidePool-what = {$path} は保護できません。データ ディレクトリ {$pool} の中にあります
 SourceInsidePool-why = 回復ポイントに以前の回復ポイントが含まれていき、プールが際限なく大きくなってしまいます。
 SourceInsidePool-try =
-    プールとは別のディレクトリを保護してください。
-    プールを除外してください: `dozo protect PATH --exclude {$pool}`
-    `--data-dir` でプールを別の場所に置いてください。
+    別の場所を保護してください。データ ディレクトリを含むパスでは、それ以外のすべてが保護されます。
+    `--data-dir` でデータ ディレクトリを別の場所に置いてください。
 
 SourceUnknown-what = データ ソース「{$source}」はありません
 SourceUnknown-why = データ ソースは「マシン:種類/パス」の形のアドレス、他と区別できるその先頭部分、またはパスで指定します。
@@ -235,8 +235,8 @@ MemberUnknown-why = 別の保護グループに所属しているか、どのグ
 MemberUnknown-try =
     `dozo group show {$group}` でメンバーを確認してください。
 
-MemberFailed-what = {$source} は失敗しましたが、「{$group}」の他のメンバーの処理は続行しました
-MemberFailed-why = {$reason}。メンバーごとに独立したタスクで処理されるため、1 つが失敗しても他のメンバーは停止しません。
+MemberFailed-what = {$source} の最後のジョブが失敗しました: {$reason}
+MemberFailed-why = メンバーごとに独立したタスクで処理されるため、「{$group}」の他のメンバーの処理は続行されました。
 MemberFailed-try =
     `dozo sync {$source}` でこのメンバーだけを再試行してください。
     `dozo job list` で履歴を確認してください。
@@ -297,7 +297,7 @@ PoolReadOnly-try =
     書き込み可能な状態でマウントし直してください: `mount -o remount,rw {$path}`
 
 PoolFull-what = 記憶域プール {$path} の空き領域がありません (残り {$free})
-PoolFull-why = 害が及ぶ前にジョブを停止しました。失われた回復ポイントはなく、レプリカの整合性も保たれています。保存済みのデータは、再試行のときに利用されます。
+PoolFull-why = 回復ポイントを削除できるように、最後の 64.0 MiB は空けてあります。害が及ぶ前にジョブを停止しました。失われた回復ポイントはなく、レプリカの整合性も保たれています。保存済みのデータは、再試行のときに利用されます。
 PoolFull-try =
     `dozo pool status` で領域の使用状況を確認してください。
     ファイル システムを拡張するか、不要な回復ポイントを削除してください: `dozo point delete POINT`
