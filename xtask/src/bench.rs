@@ -40,14 +40,14 @@ pub(crate) fn main(args: Bench) -> Result<()> {
 
 fn run(args: &Run) -> Result<()> {
     let results = session::run(args)?;
-    publish(&results, args.write.as_deref())
+    publish(&results, args.page.write.as_deref())
 }
 
 fn report_again(args: &Report) -> Result<()> {
     let from = fs::read(&args.from).with_context(|| format!("reading {}", args.from.display()))?;
     let results: Results = serde_json::from_slice(&from)
         .with_context(|| format!("{} is not a file of results", args.from.display()))?;
-    publish(&results, args.write.as_deref())
+    publish(&results, args.page.write.as_deref())
 }
 
 fn publish(results: &Results, write: Option<&Path>) -> Result<()> {

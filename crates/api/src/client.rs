@@ -7,10 +7,10 @@ mod socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use base::Fault;
 use base::fault::{Code, Lang};
+use base::limits::{ANSWER_BYTES_MAX, ANSWER_WITHIN};
 use serde::{Serialize, de::DeserializeOwned};
 use ureq::http::{Method, Request};
 
@@ -20,11 +20,6 @@ use crate::view::{
     StatusView,
 };
 use crate::{Document, Operations, Problem, View, request, route};
-
-/// An answer that is larger is not read: a listing is paged long before.
-const ANSWER_BYTES_MAX: u64 = 256 << 20;
-/// Longest wait for an answer. Planning a restore of millions of entries is the slowest of them.
-const ANSWER_SECONDS_MAX: u64 = 600;
 
 /// A connection to the server that owns a data directory.
 #[derive(Clone, Debug)]
@@ -46,7 +41,7 @@ impl Client {
             .http_status_as_error(false)
             .proxy(None)
             .max_redirects(0)
-            .timeout_recv_response(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
+            .timeout_recv_response(Some(ANSWER_WITHIN))
             .build();
         Ok(Self {
             agent: ureq::Agent::with_parts(

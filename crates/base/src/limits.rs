@@ -127,6 +127,10 @@ pub const TRAILER_THREADS: usize = 8;
 pub const POINT_BYTES_MAX: usize = 64 << 10;
 /// Largest key object.
 pub const KEY_OBJECT_BYTES_MAX: usize = 64 << 10;
+/// Most domains of a key ring: more than fit [`KEY_OBJECT_BYTES_MAX`].
+pub const KEY_DOMAINS_MAX: usize = 512;
+/// Most generations of a domain likewise.
+pub const KEY_GENERATIONS_MAX: usize = 1024;
 /// Longest component of an object's name: 32 bytes as hex.
 pub const OBJECT_NAME_PART_BYTES_MAX: usize = 64;
 /// Most components of an object's name.
@@ -148,6 +152,8 @@ pub const ADDRESS_BYTES_MAX: usize = 8 << 10;
 /// Chunks sealed under one data key generation. With random 96-bit nonces the chance of a repeat stays
 /// below 2^-33 (NIST SP 800-38D, section 8.3, allows 2^32).
 pub const GENERATION_CHUNKS_MAX: u64 = 1 << 31;
+/// Most characters of a group's name (the original's rule, its message 146).
+pub const GROUP_NAME_CHARS_MAX: usize = 64;
 /// Most days, weeks, months or years of a retention class: a hundred years of days (the original's longest goal
 /// is 99 years).
 pub const RETENTION_COUNT_MAX: u32 = 36_525;
@@ -157,16 +163,36 @@ pub const SCHEDULE_TIMES_MAX: usize = 96;
 pub const SYNC_MINUTES_MIN: u16 = 15;
 /// Longest synchronization interval, in minutes: a day, which every interval divides.
 pub const SYNC_MINUTES_MAX: u16 = 24 * 60;
+/// Longest text about its owner that is read from the lock file of a data directory: a command line is no longer.
+pub const OWNER_BYTES_MAX: u64 = 64 << 10;
 
-const _: () = assert!(LOG_PACKS_MAX * 33 + 4096 <= LOG_RECORD_BYTES_MAX);
-const _: () = assert!(CONFIG_BYTES_MAX + 4096 <= LOG_RECORD_BYTES_MAX);
-const _: () = assert!(2 * ADDRESS_BYTES_MAX + 4096 <= POINT_BYTES_MAX);
 /// Jobs that run at the same time: each keeps both cores of a small server busy by itself, and a second one
 /// fills the time the first waits for a disk.
 pub const JOBS_RUNNING_MAX: usize = 2;
 /// Warnings of a job that are kept with their path and reason; all are counted.
 pub const JOB_WARNINGS_MAX: usize = 1000;
+/// Candidates that an ambiguous name lists: as many as are read at a glance.
+pub const CANDIDATES_MAX: u32 = 8;
+/// Jobs that a list shows: a month of a few members.
+pub const JOBS_LISTED_MAX: u32 = 200;
+/// Open alerts that a status lists.
+pub const ALERTS_LISTED_MAX: u32 = 100;
+/// Entries of one page of a directory of a recovery point: some 2 MB, so that a million are listed in pages.
+pub const PAGE_ENTRIES_MAX: u32 = 10_000;
+/// Largest request to the server: a restore that names a hundred thousand paths.
+pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+/// Largest answer that a client reads: lists are paged long before.
+pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Longest wait for an answer. Planning a restore of millions of entries is the slowest of them.
+pub const ANSWER_WITHIN: std::time::Duration = std::time::Duration::from_secs(600);
+/// Largest file that proves a first recovery point: the proof shall not take longer than the backup.
+pub const PROOF_BYTES_MAX: u64 = 64 << 20;
+/// Directories looked into for such a file.
+pub const PROOF_DIRECTORIES_MAX: usize = 1000;
 
+const _: () = assert!(LOG_PACKS_MAX * 33 + 4096 <= LOG_RECORD_BYTES_MAX);
+const _: () = assert!(CONFIG_BYTES_MAX + 4096 <= LOG_RECORD_BYTES_MAX);
+const _: () = assert!(2 * ADDRESS_BYTES_MAX + 4096 <= POINT_BYTES_MAX);
 const _: () = assert!(BUNDLE_BYTES_MAX + BUNDLED_FILE_BYTES_MAX <= CHUNK_BYTES_MAX);
 const _: () =
     assert!(CHUNK_BYTES_MAX < PACK_BYTES && PACK_BYTES + CHUNK_BYTES_MAX < PACK_BYTES_MAX);

@@ -4,14 +4,12 @@ use api::request;
 use api::view::{EntryKind, EntryView};
 use api::{PathText, Time};
 use base::fault::Code;
+use base::limits::PAGE_ENTRIES_MAX;
 use base::{ChunkId, Fault, PointId, Timestamp};
 use format::entry::{FileEntry, FileKey, Node};
 use format::tree::{self, Cursor};
 use server::{Browse, Page};
 use store::Store;
-
-/// Entries of one page, whatever is asked for.
-const PAGE_ENTRIES_MAX: usize = 10_000;
 
 /// A store's trees.
 pub(crate) struct Look {
@@ -66,8 +64,7 @@ impl Look {
             // The least key above that one.
             start.push(0);
         }
-        let limit = usize::try_from(request.limit).unwrap_or(PAGE_ENTRIES_MAX);
-        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
+        let limit = request.limit.clamp(1, PAGE_ENTRIES_MAX) as usize;
         let mut page = Page {
             entries: Vec::new(),
             next: None,

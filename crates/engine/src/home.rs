@@ -16,11 +16,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use base::limits::OWNER_BYTES_MAX;
 use base::{Env, Fault, Timestamp, fault::Code};
 use serde::{Deserialize, Serialize};
-
-/// Longest owner text that is read.
-const OWNER_BYTES_MAX: u64 = 64 << 10;
 
 /// Who works on a data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

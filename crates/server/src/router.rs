@@ -11,10 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use base::Fault;
 use base::fault::{Code, Lang};
+use base::limits::REQUEST_BYTES_MAX;
 use serde::de::DeserializeOwned;
-
-/// Largest request: a restore that names a hundred thousand paths.
-const REQUEST_BYTES_MAX: usize = 16 << 20;
 
 /// What whoever asks must be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

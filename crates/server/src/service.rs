@@ -11,6 +11,7 @@ use api::view::{
 };
 use api::{Operations, PathText, Problem, Time};
 use base::fault::Code;
+use base::limits::JOBS_LISTED_MAX;
 use base::schedule::Schedule;
 use base::{ChunkId, Env, Fault, JobId, Lang, PointId};
 use engine::model::{Inventory, Policy};
@@ -19,9 +20,6 @@ use engine::{
 };
 
 use crate::views;
-
-/// Jobs that a list shows.
-const JOBS_LISTED: u32 = 200;
 
 /// Looks into recovery points. The engine keeps no chunk, so whoever opened the store lends its eyes.
 pub trait Browse: Send + Sync {
@@ -430,7 +428,7 @@ impl Operations for Service {
 
     fn jobs(&self) -> Result<JobListView, Problem> {
         let query = JobQuery {
-            limit: JOBS_LISTED,
+            limit: JOBS_LISTED_MAX,
             ..JobQuery::default()
         };
         let inventory = self.engine.inventory();

@@ -15,7 +15,7 @@ use base::{ChunkHash, ChunkId, Fault, SessionId, SourceId};
 use format::entry::{Extent, FileEntry, FileKey};
 use format::log::{Body, Commit};
 use format::replica::{ChunkReader, MapWriter, ReplicaWriter};
-use format::tree::{Editor, TreeError};
+use format::tree::{self, Editor, TreeError};
 
 use self::scribe::Scribe;
 use crate::core::Core;
@@ -275,7 +275,7 @@ struct Map {
 
 impl MapWriter for Map {
     fn push(&mut self, extent: Extent) -> Result<(), Fault> {
-        let key = self.offset.to_be_bytes();
+        let key = tree::extent_key(self.offset);
         self.editor.put(&key, &extent).map_err(faults::tree)?;
         self.offset += extent.len();
         Ok(())

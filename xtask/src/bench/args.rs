@@ -35,9 +35,8 @@ pub(crate) enum Action {
 /// The measurement itself.
 #[derive(Args, Debug)]
 pub(crate) struct Run {
-    /// Where the data sets are: directories src, big, many [default: bench/data in cargo's target directory]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataSets,
     /// Where repositories, restored trees, logs and results go [default: bench/work beside the data]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
@@ -49,14 +48,6 @@ pub(crate) struct Run {
         default_value = "full,unchanged,restore"
     )]
     pub(crate) rows: Vec<RowChoice>,
-    /// On which data
-    #[arg(
-        long,
-        value_name = "SET,..",
-        value_delimiter = ',',
-        default_value = "src,big,many"
-    )]
-    pub(crate) sets: Vec<Set>,
     /// With which programs; one that is not found is left out
     #[arg(
         long,
@@ -80,6 +71,29 @@ pub(crate) struct Run {
     /// Leave the last repositories where they are
     #[arg(long)]
     pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) page: Page,
+}
+
+/// The data sets that are made and measured.
+#[derive(Args, Debug)]
+pub(crate) struct DataSets {
+    /// Where the data sets are: directories src, big, many [default: bench/data in cargo's target directory]
+    #[arg(long = "data", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Which of them
+    #[arg(
+        long,
+        value_name = "SET,..",
+        value_delimiter = ',',
+        default_value = "src,big,many"
+    )]
+    pub(crate) sets: Vec<Set>,
+}
+
+/// Where the tables go.
+#[derive(Args, Debug)]
+pub(crate) struct Page {
     /// Replace the marked region of this page by the tables
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
@@ -88,17 +102,8 @@ pub(crate) struct Run {
 /// `cargo xtask bench data`.
 #[derive(Args, Debug)]
 pub(crate) struct Data {
-    /// Where to make them [default: bench/data in cargo's target directory]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// Which
-    #[arg(
-        long,
-        value_name = "SET,..",
-        value_delimiter = ',',
-        default_value = "src,big,many"
-    )]
-    pub(crate) sets: Vec<Set>,
+    #[command(flatten)]
+    pub(crate) data: DataSets,
     /// How large: 1 is 220,000 files of src, 4 GiB of big, 1,000,000 files of many
     #[arg(long, default_value_t = 1.0, value_parser = scale)]
     pub(crate) scale: f64,
@@ -112,9 +117,8 @@ pub(crate) struct Data {
 pub(crate) struct Report {
     /// results.json of the run
     pub(crate) from: PathBuf,
-    /// Replace the marked region of this page by the tables
-    #[arg(long, value_name = "FILE")]
-    pub(crate) write: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) page: Page,
 }
 
 /// `cargo xtask bench measure`.

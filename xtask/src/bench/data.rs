@@ -24,12 +24,12 @@ use super::row::Set;
 /// # Errors
 /// A set is there already, there is nothing to copy from, or the place cannot be written.
 pub(crate) fn make(args: &Data) -> Result<()> {
-    let data = environment::data_dir(args.data.as_deref())?;
+    let data = environment::data_dir(args.data.dir.as_deref())?;
     let roots = roots(&args.root)?;
     if let Some(root) = roots.iter().find(|root| data.starts_with(root)) {
         bail!("{} contains the data directory itself", root.display());
     }
-    for set in &args.sets {
+    for set in &args.data.sets {
         let dir = data.join(set.name());
         eprintln!("making {}", dir.display());
         make_empty(&dir)?;

@@ -35,7 +35,7 @@ struct Session<'a> {
 /// Data, work directory or every tool is missing, or the bench's own files cannot be written.
 pub(crate) fn run(args: &Run) -> Result<Results> {
     let mut session = Session::open(args)?;
-    for set in Set::ALL.into_iter().filter(|s| args.sets.contains(s)) {
+    for set in Set::ALL.into_iter().filter(|s| args.data.sets.contains(s)) {
         for work in Work::ALL {
             if args.rows.iter().any(|row: &RowChoice| row.names(work, set)) {
                 session.rows(work, set)?;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Run) -> Result<Results> {
 
 impl<'a> Session<'a> {
     fn open(args: &'a Run) -> Result<Self> {
-        let data = environment::data_dir(args.data.as_deref())?;
+        let data = environment::data_dir(args.data.dir.as_deref())?;
         let work = match &args.work {
             Some(dir) => std::path::absolute(dir)?,
             None => data.with_file_name("work"),
@@ -56,7 +56,7 @@ impl<'a> Session<'a> {
         if work.starts_with(&data) {
             bail!("the work directory must not be inside the data");
         }
-        let sets = facts(&data, &args.sets)?;
+        let sets = facts(&data, &args.data.sets)?;
         let (tools, missing) = find_tools(args);
         let mut versions = Vec::new();
         for tool in &tools {

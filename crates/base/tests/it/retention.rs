@@ -16,9 +16,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn id(n: u32) -> PointId {
-    let mut bytes = [0; 16];
-    bytes[12..].copy_from_slice(&n.to_be_bytes());
-    PointId(bytes)
+    PointId(u128::from(n).to_be_bytes())
 }
 
 fn policy(counts: [u32; 5]) -> Policy {

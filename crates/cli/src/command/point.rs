@@ -5,14 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use api::view::EntryListView;
 use api::{PathText, Problem, request};
+use base::limits::PAGE_ENTRIES_MAX;
 
 use super::protect::{create_point, named};
 use crate::args;
 use crate::session::{DONE, Session};
 use crate::show;
-
-/// Entries asked for at once.
-const PAGE_ENTRIES: u32 = 10_000;
 
 /// Runs `dozo point ...`.
 ///
@@ -55,7 +53,7 @@ fn browse(session: &mut Session<'_>, point: &str, path: &OsStr) -> Result<(), Pr
     let mut request = request::Browse {
         path: PathText(path.as_bytes().to_vec()),
         after: None,
-        limit: PAGE_ENTRIES,
+        limit: PAGE_ENTRIES_MAX,
     };
     let mut whole: Option<EntryListView> = None;
     let mut table = show::point::listing();

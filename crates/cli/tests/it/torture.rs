@@ -172,7 +172,7 @@ fn crowd(root: &Path) {
     for i in 0..CROWD {
         let file = File::create_new(dir.join(format!("{i:x}"))).unwrap();
         if i % 5 == 0 {
-            file.write_all_at(&i.to_le_bytes(), 0).unwrap();
+            file.write_all_at(&(i as u64).to_le_bytes(), 0).unwrap();
         }
     }
 }

@@ -26,36 +26,37 @@ pub struct Alert {
 impl Catalog {
     /// Opens an alert, or counts it once more and brings its words up to date.
     pub(crate) fn raise(&self, subject: &str, fault: &Fault, now: Timestamp) -> Result<(), Fault> {
-        self.transact(async |c| {
-            sqlx::query(
-                "INSERT INTO alerts (code, subject, params, first_seen, last_seen, count) \
-                 VALUES (?1, ?2, ?3, ?4, ?4, 1) \
-                 ON CONFLICT (code, subject) WHERE closed_at IS NULL \
-                 DO UPDATE SET params = ?3, last_seen = ?4, count = count + 1",
-            )
-            .bind(fault.code.name())
-            .bind(subject)
-            .bind(stored::write_fault(fault))
-            .bind(nanos(now))
-            .execute(c)
-            .await?;
-            Ok(())
-        })
+        let insert = "INSERT INTO alerts (code, subject, params, first_seen, last_seen, count) \
+                      VALUES (?1, ?2, ?3, ?4, ?4, 1) \
+                      ON CONFLICT (code, subject) WHERE closed_at IS NULL \
+                      DO UPDATE SET params = ?3, last_seen = ?4, count = count + 1";
+        self.insert_alert(insert, subject, fault, now)
     }
 
     /// Writes down something that happened and is over: an alert that is closed at once.
     pub(crate) fn inform(&self, subject: &str, fault: &Fault, now: Timestamp) -> Result<(), Fault> {
+        let insert = "INSERT INTO alerts \
+                      (code, subject, params, first_seen, last_seen, count, closed_at) \
+                      VALUES (?1, ?2, ?3, ?4, ?4, 1, ?4)";
+        self.insert_alert(insert, subject, fault, now)
+    }
+
+    /// Executes an insertion whose parameters are code, subject, fault and time.
+    fn insert_alert(
+        &self,
+        insert: &'static str,
+        subject: &str,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         self.transact(async |c| {
-            sqlx::query(
-                "INSERT INTO alerts (code, subject, params, first_seen, last_seen, count, closed_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?4, 1, ?4)",
-            )
-            .bind(fault.code.name())
-            .bind(subject)
-            .bind(stored::write_fault(fault))
-            .bind(nanos(now))
-            .execute(c)
-            .await?;
+            sqlx::query(insert)
+                .bind(fault.code.name())
+                .bind(subject)
+                .bind(stored::write_fault(fault))
+                .bind(nanos(now))
+                .execute(c)
+                .await?;
             Ok(())
         })
     }

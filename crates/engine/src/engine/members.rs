@@ -52,6 +52,7 @@ pub enum StopProtection {
 }
 
 /// What a request comes to: what would be written, and about what.
+#[derive(Default)]
 struct Decision {
     documents: Vec<Document>,
     sources: Vec<(Source, GroupId)>,
@@ -86,10 +87,7 @@ impl Engine {
         }
         self.put(&decision.documents)?;
         drop(deciding);
-        for source in &decision.resumed {
-            let replica = self.inner.catalog.replica(source)?.is_some();
-            self.replica_happening(source, Happening::Resumed(replica))?;
-        }
+        self.resume(&decision)?;
         let inventory = self.inventory();
         let protect = |(source, group): (Source, GroupId)| {
             let group = &inventory.groups[&group];
@@ -112,12 +110,7 @@ impl Engine {
     ) -> Result<Decision, Fault> {
         let inventory = self.inventory();
         let machine = self.this_machine(&inventory)?;
-        let mut decision = Decision {
-            documents: Vec::new(),
-            sources: Vec::new(),
-            resumed: Vec::new(),
-            created: None,
-        };
+        let mut decision = Decision::default();
         let mut joined = None;
         for path in paths {
             let source = match inventory.source_at(&machine, &path) {
@@ -141,19 +134,7 @@ impl Engine {
                     )?),
                 },
             };
-            let mut wanted = member.cloned().unwrap_or_else(|| Member {
-                source: source.id,
-                group,
-                options: FileOptions::default(),
-                since: self.now(),
-                stopped: false,
-            });
-            if wanted.stopped {
-                wanted.group = group;
-                wanted.stopped = false;
-                wanted.since = self.now();
-                decision.resumed.push(source.id);
-            }
+            let mut wanted = self.active_member(&inventory, &source, group, &mut decision);
             if let Some(options) = &request.options {
                 wanted.options.clone_from(options);
             }
@@ -163,6 +144,41 @@ impl Engine {
             decision.sources.push((source, group));
         }
         Ok(decision)
+    }
+
+    /// Returns the member that a source is or becomes: a new one, or one that was stopped, joins `group`.
+    fn active_member(
+        &self,
+        inventory: &Inventory,
+        source: &Source,
+        group: GroupId,
+        decision: &mut Decision,
+    ) -> Member {
+        let known = inventory.members.get(&source.id);
+        if let Some(active) = known.filter(|member| !member.stopped) {
+            return active.clone();
+        }
+        if known.is_some() {
+            decision.resumed.push(source.id);
+        }
+        Member {
+            source: source.id,
+            group,
+            options: known
+                .map(|member| member.options.clone())
+                .unwrap_or_default(),
+            since: self.now(),
+            stopped: false,
+        }
+    }
+
+    /// Says that replicas have become active again.
+    fn resume(&self, decision: &Decision) -> Result<(), Fault> {
+        for source in &decision.resumed {
+            let replica = self.inner.catalog.replica(source)?.is_some();
+            self.replica_happening(source, Happening::Resumed(replica))?;
+        }
+        Ok(())
     }
 
     fn new_source(&self, machine: MachineId, path: PathBuf, decision: &mut Decision) -> Source {
@@ -202,12 +218,7 @@ impl Engine {
         let inventory = self.inventory();
         let group = inventory.resolve_group(group)?.id;
         let machine = self.this_machine(&inventory)?;
-        let mut decision = Decision {
-            documents: Vec::new(),
-            sources: Vec::new(),
-            resumed: Vec::new(),
-            created: None,
-        };
+        let mut decision = Decision::default();
         for text in sources {
             let source = match inventory.resolve_source(text) {
                 Ok(source) => source.clone(),
@@ -220,31 +231,13 @@ impl Engine {
                 }
                 Err(fault) => return Err(fault),
             };
-            let mut member = inventory
-                .members
-                .get(&source.id)
-                .cloned()
-                .unwrap_or(Member {
-                    source: source.id,
-                    group,
-                    options: FileOptions::default(),
-                    since: self.now(),
-                    stopped: false,
-                });
-            if member.stopped {
-                member.stopped = false;
-                member.since = self.now();
-                decision.resumed.push(source.id);
-            }
+            let mut member = self.active_member(&inventory, &source, group, &mut decision);
             member.group = group;
             decision.documents.push(config::member(&member));
             decision.sources.push((source, group));
         }
         self.put(&decision.documents)?;
-        for source in &decision.resumed {
-            let replica = self.inner.catalog.replica(source)?.is_some();
-            self.replica_happening(source, Happening::Resumed(replica))?;
-        }
+        self.resume(&decision)?;
         Ok(decision.sources.into_iter().map(|(s, _)| s).collect())
     }
 

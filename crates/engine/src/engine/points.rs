@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use base::limits::CANDIDATES_MAX;
 use base::retention::{self, Verdict};
 use base::{Fault, PointId, SourceId, Timestamp, fault::Code};
 
@@ -10,9 +11,6 @@ use super::Engine;
 use crate::jobs::{Cause, JobKind, JobReport, JobSpec};
 use crate::model::{Source, config};
 use crate::pool::Point;
-
-/// How many candidates an ambiguous name lists.
-const CANDIDATES_MAX: u32 = 8;
 
 /// When a point's time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

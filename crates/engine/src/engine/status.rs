@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use base::limits::ALERTS_LISTED_MAX;
 use base::{Fault, Lang, Timestamp, units};
 
 use super::Engine;
@@ -14,9 +15,6 @@ use crate::jobs::Job;
 use crate::model::{Group, Member, Source, SyncFrequency, between};
 use crate::pool::{Point, PoolStatus};
 use crate::replica::{Doubt, State};
-
-/// Open alerts that a status lists.
-const ALERTS_MAX: u32 = 100;
 
 /// How a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +163,7 @@ impl Engine {
                 unfinished: true,
                 ..JobQuery::default()
             })?,
-            alerts: catalog.alerts(true, ALERTS_MAX)?,
+            alerts: catalog.alerts(true, ALERTS_LISTED_MAX)?,
             pool: self.pool_status()?,
             scheduler_beat: catalog.last_beat(crate::scheduler::PART)?,
         })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base::limits::CANDIDATES_MAX;
 use base::{Fault, JobId, SourceId, fault::Code};
 
 use super::{Engine, JobQuery};
@@ -10,9 +11,6 @@ use crate::jobs::{
     Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, JobWatch, Live, Progress,
 };
 use crate::replica::State;
-
-/// How many candidates an ambiguous name lists.
-const CANDIDATES_MAX: u32 = 8;
 
 impl Engine {
     /// Starts a synchronization.

@@ -6,13 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use base::limits::CANDIDATES_MAX;
 use base::{Fault, GroupId, MachineId, PointId, SourceId, fault::Code};
 
 use super::{Address, Group, Machine, Member, Source, path_text};
 use crate::replica::Doubt;
-
-/// How many candidates an ambiguous name lists.
-const CANDIDATES_MAX: usize = 8;
 
 /// Machines, sources, groups, members, holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,8 +129,9 @@ impl Inventory {
     fn candidates(&self, found: &[&Source]) -> String {
         let mut names: Vec<String> = found.iter().map(|s| self.address(s).to_string()).collect();
         names.sort();
-        let more = names.len().saturating_sub(CANDIDATES_MAX);
-        names.truncate(CANDIDATES_MAX);
+        let shown = CANDIDATES_MAX as usize;
+        let more = names.len().saturating_sub(shown);
+        names.truncate(shown);
         let mut text = names.join(", ");
         if more > 0 {
             text.push_str(&format!(" and {more} more"));

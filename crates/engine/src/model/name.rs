@@ -1,9 +1,8 @@
 //! What a group may be called.
 
+use base::limits::GROUP_NAME_CHARS_MAX;
 use base::{Fault, fault::Code};
 
-/// Most characters of a group's name (the original's rule, its message 146).
-const NAME_CHARS_MAX: usize = 64;
 /// Characters a name may not have: they mean something in addresses, selections and patterns.
 const REFUSED: [char; 6] = ['|', '/', '\\', '(', ')', '.'];
 
@@ -21,7 +20,7 @@ pub(crate) fn check_group_name(name: &str) -> Result<(), Fault> {
     if name.is_empty() {
         return refuse("it is empty");
     }
-    if name.chars().count() > NAME_CHARS_MAX {
+    if name.chars().count() > GROUP_NAME_CHARS_MAX {
         return refuse("it is longer than 64 characters");
     }
     if !name.chars().any(char::is_alphabetic) {

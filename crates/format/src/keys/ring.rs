@@ -4,7 +4,7 @@
 //! Byte table: docs/format.md, "Key ring".
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
-use base::limits::KEY_OBJECT_BYTES_MAX;
+use base::limits::{KEY_DOMAINS_MAX, KEY_GENERATIONS_MAX, KEY_OBJECT_BYTES_MAX};
 use base::{Env, StoreId};
 use zeroize::Zeroizing;
 
@@ -17,9 +17,6 @@ use crate::wire::{Reader, WireError, Writer};
 
 const MAGIC: &[u8; 8] = b"DOZORING";
 const HEADER_BYTES: usize = 34;
-/// Most domains of a ring, most generations of a domain: more than fit [`KEY_OBJECT_BYTES_MAX`].
-const DOMAINS_MAX: usize = 512;
-const GENERATIONS_MAX: usize = 1024;
 
 /// The keys that one generation of chunks is sealed under.
 #[derive(Clone, Debug)]
@@ -255,14 +252,14 @@ impl Keyring {
         let point = secret(&mut fields)?;
         let signing = SigningKey(secret(&mut fields)?);
         let mut domains = Vec::new();
-        for _ in 0..fields.len(DOMAINS_MAX)? {
+        for _ in 0..fields.len(KEY_DOMAINS_MAX)? {
             let mut domain = Domain {
                 id: fields.u32()?,
                 id_key: secret(&mut fields)?,
                 chunker_key: secret(&mut fields)?,
                 generations: Vec::new(),
             };
-            for _ in 0..fields.len(GENERATIONS_MAX)? {
+            for _ in 0..fields.len(KEY_GENERATIONS_MAX)? {
                 domain.generations.push(Generation {
                     number: fields.u32()?,
                     data: secret(&mut fields)?,

@@ -82,7 +82,7 @@ impl Columnar for Extent {
                 return Err(NodeError::Order);
             }
             let extent = pieces.next(None)?;
-            keys.push([&at.to_be_bytes(), &[]])?;
+            keys.push([&super::extent_key(at), &[]])?;
             extents.push(extent);
             end = at.wrapping_add(extent.len());
             previous = Some(at);

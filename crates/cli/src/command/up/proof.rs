@@ -9,15 +9,11 @@ use api::request::{Browse, Destination, OnConflict, PointChoice, Restore};
 use api::view::{EntryKind, EntryView, PointView};
 use api::{PathText, Problem};
 use base::fault::Code;
+use base::limits::{PROOF_BYTES_MAX, PROOF_DIRECTORIES_MAX};
 use base::units::bytes;
 use base::{Fault, JobId};
 
 use crate::session::{DONE, DONE_WITH_WARNINGS, Session};
-
-/// A file of this size is preferred at most: the proof shall not take longer than the backup.
-const PROOF_BYTES_MAX: u64 = 64 << 20;
-/// Directories looked into for a file.
-const DIRECTORIES_MAX: usize = 1000;
 
 /// Restores one file of `point` into a temporary directory and compares it with the original.
 /// Returns the exit code of what came of it.
@@ -106,7 +102,7 @@ fn choose(session: &Session<'_>, point: &PointView) -> Result<Option<Option<Path
     let mut looked = 0;
     while let Some(directory) = directories.pop_front() {
         looked += 1;
-        if looked > DIRECTORIES_MAX {
+        if looked > PROOF_DIRECTORIES_MAX {
             break;
         }
         let entries = list(session, point, &directory)?;

@@ -112,7 +112,7 @@ impl Value for Extent {
             let offset = end.wrapping_add(offsets.signed()?);
             let extent = extents.next()?;
             end = offset.wrapping_add(extent.len);
-            items.push((offset.to_be_bytes().to_vec(), extent));
+            items.push((key(offset).to_vec(), extent));
         }
         offsets.end("a column of offsets")?;
         extents.end()?;
@@ -129,7 +129,7 @@ pub(crate) fn in_a_row(items: Vec<(Vec<u8>, Extent)>, size: u64) -> Read<Vec<Ext
     let mut end = 0_u64;
     let mut extents = Vec::new();
     for (key, extent) in items {
-        if key != end.to_be_bytes() {
+        if key != self::key(end) {
             return Err(String::from("a gap between extents"));
         }
         end = end.checked_add(extent.len).ok_or("a file above 64 bits")?;
@@ -139,4 +139,13 @@ pub(crate) fn in_a_row(items: Vec<(Vec<u8>, Extent)>, size: u64) -> Read<Vec<Ext
         return Err(String::from("an extent map of another size"));
     }
     Ok(extents)
+}
+
+/// The key of an extent: its offset, big endian.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the keys of extents are the one thing that is big endian"
+)]
+fn key(offset: u64) -> [u8; 8] {
+    offset.to_be_bytes()
 }
