@@ -165,6 +165,9 @@ pub const SYNC_MINUTES_MIN: u16 = 15;
 pub const SYNC_MINUTES_MAX: u16 = 24 * 60;
 /// Longest text about its owner that is read from the lock file of a data directory: a command line is no longer.
 pub const OWNER_BYTES_MAX: u64 = 64 << 10;
+/// Room without which a catalog is not opened for writing but kept in memory: several times what the longest command
+/// writes into one, so that none comes to the end of the room half way.
+pub const CATALOG_ROOM_BYTES: usize = 512 << 10;
 
 /// Jobs that run at the same time: each keeps both cores of a small server busy by itself, and a second one
 /// fills the time the first waits for a disk.

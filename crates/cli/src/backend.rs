@@ -74,8 +74,10 @@ pub fn open(
     loop {
         let busy = match Home::claim(data_dir, &world.env, &world.command_line) {
             Ok(home) => {
+                // No socket can be made where nothing can be written: others look for themselves.
+                let serves = purpose != Purpose::Look && home.read_only().is_none();
                 let local = Local::open(world, home, manner)?;
-                if purpose != Purpose::Look {
+                if serves {
                     local.serve(None)?;
                 }
                 return Ok(Backend::Local(local));
@@ -96,7 +98,7 @@ pub fn open(
 /// Owns the data directory, for a server: no other process may have it.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open`]; `PoolReadOnly`, or `DataDirectoryUnwritable`: a server that can protect nothing would look as if it did.
 pub fn own(world: &mut World, data_dir: &Path, manner: Manner) -> Result<Local, Fault> {
     let socket = Home::socket_of(data_dir);
     let mut waits = 0;
@@ -109,7 +111,14 @@ pub fn own(world: &mut World, data_dir: &Path, manner: Manner) -> Result<Local, 
                     return Err(fault);
                 }
             }
-            claimed => return Local::open(world, claimed?, manner),
+            claimed => {
+                let local = Local::open(world, claimed?, manner)?;
+                let Some(fault) = local.host.read_only() else {
+                    return Ok(local);
+                };
+                local.close(world);
+                return Err(fault);
+            }
         }
     }
 }

@@ -29,7 +29,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// Opens everything in a data directory, and makes what is not there yet.
+    /// Opens everything in a data directory, and makes what is not there yet. Where nothing can be written, for looking and
+    /// restoring.
     ///
     /// # Errors
     /// - `PoolMissing`: there was a pool once, and its place is empty.
@@ -88,6 +89,11 @@ impl Host {
         Ok(())
     }
 
+    /// Returns why nothing can be changed here, if nothing can.
+    pub fn read_only(&self) -> Option<Fault> {
+        self.engine.read_only()
+    }
+
     /// Returns whether jobs wait or run.
     pub fn is_busy(&self) -> bool {
         self.engine.unfinished_count().is_ok_and(|count| count > 0)
@@ -116,7 +122,7 @@ fn open_store(home: &Home, env: &Env, command: &str) -> Result<Store, Fault> {
     let key = read_key(&home.key_file())?;
     let is_there = is_there(&pool.join(format::header::OBJECT_NAME))?;
     match (is_there, key) {
-        (true, Some(key)) => Store::open_at(&pool, &Unlock::KeyFile(key), env, &cache, command),
+        (true, Some(key)) => open_pool(home, &Unlock::KeyFile(key), env, command),
         (true, None) => {
             Err(Fault::new(Code::StoreKeyMissing).with("path", home.key_file().display()))
         }
@@ -131,6 +137,27 @@ fn open_store(home: &Home, env: &Env, command: &str) -> Result<Store, Fault> {
             };
             Store::create_at(&pool, &[NewSlot::KeyFile(key)], env, &cache, command)
         }
+    }
+}
+
+/// Opens a pool that is there: for reading if that is all it allows, with an index in memory if there can be no other.
+fn open_pool(home: &Home, unlock: &Unlock, env: &Env, command: &str) -> Result<Store, Fault> {
+    let pool = home.pool();
+    let mut index = match home.read_only() {
+        Some(_) => store::Place::Memory,
+        None => store::Place::from(&home.cache()),
+    };
+    let mut opened = Store::open_at(&pool, unlock, env, index.clone(), command);
+    if let Err(fault) = &opened
+        && fault.code == Code::DataDirectoryUnwritable
+    {
+        tracing::warn!(%fault, "the chunk index is kept in memory");
+        index = store::Place::Memory;
+        opened = Store::open_at(&pool, unlock, env, index.clone(), command);
+    }
+    match opened {
+        Err(fault) if fault.code == Code::PoolReadOnly => Store::read_at(&pool, unlock, env, index),
+        opened => opened,
     }
 }
 

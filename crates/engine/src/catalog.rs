@@ -54,21 +54,32 @@ impl Catalog {
     /// - `CatalogVersionNewer`: written by a newer Dozo; nothing was changed.
     /// - `CatalogDamaged`: it cannot be opened, moved or begun.
     pub(crate) fn open(path: &Path, env: &Env) -> Result<(Self, Opened), Fault> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| damaged(path, "its runtime cannot start").because(e))?;
+        let runtime = runtime(path)?;
         let (connection, opened) = runtime.block_on(connect::open(path, env))?;
+        Ok((Self::of(runtime, connection, path), opened))
+    }
+
+    /// Begins one in memory, for a data directory where nothing can be written, with what the one at `path` knows as far as
+    /// that can be read. The pool's log tells the rest.
+    ///
+    /// # Errors
+    /// `CatalogDamaged`: it cannot be begun.
+    pub(crate) fn in_memory(path: &Path) -> Result<Self, Fault> {
+        let runtime = runtime(path)?;
+        let connection = runtime.block_on(connect::in_memory(path))?;
+        Ok(Self::of(runtime, connection, path))
+    }
+
+    fn of(runtime: Runtime, connection: SqliteConnection, path: &Path) -> Self {
         let inner = Inner {
             runtime,
             connection: Some(connection),
             damaged: false,
         };
-        let catalog = Self {
+        Self {
             inner: Mutex::new(inner),
             path: path.to_owned(),
-        };
-        Ok((catalog, opened))
+        }
     }
 
     /// Closes it in order: the next opening need not look for damage.
@@ -133,18 +144,34 @@ impl fmt::Debug for Catalog {
     }
 }
 
+fn runtime(path: &Path) -> Result<Runtime, Fault> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| damaged(path, "its runtime cannot start").because(e))
+}
+
 /// Returns what an error of the database means to a user: the disk's trouble, damage, or a defect of this program.
 fn fault(path: &Path, error: sqlx::Error) -> Fault {
     let fault = match primary_code(&error) {
         // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
         Some(5 | 6 | 8 | 10 | 13 | 14) => Fault::new(Code::DataDirectoryUnwritable)
             .with("path", path.display())
-            .with("reason", reason(&error)),
+            .with("reason", refusal(path).unwrap_or_else(|| reason(&error))),
         Some(11 | 26) => damaged(path, reason(&error)),
         Some(_) => Fault::new(Code::Internal).with("detail", reason(&error)),
         None => damaged(path, reason(&error)),
     };
     fault.because(error)
+}
+
+/// Returns what the system says when something is written beside the file: plainer than what SQLite makes of it.
+fn refusal(path: &Path) -> Option<String> {
+    let beside = path.with_extension("try");
+    let written = std::fs::write(&beside, [0; 4096]);
+    // It may be there although it could not be filled.
+    let _ = std::fs::remove_file(&beside);
+    written.err().map(|error| error.to_string())
 }
 
 /// Returns SQLite's result code without its extension.

@@ -25,9 +25,9 @@ pub use points::{Expiring, PointView};
 pub use restore::RestoreRequest;
 pub use status::{Health, JobQuery, MemberStatus, Status};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Opened};
 use crate::home::Home;
-use crate::jobs::Runner;
+use crate::jobs::{Job, Runner};
 use crate::model::config::{self, Document};
 use crate::model::{Inventory, Machine};
 use crate::pool::{Pool, PoolStatus};
@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) pool: Arc<dyn Pool>,
     pub(crate) worker: Arc<dyn Worker>,
     pub(crate) catalog: Catalog,
+    /// Why the data directory cannot be written, if it cannot: then the catalog is in memory.
+    unwritable: Option<Fault>,
     pub(crate) runner: Runner,
     /// This run of the engine, in the jobs it owns.
     pub(crate) owner: String,
@@ -78,18 +80,21 @@ pub(crate) struct Inner {
     following: Mutex<()>,
     /// One decision at a time: what it was decided on does not change before it is written down.
     deciding: Mutex<()>,
+    /// Jobs whose end could not be written into the catalog yet (its disk is full, say): they are over all the same.
+    unwritten: Mutex<BTreeMap<JobId, Job>>,
     /// Points that jobs read, each with those jobs: they cannot be deleted.
     pins: Mutex<BTreeMap<PointId, Vec<JobId>>>,
 }
 
 impl Engine {
-    /// Opens the catalog, brings it up to the pool's log, and calls what a dead process left running interrupted.
+    /// Opens the catalog, brings it up to the pool's log, and calls what a dead process left running interrupted. Where the
+    /// pool or the data directory cannot be written, what only reads works all the same: see [`Self::read_only`].
     ///
     /// # Errors
     /// - `CatalogVersionNewer`: the catalog, or something in the pool's log, is of a newer Dozo.
     /// - The pool's own.
     pub fn open(config: EngineConfig) -> Result<Self, Fault> {
-        let (catalog, opened) = Catalog::open(&config.home.catalog(), &config.env)?;
+        let (catalog, opened, unwritable) = open_catalog(&config.home, &config.env)?;
         let owner = JobId::random(&config.env).to_string();
         let inner = Inner {
             env: config.env,
@@ -98,12 +103,14 @@ impl Engine {
             pool: config.pool,
             worker: config.worker,
             catalog,
+            unwritable,
             runner: Runner::default(),
             owner,
             stopping: AtomicBool::new(false),
             inventory: RwLock::default(),
             following: Mutex::default(),
             deciding: Mutex::default(),
+            unwritten: Mutex::default(),
             pins: Mutex::default(),
         };
         let engine = Self {
@@ -130,6 +137,7 @@ impl Engine {
     pub fn close(&self) -> Result<(), Fault> {
         self.inner.stopping.store(true, Ordering::Relaxed);
         self.inner.runner.stop();
+        self.write_unwritten();
         self.inner.catalog.close()
     }
 
@@ -152,6 +160,31 @@ impl Engine {
         self.inner.pool.status()
     }
 
+    /// Returns why nothing can be changed now, if nothing can. Looking and restoring go on.
+    pub fn read_only(&self) -> Option<Fault> {
+        let pool = self.inner.pool.read_only();
+        pool.or_else(|| self.inner.unwritable.clone())
+    }
+
+    /// Refuses what would change something if nothing can be changed: before it is begun, so that nothing is half done.
+    pub(crate) fn refuse_read_only(&self) -> Result<(), Fault> {
+        self.read_only().map_or(Ok(()), Err)
+    }
+
+    /// Returns what cannot be written now, with the reason: the pool, the data directory. What was writable when the engine
+    /// opened is tried anew.
+    pub(crate) fn refusals(&self) -> Vec<(&'static str, Fault)> {
+        let pool = self.inner.pool.read_only();
+        let home = match &self.inner.unwritable {
+            Some(fault) => Some(fault.clone()),
+            None => self.inner.home.try_writing().err(),
+        };
+        let pool = pool.map(|fault| (POOL, fault));
+        pool.into_iter()
+            .chain(home.map(|fault| (SERVER, fault)))
+            .collect()
+    }
+
     pub(crate) fn now(&self) -> base::Timestamp {
         self.inner.env.now()
     }
@@ -159,6 +192,11 @@ impl Engine {
     pub(crate) fn pins(&self) -> MutexGuard<'_, BTreeMap<PointId, Vec<JobId>>> {
         let pins = self.inner.pins.lock();
         pins.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn unwritten(&self) -> MutexGuard<'_, BTreeMap<JobId, Job>> {
+        let unwritten = self.inner.unwritten.lock();
+        unwritten.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn deciding(&self) -> MutexGuard<'_, ()> {
@@ -184,6 +222,7 @@ impl Engine {
 
     /// Writes decisions to the log, then follows it.
     pub(crate) fn put(&self, documents: &[Document]) -> Result<(), Fault> {
+        self.refuse_read_only()?;
         for document in documents {
             let json = document.json.as_deref().map(str::as_bytes);
             self.inner
@@ -211,7 +250,7 @@ impl Engine {
 
     fn know_this_machine(&self, host: &str) -> Result<(), Fault> {
         let _deciding = self.deciding();
-        if self.inventory().local_machine().is_some() {
+        if self.inventory().local_machine().is_some() || self.read_only().is_some() {
             return Ok(());
         }
         let machine = Machine {
@@ -221,6 +260,26 @@ impl Engine {
         };
         self.put(&[config::machine(&machine)])
     }
+}
+
+/// Opens the catalog; where it cannot be written, one in memory, with the reason.
+fn open_catalog(home: &Home, env: &Env) -> Result<(Catalog, Opened, Option<Fault>), Fault> {
+    let path = home.catalog();
+    let writable = match home.read_only() {
+        Some(fault) => Err(fault),
+        None => home.try_writing(),
+    };
+    // A full disk, say: a restore must not need room for a catalog.
+    let unwritable = match writable.and_then(|()| Catalog::open(&path, env)) {
+        Ok((catalog, opened)) => return Ok((catalog, opened, None)),
+        Err(fault) if fault.code == Code::DataDirectoryUnwritable => fault,
+        Err(fault) => return Err(fault),
+    };
+    Ok((
+        Catalog::in_memory(&path)?,
+        Opened::default(),
+        Some(unwritable),
+    ))
 }
 
 impl fmt::Debug for Engine {

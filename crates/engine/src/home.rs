@@ -10,13 +10,16 @@
 //! ```
 //!
 //! The lock is the kernel's: it ends with its process, however that ends, so a dead owner is never in the way.
+//!
+//! A directory where nothing can be written (a rescue disk, a snapshot of the server) can still be looked at. Any number of
+//! processes may, side by side, as long as nobody owns it: whoever mounted it elsewhere, writable, is respected.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use base::limits::OWNER_BYTES_MAX;
+use base::limits::{CATALOG_ROOM_BYTES, OWNER_BYTES_MAX};
 use base::{Env, Fault, Timestamp, fault::Code};
 use serde::{Deserialize, Serialize};
 
@@ -38,41 +41,32 @@ struct OwnerForm {
     command: String,
 }
 
-/// A data directory that this process works on, and nobody else, until it is dropped.
+/// A data directory that this process works on, and nobody else, until it is dropped; one that is read-only it shares with
+/// others who look.
 #[derive(Debug)]
 pub struct Home {
     path: PathBuf,
-    /// Held locked.
-    _lock: File,
+    /// Held locked; none where nobody can make one.
+    _lock: Option<File>,
+    read_only: bool,
 }
 
 impl Home {
-    /// Makes the directory if need be and takes it.
+    /// Makes the directory if need be and takes it. One on a read-only file system is opened for looking:
+    /// [`Self::read_only`].
     ///
     /// # Errors
     /// - `DataDirectoryBusy`: another process works on it; says which.
     /// - `DataDirectoryUnwritable`.
     pub fn claim(path: &Path, env: &Env, command: &str) -> Result<Self, Fault> {
-        let unwritable = |e: io::Error| {
-            Fault::new(Code::DataDirectoryUnwritable)
-                .with("path", path.display())
-                .with("reason", &e)
-                .because(e)
+        let unwritable = |e| unwritable(path, e);
+        let mut lock = match make(path) {
+            Ok(lock) => lock,
+            Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem && path.is_dir() => {
+                return Self::look(path);
+            }
+            Err(e) => return Err(unwritable(e)),
         };
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder.create(path).map_err(unwritable)?;
-        for part in ["cache", "run"] {
-            builder.create(path.join(part)).map_err(unwritable)?;
-        }
-        let mut lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .open(path.join("lock"))
-            .map_err(unwritable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(busy(path, read_owner(&mut lock))),
@@ -84,14 +78,45 @@ impl Home {
             command: command.to_owned(),
         };
         let text = serde_json::to_vec(&owner).expect("a plain structure is JSON");
-        lock.set_len(0)
+        let written = lock
+            .set_len(0)
             .and_then(|()| lock.seek(SeekFrom::Start(0)))
-            .and_then(|_| lock.write_all(&text))
-            .map_err(unwritable)?;
+            .and_then(|_| lock.write_all(&text));
+        // A full disk must not keep an owner out: the text is only for others to read.
+        if let Err(error) = written {
+            tracing::warn!(%error, "cannot say in the lock file who works here");
+        }
         Ok(Self {
             path: path.canonicalize().map_err(unwritable)?,
-            _lock: lock,
+            _lock: Some(lock),
+            read_only: false,
         })
+    }
+
+    /// Opens a directory where nothing can be written. The lock is shared with others who look, and refused by an owner who
+    /// can write: the same directory may be mounted a second time.
+    fn look(path: &Path) -> Result<Self, Fault> {
+        let lock = match File::open(path.join("lock")) {
+            Ok(mut lock) => match lock.try_lock_shared() {
+                Ok(()) => Some(lock),
+                Err(TryLockError::WouldBlock) => return Err(busy(path, read_owner(&mut lock))),
+                Err(TryLockError::Error(e)) => return Err(unwritable(path, e)),
+            },
+            // Nobody has ever worked here under a lock, and nobody can begin to.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(unwritable(path, e)),
+        };
+        Ok(Self {
+            path: path.canonicalize().map_err(|e| unwritable(path, e))?,
+            _lock: lock,
+            read_only: true,
+        })
+    }
+
+    /// Returns why nothing can be written here, if nothing can.
+    pub fn read_only(&self) -> Option<Fault> {
+        let reason = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+        self.read_only.then(|| unwritable(&self.path, reason))
     }
 
     /// Returns who works on a data directory, if anybody does.
@@ -101,6 +126,19 @@ impl Home {
             Err(TryLockError::WouldBlock) => read_owner(&mut lock),
             _ => None,
         }
+    }
+
+    /// Tries whether a catalog can be written here, so that a command does not come to its end half way; and what the
+    /// system says is plainer than what a database makes of it.
+    ///
+    /// # Errors
+    /// `DataDirectoryUnwritable`.
+    pub(crate) fn try_writing(&self) -> Result<(), Fault> {
+        let path = self.cache().join("try");
+        let written = std::fs::write(&path, [0; CATALOG_ROOM_BYTES]);
+        // It may be there although it could not be filled.
+        let _ = std::fs::remove_file(&path);
+        written.map_err(|e| unwritable(&self.path, e))
     }
 
     /// Returns the directory, absolute and without symbolic links.
@@ -137,6 +175,30 @@ impl Home {
     pub fn socket_of(path: &Path) -> PathBuf {
         path.join("run").join("dozo.sock")
     }
+}
+
+/// Makes the directory, as far as it is not there, and opens its lock file.
+fn make(path: &Path) -> io::Result<File> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(path)?;
+    for part in ["cache", "run"] {
+        builder.create(path.join(part))?;
+    }
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path.join("lock"))
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Fault {
+    Fault::new(Code::DataDirectoryUnwritable)
+        .with("path", path.display())
+        .with("reason", &error)
+        .because(error)
 }
 
 fn read_owner(lock: &mut File) -> Option<Owner> {

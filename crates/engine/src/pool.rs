@@ -147,6 +147,8 @@ pub struct PoolStatus {
     pub free_bytes: Option<u64>,
     /// Size of the place, if that is known.
     pub total_bytes: Option<u64>,
+    /// Whether nothing can be written to it.
+    pub read_only: bool,
 }
 
 /// The store as the engine sees it.
@@ -188,6 +190,9 @@ pub trait Pool: Send + Sync {
     /// Returns the time by which points expire: it never runs ahead of what the log allows (RELIABILITY,
     /// "Retention clock"), whatever the wall clock says.
     fn retention_now(&self) -> Timestamp;
+
+    /// Returns why nothing can be written to it, as far as can be told without storing anything.
+    fn read_only(&self) -> Option<Fault>;
 
     /// Returns how full it is and what it holds.
     ///

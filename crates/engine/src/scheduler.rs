@@ -198,11 +198,15 @@ impl Engine {
     /// # Errors
     /// The catalog's or the pool's own; what was done stays done.
     pub fn tick(&self, now: Timestamp) -> Result<(), Fault> {
+        self.write_unwritten();
         self.follow()?;
         self.plan_ahead(now)?;
-        self.repeat_interrupted()?;
-        self.mend(now)?;
-        self.start_due(now)?;
+        // What is due waits in the ledger for a pool that can be written.
+        if self.read_only().is_none() {
+            self.repeat_interrupted()?;
+            self.mend(now)?;
+            self.start_due(now)?;
+        }
         self.inner.catalog.beat(PART, now)
     }
 

@@ -8,8 +8,7 @@ use std::time::Duration;
 use base::{Fault, Lang, Timestamp, fault::Code, units};
 use jiff::SignedDuration;
 
-use crate::catalog::JobFilter;
-use crate::engine::{Engine, Health, POOL, SERVER};
+use crate::engine::{Engine, Health, JobQuery, POOL, SERVER};
 use crate::jobs::JobState;
 use crate::scheduler::{self, Stop};
 
@@ -44,9 +43,20 @@ impl Engine {
         self.look_after_pool(now)
     }
 
-    /// Tells that the pool has packs that cannot be read, as long as it has any.
+    /// Tells that nothing can be written, as long as nothing can, and that the pool has packs that cannot be read, as long
+    /// as it has any.
     pub(crate) fn look_after_pool(&self, now: Timestamp) -> Result<(), Fault> {
         let catalog = &self.inner.catalog;
+        let refusals = self.refusals();
+        for (subject, code) in [
+            (POOL, Code::PoolReadOnly),
+            (SERVER, Code::DataDirectoryUnwritable),
+        ] {
+            match refusals.iter().find(|(about, _)| *about == subject) {
+                Some((_, fault)) => catalog.raise(subject, fault, now)?,
+                None => catalog.settle(subject, code, now)?,
+            }
+        }
         let status = self.pool_status()?;
         let Some(pack) = status.unreadable_pack else {
             return catalog.settle(POOL, Code::PackDamaged, now);
@@ -60,6 +70,10 @@ impl Engine {
 
     fn look_after_scheduler(&self, now: Timestamp) -> Result<(), Fault> {
         let catalog = &self.inner.catalog;
+        if self.read_only().is_some() {
+            // What is due waits, and that has an alert of its own.
+            return catalog.settle(SERVER, Code::SchedulerNotRunning, now);
+        }
         let mut oldest: Option<Timestamp> = None;
         for due in catalog.due(now - START_WITHIN)? {
             // What waits for another job of its member is not forgotten.
@@ -81,9 +95,9 @@ impl Engine {
 
     fn look_after_jobs(&self, now: Timestamp) -> Result<(), Fault> {
         let catalog = &self.inner.catalog;
-        let running = catalog.jobs(&JobFilter {
+        let running = self.jobs(&JobQuery {
             unfinished: true,
-            ..JobFilter::default()
+            ..JobQuery::default()
         })?;
         let mut silent = None;
         for job in running.iter().filter(|job| job.state == JobState::Running) {

@@ -263,4 +263,8 @@ impl<O: Objects> Objects for Faulty<O> {
     fn free_space(&self) -> Result<Option<u64>, io::Error> {
         self.inner.free_space()
     }
+
+    fn is_read_only(&self) -> bool {
+        self.inner.is_read_only()
+    }
 }

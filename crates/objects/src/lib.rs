@@ -102,6 +102,10 @@ pub trait Objects: Send + Sync {
     /// # Errors
     /// The place did not answer.
     fn free_space(&self) -> Result<Option<u64>, std::io::Error>;
+
+    /// Returns whether the place takes no writes, as far as it can tell without storing anything: it was opened that way, its
+    /// file system became so, or a sync failed for good. Costs about what opening a file does.
+    fn is_read_only(&self) -> bool;
 }
 
 /// A handle that several owners share is as good as the thing itself.
@@ -140,5 +144,9 @@ impl<T: Objects + ?Sized> Objects for std::sync::Arc<T> {
 
     fn free_space(&self) -> Result<Option<u64>, std::io::Error> {
         (**self).free_space()
+    }
+
+    fn is_read_only(&self) -> bool {
+        (**self).is_read_only()
     }
 }

@@ -359,6 +359,12 @@ impl<D: Disk> Objects for Local<D> {
     fn free_space(&self) -> Result<Option<u64>, io::Error> {
         Ok(Some(self.disk.free_bytes()?))
     }
+
+    fn is_read_only(&self) -> bool {
+        // An empty draft is tried, and dropped: after an error the kernel may refuse every write to a file system that is
+        // still mounted writable. Other trouble will say what it is when something is stored.
+        self.closed.load(Ordering::SeqCst) || matches!(self.disk.draft(), Err(Errno::ROFS))
+    }
 }
 
 /// Where making a draft failed.

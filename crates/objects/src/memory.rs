@@ -103,4 +103,8 @@ impl Objects for Memory {
     fn free_space(&self) -> Result<Option<u64>, io::Error> {
         Ok(None)
     }
+
+    fn is_read_only(&self) -> bool {
+        false
+    }
 }

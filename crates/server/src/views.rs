@@ -308,6 +308,7 @@ pub fn pool(status: &PoolStatus, protected_bytes: u64) -> PoolView {
         protected_bytes,
         free_bytes: status.free_bytes,
         total_bytes: status.total_bytes,
+        read_only: status.read_only,
     }
 }
 

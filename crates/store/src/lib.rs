@@ -57,6 +57,7 @@ mod writer;
 
 use std::sync::Arc;
 
+use base::fault::Code;
 use base::{ChunkId, Fault, SourceId, StoreId};
 use format::chunker::{Chunker, ChunkerKey};
 
@@ -91,6 +92,13 @@ impl Store {
     /// Returns where it is, in words.
     pub fn place(&self) -> &str {
         &self.0.place
+    }
+
+    /// Returns why nothing can be written, as far as can be told without storing anything: it was opened for reading, or its place takes
+    /// no writes.
+    pub fn read_only(&self) -> Option<Fault> {
+        let read_only = self.0.objects.is_read_only();
+        read_only.then(|| Fault::new(Code::PoolReadOnly).with("path", &self.0.place))
     }
 
     /// Returns the retention clock, in nanoseconds since 1970: the time by which points expire. It advances while the

@@ -5,6 +5,7 @@
 
 mod recover;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,18 +98,24 @@ impl Store {
         })
     }
 
-    /// Opens the store in a directory for reading, beside whoever writes to it: changes nothing, not even the lock.
+    /// Opens the store in a directory for reading, beside whoever writes to it: changes nothing, not even the lock. A
+    /// place for the index is only ever that of one process.
     ///
     /// # Errors
     /// As [`Self::open_at`], but not `PoolOwned`.
-    pub fn read_at(directory: &Path, unlock: &Unlock, env: &Env) -> Result<Self, Fault> {
+    pub fn read_at(
+        directory: &Path,
+        unlock: &Unlock,
+        env: &Env,
+        index: impl Into<Place>,
+    ) -> Result<Self, Fault> {
         let place = directory.display().to_string();
         let local = Local::read_only_at(directory).map_err(|error| open_fault(&place, error))?;
         open(Opening {
             objects: Arc::new(local),
             unlock,
             env,
-            index: &Place::Memory,
+            index: &index.into(),
             place,
             mode: Mode::Read,
             ownership: None,
@@ -180,7 +187,7 @@ fn open(opening: Opening<'_>) -> Result<Store, Fault> {
         mode,
     };
     let mut log = source.load(&index)?;
-    if mode == Mode::Write && !recover::loose_packs_hold(&source, &index)? {
+    if !recover::loose_packs_hold(&source, &index)? {
         index.reset(&keys.ring.store)?;
         log = source.load(&index)?;
     }
@@ -238,6 +245,9 @@ fn open_fault(place: &str, error: OpenError) -> Fault {
     let fault = match &error {
         OpenError::Missing { .. } => Fault::new(Code::PoolMissing),
         OpenError::Full { .. } => Fault::new(Code::PoolFull).with("free", 0),
+        OpenError::Failed { source, .. } if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+            Fault::new(Code::PoolReadOnly)
+        }
         OpenError::Unfit { why } => Fault::new(Code::PoolUnwritable).with("reason", why),
         OpenError::Failed { .. } => {
             Fault::new(Code::PoolUnwritable).with("reason", faults::reason(&error))

@@ -80,6 +80,9 @@ pub struct PoolView {
     pub free_bytes: Option<u64>,
     /// Size of the place, if that is known.
     pub total_bytes: Option<u64>,
+    /// Whether nothing can be written to it.
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 impl View for PoolView {

@@ -353,7 +353,7 @@ fn a_fault_is_an_error_with_a_cause() {
         .because(cause);
     assert_eq!(
         fault.to_string(),
-        "The pool /pool is on a read-only file system"
+        "Nothing can be protected: the pool /pool is read-only"
     );
     assert_eq!(
         fault.source().map(ToString::to_string),

@@ -74,9 +74,11 @@ fn pool_in_words(pool: &PoolView) -> String {
     };
     let free = pool
         .free_bytes
-        .map(|free| format!(", {} free", bytes(free)));
+        .map(|free| format!(", {} free", bytes(free)))
+        .filter(|_| !pool.read_only);
+    let read_only = if pool.read_only { ", read-only" } else { "" };
     format!(
-        "{} hold {} of {}{}{unreadable}",
+        "{} hold {} of {}{}{read_only}{unreadable}",
         bytes(pool.bytes),
         bytes(pool.protected_bytes),
         counted(pool.points, "recovery point", "recovery points"),
@@ -99,6 +101,10 @@ pub fn pool(view: &PoolView) -> String {
     };
     fields(&[
         ("Pool", view.path.to_string()),
+        (
+            "State",
+            String::from(if view.read_only { "read-only" } else { "" }),
+        ),
         ("Used", bytes(view.bytes)),
         ("Free", free),
         ("Recovery points", count(view.points)),

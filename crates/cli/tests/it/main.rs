@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bench;
+mod full;
 mod json;
 mod judges;
 mod kills;
@@ -10,6 +11,7 @@ mod lost;
 mod nobody;
 mod owner;
 mod program;
+mod read_only;
 mod story;
 mod strangers;
 mod torture;

@@ -15,6 +15,7 @@ pub(crate) struct Place {
 }
 
 /// What a program said.
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) exit: Option<i32>,
     pub(crate) out: Vec<u8>,

@@ -23,6 +23,20 @@ pub struct Alert {
     pub closed_at: Option<Timestamp>,
 }
 
+impl Alert {
+    /// Returns one about what is the case now and is written down nowhere.
+    pub(crate) fn of_now(subject: &str, fault: Fault, now: Timestamp) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            fault,
+            first_seen: now,
+            last_seen: now,
+            count: 1,
+            closed_at: None,
+        }
+    }
+}
+
 impl Catalog {
     /// Opens an alert, or counts it once more and brings its words up to date.
     pub(crate) fn raise(&self, subject: &str, fault: &Fault, now: Timestamp) -> Result<(), Fault> {

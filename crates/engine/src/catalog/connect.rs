@@ -1,4 +1,4 @@
-//! Opening and closing the database file.
+//! Opening and closing the database file, and a database in memory where there can be no file.
 //!
 //! A file is believed if it was closed in order, or if SQLite's integrity check finds nothing. One that is
 //! damaged is moved aside, never deleted: its history may be worth a look.
@@ -13,6 +13,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::{Opened, damaged, fault, primary_code, reason};
+
+mod memory;
+
+pub(super) use memory::in_memory;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 

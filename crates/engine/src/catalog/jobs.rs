@@ -33,13 +33,16 @@ impl Catalog {
 
     /// Writes a job's row as it is now.
     pub(crate) fn update_job(&self, job: &Job) -> Result<(), Fault> {
-        self.transact(async |c| update(c, job).await)
+        self.transact(async |c| update(c, job).await.map(drop))
     }
 
-    /// Writes a job that is over: its row, its warnings, its last step.
-    pub(crate) fn finish_job(&self, job: &Job) -> Result<(), Fault> {
+    /// Writes a job that is over: its row, which may not be there yet, its warnings, its last step.
+    pub(crate) fn finish_job(&self, job: &Job, owner: &str) -> Result<(), Fault> {
         self.transact(async |c| {
-            update(c, job).await?;
+            if !update(c, job).await? {
+                let _no_job_that_is_over_is_in_the_way = insert(c, job, owner).await?;
+                update(c, job).await?;
+            }
             for (number, warning) in job.warnings.iter().enumerate() {
                 use std::os::unix::ffi::OsStrExt;
                 sqlx::query("INSERT OR REPLACE INTO job_warnings VALUES (?, ?, ?, ?)")
@@ -225,8 +228,9 @@ pub(super) async fn insert(
     Ok(Ok(()))
 }
 
-async fn update(c: &mut SqliteConnection, job: &Job) -> sqlx::Result<()> {
-    sqlx::query(
+/// Writes a job's row and steps; returns whether it has a row.
+async fn update(c: &mut SqliteConnection, job: &Job) -> sqlx::Result<bool> {
+    let updated = sqlx::query(
         "UPDATE jobs SET state = ?, lease_until = ?, started_at = ?, ended_at = ?, point = ?, fault = ?, \
          bytes_done = ?, bytes_total = ?, files_done = ?, files_total = ?, warnings = ?, report = ? WHERE id = ?",
     )
@@ -255,7 +259,7 @@ async fn update(c: &mut SqliteConnection, job: &Job) -> sqlx::Result<()> {
             .execute(&mut *c)
             .await?;
     }
-    Ok(())
+    Ok(updated.rows_affected() > 0)
 }
 
 async fn steps(c: &mut SqliteConnection, job: &JobId) -> sqlx::Result<Vec<StepRun>> {

@@ -124,6 +124,7 @@ impl Engine {
     pub fn delete_point(&self, text: &str) -> Result<PointView, Fault> {
         let _deciding = self.deciding();
         let view = self.point(text)?;
+        self.refuse_read_only()?;
         let point = &view.point;
         if view.held {
             return Err(in_use(point, "-"));

@@ -91,8 +91,14 @@ impl Engine {
     pub fn restore(&self, request: &RestoreRequest) -> Result<JobId, Fault> {
         let job = self.restore_job(request)?;
         self.restore_order(&job)?;
-        let inserted = self.inner.catalog.insert_job(&job, &self.inner.owner)?;
-        debug_assert!(inserted.is_ok(), "a restore shares its source");
+        match self.inner.catalog.insert_job(&job, &self.inner.owner) {
+            Ok(inserted) => debug_assert!(inserted.is_ok(), "a restore shares its source"),
+            // What is written down of it is worth less than what it gives back.
+            Err(fault) if fault.code == Code::DataDirectoryUnwritable => {
+                tracing::warn!(job = %job.id, %fault, "a restore is not written down yet");
+            }
+            Err(fault) => return Err(fault),
+        }
         Ok(self.launch(job))
     }
 

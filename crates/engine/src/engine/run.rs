@@ -26,7 +26,15 @@ impl Engine {
             job.started_at = Some(now);
             job.lease_until = now + crate::jobs::LEASE;
         });
-        let begun = self.inner.catalog.update_job(&job);
+        let begun = match self.inner.catalog.update_job(&job) {
+            // As where it was asked for.
+            Err(fault)
+                if job.kind == JobKind::Restore && fault.code == Code::DataDirectoryUnwritable =>
+            {
+                Ok(())
+            }
+            begun => begun,
+        };
         let result = begun
             .and_then(|()| context.stop_if_cancelled())
             .and_then(|()| {
@@ -187,9 +195,7 @@ impl Engine {
             Err(fault) => (JobState::Failed, None, Some(fault)),
         };
         // The row first: whoever is woken may look there.
-        if let Err(fault) = self.inner.catalog.finish_job(&over) {
-            tracing::error!(job = %over.id, %fault, "a job's end was not written down");
-        }
+        self.write_end(&over);
         if let Err(fault) = self.alert_about(&over, now) {
             tracing::error!(job = %over.id, %fault, "an alert was not written down");
         }
@@ -282,7 +288,8 @@ impl Engine {
         })?;
         let now = self.now();
         if after == before && self.inner.catalog.replica_state(source)?.is_some() {
-            return Ok(());
+            // What could not be written to the log when it moved is now.
+            return self.write_doubt(source, after);
         }
         self.inner.catalog.set_replica_state(source, after, now)?;
         self.write_doubt(source, after)?;
@@ -311,7 +318,8 @@ impl Engine {
             // Nothing is proven yet.
             _ => written,
         };
-        match doubt == written {
+        // Where nothing can be written, the catalog alone knows for the time being.
+        match doubt == written || self.read_only().is_some() {
             true => Ok(()),
             false => self.put(&[config::doubt(source, doubt)]),
         }

@@ -9,7 +9,7 @@ use base::limits::ALERTS_LISTED_MAX;
 use base::{Fault, Lang, Timestamp, units};
 
 use super::Engine;
-use crate::catalog::{Alert, JobFilter, Replica};
+use crate::catalog::{Alert, Replica};
 use crate::home::Owner;
 use crate::jobs::Job;
 use crate::model::{Group, Member, Source, SyncFrequency, between};
@@ -156,6 +156,13 @@ impl Engine {
     /// The catalog's or the pool's own.
     pub fn status(&self) -> Result<Status, Fault> {
         let catalog = &self.inner.catalog;
+        let mut alerts = catalog.alerts(true, ALERTS_LISTED_MAX)?;
+        // An alert about a disk that takes no writes may not be in a catalog on that disk.
+        for (subject, fault) in self.refusals() {
+            if alerts.iter().all(|alert| alert.fault.code != fault.code) {
+                alerts.insert(0, Alert::of_now(subject, fault, self.now()));
+            }
+        }
         Ok(Status {
             owner: crate::home::Home::owner(self.inner.home.path()),
             members: self.members_status(self.now())?,
@@ -163,7 +170,7 @@ impl Engine {
                 unfinished: true,
                 ..JobQuery::default()
             })?,
-            alerts: catalog.alerts(true, ALERTS_LISTED_MAX)?,
+            alerts,
             pool: self.pool_status()?,
             scheduler_beat: catalog.last_beat(crate::scheduler::PART)?,
         })
@@ -250,11 +257,11 @@ impl Engine {
     /// # Errors
     /// The catalog's own.
     pub fn unfinished_count(&self) -> Result<usize, Fault> {
-        let filter = JobFilter {
+        let query = JobQuery {
             unfinished: true,
-            ..JobFilter::default()
+            ..JobQuery::default()
         };
-        Ok(self.inner.catalog.jobs(&filter)?.len())
+        Ok(self.jobs(&query)?.len())
     }
 }
 

@@ -56,10 +56,11 @@ impl Engine {
         };
         let mut jobs = self.inner.catalog.jobs(&filter)?;
         for job in &mut jobs {
-            if let Some(live) = self.inner.runner.find(&job.id) {
-                *job = live.snapshot().1;
+            if let Some(known) = self.in_memory(&job.id) {
+                *job = known;
             }
         }
+        jobs.retain(|job| !query.unfinished || !job.state.is_over());
         Ok(jobs)
     }
 
@@ -74,12 +75,14 @@ impl Engine {
             return Err(unknown());
         }
         let mut found = self.inner.catalog.jobs_like(&prefix, CANDIDATES_MAX)?;
+        if found.is_empty() {
+            found.extend(self.in_memory_alone(&prefix));
+        }
         match found.len() {
             0 => Err(unknown()),
             1 => {
                 let job = found.remove(0);
-                let live = self.inner.runner.find(&job.id);
-                Ok(live.map_or(job, |live| live.snapshot().1))
+                Ok(self.in_memory(&job.id).unwrap_or(job))
             }
             _ => {
                 let ids: Vec<String> = found.iter().map(|job| job.id.to_string()).collect();
@@ -114,6 +117,40 @@ impl Engine {
         Ok(job)
     }
 
+    /// Returns a job of which memory knows more than the catalog: it runs, or its end is not written down yet.
+    fn in_memory(&self, id: &JobId) -> Option<Job> {
+        let live = self.inner.runner.find(id).map(|live| live.snapshot().1);
+        live.or_else(|| self.unwritten().get(id).cloned())
+    }
+
+    /// Returns a job that could not be written down at all yet.
+    fn in_memory_alone(&self, prefix: &str) -> Option<Job> {
+        let mut ids = self.inner.runner.ids();
+        ids.extend(self.unwritten().keys());
+        let id = ids.iter().find(|id| id.to_string().starts_with(prefix))?;
+        self.in_memory(id)
+    }
+
+    /// Writes down how a job ended, or keeps it until that can be: nobody may wait for ever for a job that is over.
+    pub(super) fn write_end(&self, job: &Job) {
+        if let Err(fault) = self.inner.catalog.finish_job(job, &self.inner.owner) {
+            tracing::error!(job = %job.id, %fault, "a job's end was not written down yet");
+            self.unwritten().insert(job.id, job.clone());
+        }
+    }
+
+    /// Tries again to write down how jobs ended. What still cannot be written when the program ends counts as
+    /// interrupted.
+    pub(crate) fn write_unwritten(&self) {
+        let jobs: Vec<Job> = self.unwritten().values().cloned().collect();
+        for job in jobs {
+            match self.inner.catalog.finish_job(&job, &self.inner.owner) {
+                Ok(()) => drop(self.unwritten().remove(&job.id)),
+                Err(fault) => tracing::debug!(job = %job.id, %fault, "not yet"),
+            }
+        }
+    }
+
     /// Waits until no job is queued or running.
     pub fn wait_idle(&self) {
         self.inner.runner.wait_idle();
@@ -125,6 +162,8 @@ impl Engine {
         kind: JobKind,
         cause: Cause,
     ) -> Result<JobId, Fault> {
+        self.refuse_read_only()?;
+        self.write_unwritten();
         let job = self.replica_job(source, kind, cause)?;
         match self.inner.catalog.insert_job(&job, &self.inner.owner)? {
             Ok(()) => Ok(self.launch(job)),
@@ -244,7 +283,7 @@ impl Engine {
                 Err(fault)
             }
         };
-        self.inner.catalog.finish_job(&job)?;
+        self.write_end(&job);
         result
     }
 

@@ -112,6 +112,11 @@ impl Runner {
         self.shared.lock().live.get(id).cloned()
     }
 
+    /// Returns the jobs that are not over.
+    pub(crate) fn ids(&self) -> Vec<JobId> {
+        self.shared.lock().live.keys().copied().collect()
+    }
+
     /// Tells every job to stop and waits until they have.
     pub(crate) fn stop(&self) {
         let mut state = self.shared.lock();

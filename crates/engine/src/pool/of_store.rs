@@ -65,6 +65,10 @@ impl Pool for Store {
         time(self.retention_now_ns())
     }
 
+    fn read_only(&self) -> Option<Fault> {
+        Store::read_only(self)
+    }
+
     fn status(&self) -> Result<PoolStatus, Fault> {
         let status = Store::status(self)?;
         Ok(PoolStatus {
@@ -77,6 +81,7 @@ impl Pool for Store {
             points: status.points,
             free_bytes: status.free_bytes,
             total_bytes: None,
+            read_only: self.read_only().is_some(),
         })
     }
 }

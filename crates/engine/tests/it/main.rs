@@ -7,6 +7,7 @@ mod config;
 mod home;
 mod jobs;
 mod ledger;
+mod read_only;
 mod replica;
 mod resolver;
 mod restore;

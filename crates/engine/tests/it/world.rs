@@ -26,6 +26,8 @@ pub(crate) struct MemoryPool {
     pub(crate) retention_lag: Mutex<Duration>,
     /// Names of packs that cannot be read.
     pub(crate) unreadable: Mutex<Vec<String>>,
+    /// Whether nothing can be written.
+    pub(crate) read_only: Mutex<bool>,
 }
 
 impl MemoryPool {
@@ -36,6 +38,7 @@ impl MemoryPool {
             events: Mutex::default(),
             retention_lag: Mutex::default(),
             unreadable: Mutex::default(),
+            read_only: Mutex::default(),
         }
     }
 
@@ -47,6 +50,7 @@ impl MemoryPool {
             events: Mutex::new(self.events.lock().unwrap().clone()),
             retention_lag: Mutex::default(),
             unreadable: Mutex::default(),
+            read_only: Mutex::default(),
         }
     }
 
@@ -55,6 +59,10 @@ impl MemoryPool {
         let seq = events.len() as u64 + 1;
         let at = self.env.now();
         events.push(Event { seq, at, change });
+    }
+
+    fn refuse(&self) -> Result<(), Fault> {
+        self.read_only().map_or(Ok(()), Err)
     }
 
     pub(crate) fn points(&self) -> Vec<Point> {
@@ -92,16 +100,19 @@ impl Pool for MemoryPool {
     }
 
     fn delete_point(&self, point: &PointId) -> Result<(), Fault> {
+        self.refuse()?;
         self.append(Change::PointDeleted { point: *point });
         Ok(())
     }
 
     fn drop_replica(&self, source: &SourceId) -> Result<(), Fault> {
+        self.refuse()?;
         self.append(Change::ReplicaDropped { source: *source });
         Ok(())
     }
 
     fn put_config(&self, kind: &str, id: &str, json: Option<&[u8]>) -> Result<(), Fault> {
+        self.refuse()?;
         self.append(Change::Config {
             kind: kind.to_owned(),
             id: id.to_owned(),
@@ -114,12 +125,18 @@ impl Pool for MemoryPool {
         self.env.now() - *self.retention_lag.lock().unwrap()
     }
 
+    fn read_only(&self) -> Option<Fault> {
+        let read_only = *self.read_only.lock().unwrap();
+        read_only.then(|| Fault::new(Code::PoolReadOnly).with("path", "/pool"))
+    }
+
     fn status(&self) -> Result<PoolStatus, Fault> {
         let unreadable = self.unreadable.lock().unwrap();
         Ok(PoolStatus {
             unreadable_packs: unreadable.len() as u64,
             unreadable_pack: unreadable.first().cloned(),
             points: self.points().len() as u64,
+            read_only: self.read_only().is_some(),
             ..PoolStatus::default()
         })
     }

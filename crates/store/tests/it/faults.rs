@@ -95,6 +95,31 @@ fn a_disk_that_becomes_read_only_at_any_call_keeps_every_point() {
 }
 
 #[test]
+fn a_disk_that_became_read_only_is_told_without_trying_and_heals() {
+    let (env, _) = testkit::env(2);
+    let disk = SimDisk::new();
+    let key = Key::new(&env);
+    let source = SourceId::random(&env);
+    let (first, second) = (files(&[("a", &[1; 3000])]), files(&[("a", &[2; 3000])]));
+    let store = key.create(place(&disk), &env);
+    let made = backup(&store, source, &Files::new(), &first).expect("as before the fault");
+    assert!(store.read_only().is_none());
+    disk.set(Knobs {
+        read_only: true,
+        ..Knobs::default()
+    });
+    let told = store.read_only().expect("it is known");
+    assert_eq!(told.code, Code::PoolReadOnly);
+    let fault = backup(&store, source, &first, &second).unwrap_err();
+    assert_eq!(fault.code, Code::PoolReadOnly);
+    let known = [(made.point.expect("as before the fault").id, &first)];
+    assert_eq!(violation(&store, &known, &[]), None);
+    disk.set(Knobs::default());
+    assert!(store.read_only().is_none());
+    backup(&store, source, &first, &second).expect("it can be written again");
+}
+
+#[test]
 fn a_full_disk_heals_in_the_same_process_when_space_is_freed() {
     let (env, _) = testkit::env(2);
     let disk = SimDisk::new();

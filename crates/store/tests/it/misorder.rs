@@ -128,4 +128,8 @@ impl Objects for Misordered {
     fn free_space(&self) -> Result<Option<u64>, std::io::Error> {
         self.inner.free_space()
     }
+
+    fn is_read_only(&self) -> bool {
+        self.inner.is_read_only()
+    }
 }

@@ -229,9 +229,11 @@ fn two_owners_of_a_directory_are_told_apart() {
     let again = Store::create_at(&pool, &key.slots(), &env, Place::Memory, "dozo up");
     assert_eq!(again.unwrap_err().code, Code::PoolOwned);
     // Reading needs no ownership.
-    let reader = Store::read_at(&pool, &key.unlock(), &env).unwrap();
+    let reader = Store::read_at(&pool, &key.unlock(), &env, Place::Memory).unwrap();
     let fault = reader.put_config(format::log::ConfigKind::Policy, [0; 16], None);
     assert_eq!(fault.unwrap_err().code, Code::PoolReadOnly);
+    assert_eq!(reader.read_only().unwrap().code, Code::PoolReadOnly);
+    assert!(store.read_only().is_none());
     drop(store);
     Store::open_at(&pool, &key.unlock(), &env, Place::Memory, "dozo status").unwrap();
     let again = Store::create_at(&pool, &key.slots(), &env, Place::Memory, "dozo up");

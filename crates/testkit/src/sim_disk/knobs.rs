@@ -15,6 +15,8 @@ pub struct Knobs {
     pub named_drafts: bool,
     /// Most bytes of all files together.
     pub capacity_bytes: Option<u64>,
+    /// Nothing can be written: mounted so, or made so by the kernel.
+    pub read_only: bool,
     /// Most bytes that one read returns.
     pub read_bytes_max: Option<usize>,
 }
@@ -82,7 +84,14 @@ impl Switchboard {
     /// Counts a call; the oldest injection that applies decides.
     pub(super) fn enter(&mut self, call: Call) -> Result<(), Errno> {
         *self.counts.entry(call).or_default() += 1;
-        let mut result = Ok(());
+        let mut result = match call {
+            Call::Draft | Call::Write | Call::Publish | Call::MakeDir | Call::Remove
+                if self.knobs.read_only =>
+            {
+                Err(Errno::ROFS)
+            }
+            _ => Ok(()),
+        };
         self.injections.retain_mut(|injection| {
             if injection.call != call {
                 return true;

@@ -60,6 +60,7 @@ DataDirectoryUnwritable-what = Cannot write to the data directory {$path}
 DataDirectoryUnwritable-why = The operating system refused: {$reason}. Dozo keeps its catalog, its keys and, unless told otherwise, its pool there.
 DataDirectoryUnwritable-try =
     Run the command as the directory's owner.
+    Make room if its file system is full; look at `dmesg` for disk errors if it is not.
     Name a directory that you may write with `--data-dir` or DOZO_DATA_DIR.
 
 PermissionMissing-what = You are not allowed to use {$operation}
@@ -293,11 +294,11 @@ PoolUnwritable-try =
     Run the command as the pool's owner.
     Run `dozo pool status` once it is writable.
 
-PoolReadOnly-what = The pool {$path} is on a read-only file system
-PoolReadOnly-why = It was mounted so, or the kernel made it read-only after a disk error. Existing recovery points can still be restored.
+PoolReadOnly-what = Nothing can be protected: the pool {$path} is read-only
+PoolReadOnly-why = Its file system was mounted so, or the kernel made it read-only after a disk error. Existing recovery points can still be looked at and restored.
 PoolReadOnly-try =
     Look at `dmesg` for disk errors before anything else.
-    Mount it writable again: `mount -o remount,rw {$path}`.
+    Mount it writable again: `mount -o remount,rw {$path}`; then start `dozo up` anew.
 
 PoolFull-what = The pool {$path} is full ({$free} free)
 PoolFull-why = The last 64.0 MiB are kept free, so that recovery points can still be deleted. The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.

@@ -60,6 +60,7 @@ DataDirectoryUnwritable-what = データ ディレクトリ {$path} に書き込
 DataDirectoryUnwritable-why = オペレーティング システムに拒否されました: {$reason}。Dozo はここにカタログと鍵を保存し、特に指定がなければ記憶域プールもここに置きます。
 DataDirectoryUnwritable-try =
     このディレクトリの所有者としてコマンドを実行してください。
+    ファイル システムがいっぱいの場合は、空き領域を作ってください。そうでない場合は、`dmesg` でディスク エラーがないか確認してください。
     書き込み可能なディレクトリを `--data-dir` または DOZO_DATA_DIR で指定してください。
 
 PermissionMissing-what = {$operation} を使用する権限がありません
@@ -290,11 +291,11 @@ PoolUnwritable-try =
     プールの所有者としてコマンドを実行してください。
     書き込めるようにした後に `dozo pool status` を実行してください。
 
-PoolReadOnly-what = 記憶域プール {$path} は、読み取り専用のファイル システム上にあります
-PoolReadOnly-why = 読み取り専用でマウントされているか、ディスク エラーの後にカーネルが読み取り専用に切り替えました。既存の回復ポイントは引き続き復元できます。
+PoolReadOnly-what = 記憶域プール {$path} が読み取り専用のため、何も保護できません
+PoolReadOnly-why = ファイル システムが読み取り専用でマウントされているか、ディスク エラーの後にカーネルが読み取り専用に切り替えました。既存の回復ポイントは引き続き参照および復元できます。
 PoolReadOnly-try =
     まず `dmesg` でディスク エラーがないか確認してください。
-    書き込み可能な状態でマウントし直してください: `mount -o remount,rw {$path}`
+    書き込み可能な状態でマウントし直してから (`mount -o remount,rw {$path}`)、`dozo up` を起動し直してください。
 
 PoolFull-what = 記憶域プール {$path} の空き領域がありません (残り {$free})
 PoolFull-why = 回復ポイントを削除できるように、最後の 64.0 MiB は空けてあります。害が及ぶ前にジョブを停止しました。失われた回復ポイントはなく、レプリカの整合性も保たれています。保存済みのデータは、再試行のときに利用されます。

@@ -107,7 +107,7 @@ fn stores_and_strangers_fold_any_history_alike() {
             scribe.append(body(&mut dice, seq));
         }
         let stranger = Stranger::open(&pool, &secret).unwrap();
-        let store = Store::read_at(&pool, &unlock, &env).unwrap();
+        let store = Store::read_at(&pool, &unlock, &env, Place::Memory).unwrap();
 
         let known = store.points().unwrap();
         let known: Vec<_> = known.iter().map(|point| point.id.0).collect();

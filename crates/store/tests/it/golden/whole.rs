@@ -103,7 +103,7 @@ pub(super) fn as_the_stranger_reads(stranger: &Stranger) -> String {
 fn todays_store_reads_the_golden_store() {
     let (env, _) = testkit::env(1);
     for unlock in unlocks() {
-        let store = Store::read_at(&path("pool"), &unlock, &env).unwrap();
+        let store = Store::read_at(&path("pool"), &unlock, &env, Place::Memory).unwrap();
         assert_eq!(as_the_store_reads(&store), expected());
     }
 }
