@@ -135,8 +135,10 @@ pub struct PoolStatus {
     pub stored_bytes: u64,
     /// Packs.
     pub packs: u64,
-    /// Packs found missing or damaged.
+    /// Packs found missing or damaged that hold the only copy of something.
     pub unreadable_packs: u64,
+    /// Packs found missing or damaged whose content was stored anew elsewhere.
+    pub superseded_packs: u64,
     /// The name of one of those.
     pub unreadable_pack: Option<String>,
     /// Chunks.

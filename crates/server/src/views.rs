@@ -303,6 +303,7 @@ pub fn pool(status: &PoolStatus, protected_bytes: u64) -> PoolView {
         bytes: status.stored_bytes,
         packs: status.packs,
         unreadable_packs: status.unreadable_packs,
+        superseded_packs: status.superseded_packs,
         chunks: status.chunks,
         points: status.points,
         protected_bytes,

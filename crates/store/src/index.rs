@@ -8,13 +8,13 @@
 //! names it, and a session finds only its own loose packs ([`Index::find_for`]), because a pack that no record
 //! names may never be relied upon by anyone else; `applied` names the last log record that is folded in, with its hash;
 //! what a read finds missing or damaged makes its whole pack *doubted*, so that writers store its chunks anew and the new
-//! places take over.
+//! places take over; a pack counts the chunks that are found in it, and one that is doubted and has none left harms nobody.
 
 mod facts;
+mod packs;
 mod projection;
 mod rows;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,7 +32,7 @@ pub(crate) use rows::{Location, PackRow, PackState};
 /// The file's name inside the cache directory.
 const FILE: &str = "index.redb";
 /// Raised when the tables change: an index of another number is thrown away and rebuilt.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 /// Loose packs between two commits that reach the disk (1 GiB of packs: what a crash makes us read trailers for).
 const SYNC_PACKS: u32 = 64;
 /// Memory redb may use.
@@ -42,6 +42,8 @@ const CACHE_BYTES: usize = 64 << 20;
 const CHUNKS: TableDefinition<'_, [u8; 32], [u8; 21]> = TableDefinition::new("chunks");
 /// Ordinal to pack ([`PackRow`]). Ordinals keep a chunk's row small.
 const PACKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("packs");
+/// Ordinals of the packs that are loose: few, however many packs there are.
+const LOOSE_PACKS: TableDefinition<'_, u32, ()> = TableDefinition::new("loose_packs");
 /// Pack name to ordinal.
 const PACK_ORDINALS: TableDefinition<'_, [u8; 32], u32> = TableDefinition::new("pack_ordinals");
 /// Domain and generation to how many chunks and tables of contents were sealed under it, as far as packs are known.
@@ -208,6 +210,7 @@ impl Index {
             meta.insert("store", store.0.as_slice())?;
             write.open_table(CHUNKS)?;
             write.open_table(PACKS)?;
+            write.open_table(LOOSE_PACKS)?;
             write.open_table(PACK_ORDINALS)?;
             write.open_table(SEALED)?;
             projection::open_tables(&write)?;
@@ -251,7 +254,7 @@ impl Index {
         copies: Copies,
     ) -> Result<(), IndexError> {
         let write = self.write()?;
-        insert_pack(&write, pack, PackState::Loose, session, copies)?;
+        packs::insert(&write, pack, PackState::Loose, session, copies)?;
         write.commit()?;
         if self.packs_since_sync.fetch_add(1, Ordering::Relaxed) >= SYNC_PACKS {
             self.sync()?;
@@ -297,9 +300,9 @@ impl Index {
             return Ok(());
         }
         let write = self.write()?;
-        if let Some(mut row) = projection::find_row(&write, name)?.filter(trusted) {
+        if let Some(mut row) = packs::find(&write, name)?.filter(trusted) {
             row.state = PackState::Doubted;
-            projection::put_row(&write, &row)?;
+            packs::put(&write, &row)?;
         }
         Ok(write.commit()?)
     }
@@ -330,6 +333,21 @@ impl Index {
             .collect()
     }
 
+    /// Returns the loose packs. Costs what these cost, not what all packs do.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn loose_packs(&self) -> Result<Vec<PackRow>, IndexError> {
+        let read = self.database.begin_read()?;
+        let packs = read.open_table(PACKS)?;
+        let row = |ordinal: u32| {
+            let row = packs.get(ordinal)?.ok_or(IndexError::Row)?;
+            PackRow::decode(row.value())
+        };
+        let loose = read.open_table(LOOSE_PACKS)?;
+        loose.iter()?.map(|pack| row(pack?.0.value())).collect()
+    }
+
     /// Returns how many chunks and tables of contents the packs it knows have sealed under a generation.
     ///
     /// # Errors
@@ -347,79 +365,4 @@ impl Index {
     pub(crate) fn chunk_count(&self) -> Result<u64, IndexError> {
         Ok(self.database.begin_read()?.open_table(CHUNKS)?.len()?)
     }
-}
-
-/// Adds a pack and its chunks, or changes the state of a pack that is there.
-///
-/// With [`Copies::Stay`], a chunk that stands in a logged pack which nobody doubts stays there; otherwise the newest copy
-/// wins, so that the session that wrote it finds it.
-fn insert_pack(
-    write: &WriteTransaction,
-    pack: &DurablePack,
-    state: PackState,
-    session: &SessionId,
-    copies: Copies,
-) -> Result<(), IndexError> {
-    let mut packs = write.open_table(PACKS)?;
-    let mut ordinals = write.open_table(PACK_ORDINALS)?;
-    let mut chunks = write.open_table(CHUNKS)?;
-    let ordinal = ordinal_of(&ordinals, &packs, &pack.name())?;
-    if ordinals.insert(pack.name().0, ordinal)?.is_none() {
-        count_sealed(write, pack)?;
-    }
-    let row = PackRow {
-        name: pack.name(),
-        class: pack.class(),
-        state,
-        bytes: pack.bytes(),
-        chunks: u32::try_from(pack.entries().len()).unwrap_or(u32::MAX),
-        session: *session,
-    };
-    packs.insert(ordinal, row.encode().as_slice())?;
-    for entry in pack.entries() {
-        let held = match chunks.get(entry.id.0)? {
-            Some(held) => rows::decode_chunk(&held.value()).0,
-            None => ordinal,
-        };
-        let stays = copies == Copies::Stay
-            && held != ordinal
-            && packs
-                .get(held)?
-                .map(|row| PackRow::decode(row.value()))
-                .transpose()?
-                .is_some_and(|row| row.state == PackState::Logged);
-        if !stays {
-            chunks.insert(entry.id.0, rows::encode_chunk(ordinal, entry))?;
-        }
-    }
-    Ok(())
-}
-
-/// Counts what a new pack holds. Its table of contents, sealed last, counts for the newest generation in it.
-fn count_sealed(write: &WriteTransaction, pack: &DurablePack) -> Result<(), IndexError> {
-    let mut counts = BTreeMap::new();
-    for entry in pack.entries() {
-        *counts.entry((entry.domain, entry.generation)).or_insert(0) += 1;
-    }
-    if let Some(mut newest) = counts.last_entry() {
-        *newest.get_mut() += 1;
-    }
-    let mut sealed = write.open_table(SEALED)?;
-    for (generation, more) in counts {
-        let before = sealed.get(generation)?.map_or(0, |row| row.value());
-        sealed.insert(generation, before + more)?;
-    }
-    Ok(())
-}
-
-/// Returns a pack's ordinal, or the next free one.
-fn ordinal_of(
-    ordinals: &impl ReadableTable<[u8; 32], u32>,
-    packs: &impl ReadableTable<u32, &'static [u8]>,
-    name: &PackName,
-) -> Result<u32, IndexError> {
-    if let Some(ordinal) = ordinals.get(name.0)? {
-        return Ok(ordinal.value());
-    }
-    Ok(packs.last()?.map_or(0, |(last, _)| last.value() + 1))
 }

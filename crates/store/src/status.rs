@@ -5,7 +5,6 @@ use format::pack::Class;
 
 use crate::Store;
 use crate::core::Core;
-use crate::index::PackState;
 
 /// A store in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,10 +15,12 @@ pub struct PoolStatus {
     pub tree_bytes: u64,
     /// Packs.
     pub packs: u64,
-    /// Packs found missing or damaged since the index was built, or then.
+    /// Packs found missing or damaged since the index was built, or then, that hold the only copy of something.
     pub unreadable_packs: u64,
     /// One of those.
     pub unreadable_pack: Option<PackName>,
+    /// Packs found missing or damaged whose every chunk was stored anew elsewhere: they harm nothing.
+    pub superseded_packs: u64,
     /// Different chunks.
     pub chunks: u64,
     /// Recovery points.
@@ -49,7 +50,9 @@ impl Store {
         };
         for pack in core.index.packs()? {
             status.packs += 1;
-            if is_bad(pack.state) {
+            if pack.is_superseded() {
+                status.superseded_packs += 1;
+            } else if pack.is_bad() {
                 status.unreadable_packs += 1;
                 status.unreadable_pack.get_or_insert(pack.name);
             }
@@ -60,10 +63,6 @@ impl Store {
         }
         Ok(status)
     }
-}
-
-fn is_bad(state: PackState) -> bool {
-    matches!(state, PackState::Unreadable | PackState::Doubted)
 }
 
 impl Drop for Core {

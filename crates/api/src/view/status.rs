@@ -67,9 +67,12 @@ pub struct PoolView {
     pub bytes: u64,
     /// Packs in it.
     pub packs: u64,
-    /// Packs among them that were found missing or damaged.
+    /// Packs among them that were found missing or damaged and hold the only copy of something.
     #[serde(default)]
     pub unreadable_packs: u64,
+    /// Packs among them that were found missing or damaged and whose content was stored anew elsewhere.
+    #[serde(default)]
+    pub superseded_packs: u64,
     /// Chunks in it.
     pub chunks: u64,
     /// Recovery points in it.

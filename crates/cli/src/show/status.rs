@@ -118,6 +118,13 @@ pub fn pool(view: &PoolView) -> String {
                 n => counted(n, "pack", "packs"),
             },
         ),
+        (
+            "Superseded",
+            match view.superseded_packs {
+                0 => String::new(),
+                n => format!("{}, damaged and stored anew", counted(n, "pack", "packs")),
+            },
+        ),
         ("Chunks", count(view.chunks)),
     ])
 }

@@ -166,6 +166,15 @@ fn damaged_packs_are_told_and_a_check_says_what_it_repaired() {
     assert!(said.err.contains(repaired), "{}", said.all());
     let shown = bench.run("job list").out;
     assert!(shown.contains("done with warnings"), "{shown}");
+    // What was stored anew harms nobody any more.
+    let shown = bench.run("pool status").out;
+    assert!(!shown.contains("Unreadable"), "{shown}");
+    assert!(
+        shown.contains("Superseded") && shown.contains("damaged and stored anew"),
+        "{shown}"
+    );
+    let shown = bench.run("status").out;
+    assert!(!shown.contains("Something needs attention"), "{shown}");
     let said = bench.run("source check docs");
     assert_eq!(said.exit, 0, "{}", said.all());
     assert_eq!(bench.run("restore docs --to whole").exit, 0);

@@ -76,6 +76,7 @@ impl Pool for Store {
             stored_bytes: status.data_bytes.saturating_add(status.tree_bytes),
             packs: status.packs,
             unreadable_packs: status.unreadable_packs,
+            superseded_packs: status.superseded_packs,
             unreadable_pack: status.unreadable_pack.map(|name| name.to_string()),
             chunks: status.chunks,
             points: status.points,

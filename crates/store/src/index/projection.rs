@@ -11,9 +11,9 @@ use format::log::{Body, Chain, Commit, Config, ConfigKind, Record};
 use format::pack::Class;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::facts;
 use super::rows::{PackRow, PackState};
-use super::{Copies, Index, IndexError, META, PACK_ORDINALS, PACKS, insert_pack};
+use super::{Copies, Index, IndexError, META};
+use super::{facts, packs};
 use crate::durable::DurablePack;
 use crate::points::{ConfigRow, PointInfo, Replica};
 use crate::retention::Anchor;
@@ -268,14 +268,14 @@ pub(crate) fn packs_of(body: &Body) -> &[(Class, PackName)] {
 fn log_packs(
     write: &WriteTransaction,
     session: &SessionId,
-    packs: &[(Class, PackName)],
+    named: &[(Class, PackName)],
     fetched: &Fetched,
 ) -> Result<(), IndexError> {
-    for (class, name) in packs {
+    for (class, name) in named {
         match fetched.get(name) {
             Some(Some(pack)) => {
                 let copies = Copies::TakeOver;
-                insert_pack(write, pack, PackState::Logged, session, copies)?;
+                packs::insert(write, pack, PackState::Logged, session, copies)?;
             }
             Some(None) => {
                 let row = PackRow {
@@ -284,41 +284,20 @@ fn log_packs(
                     state: PackState::Unreadable,
                     bytes: 0,
                     chunks: 0,
+                    current: 0,
                     session: *session,
                 };
-                put_row(write, &row)?;
+                packs::put(write, &row)?;
             }
             None => {
-                let mut row = find_row(write, name)?.ok_or(IndexError::Row)?;
+                let mut row = packs::find(write, name)?.ok_or(IndexError::Row)?;
                 if row.state == PackState::Loose {
                     row.state = PackState::Logged;
-                    put_row(write, &row)?;
+                    packs::put(write, &row)?;
                 }
             }
         }
     }
-    Ok(())
-}
-
-pub(super) fn find_row(
-    write: &WriteTransaction,
-    name: &PackName,
-) -> Result<Option<PackRow>, IndexError> {
-    let ordinals = write.open_table(PACK_ORDINALS)?;
-    let Some(ordinal) = ordinals.get(name.0)? else {
-        return Ok(None);
-    };
-    let packs = write.open_table(PACKS)?;
-    let row = packs.get(ordinal.value())?.ok_or(IndexError::Row)?;
-    PackRow::decode(row.value()).map(Some)
-}
-
-pub(super) fn put_row(write: &WriteTransaction, row: &PackRow) -> Result<(), IndexError> {
-    let mut ordinals = write.open_table(PACK_ORDINALS)?;
-    let mut packs = write.open_table(PACKS)?;
-    let ordinal = super::ordinal_of(&ordinals, &packs, &row.name)?;
-    ordinals.insert(row.name.0, ordinal)?;
-    packs.insert(ordinal, row.encode().as_slice())?;
     Ok(())
 }
 

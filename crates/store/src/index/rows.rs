@@ -52,12 +52,25 @@ pub(crate) struct PackRow {
     pub(crate) state: PackState,
     pub(crate) bytes: u64,
     pub(crate) chunks: u32,
+    /// Chunks that are found here; the others have a newer copy elsewhere.
+    pub(crate) current: u32,
     pub(crate) session: SessionId,
 }
 
-const PACK_ROW_BYTES: usize = 32 + 1 + 1 + 8 + 4 + 16;
+const PACK_ROW_BYTES: usize = 32 + 1 + 1 + 8 + 4 + 4 + 16;
 
 impl PackRow {
+    /// Returns whether it was found missing or damaged, or could not be read when the index was built.
+    pub(crate) fn is_bad(&self) -> bool {
+        matches!(self.state, PackState::Unreadable | PackState::Doubted)
+    }
+
+    /// Returns whether it is bad and nobody needs it: every chunk of it was stored anew elsewhere. Of a pack whose table
+    /// of contents could not be read that is not known.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.state == PackState::Doubted && self.current == 0
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(PACK_ROW_BYTES);
         out.extend_from_slice(&self.name.0);
@@ -70,6 +83,7 @@ impl PackRow {
         });
         out.extend_from_slice(&self.bytes.to_le_bytes());
         out.extend_from_slice(&self.chunks.to_le_bytes());
+        out.extend_from_slice(&self.current.to_le_bytes());
         out.extend_from_slice(&self.session.0);
         out
     }
@@ -88,7 +102,8 @@ impl PackRow {
             },
             bytes: u64::from_le_bytes(cut(row, 34)),
             chunks: u32::from_le_bytes(cut(row, 42)),
-            session: SessionId(cut(row, 46)),
+            current: u32::from_le_bytes(cut(row, 46)),
+            session: SessionId(cut(row, 50)),
         })
     }
 }

@@ -19,10 +19,7 @@ use crate::log::Source;
 /// Returns whether the packs that the index knows and no record names are still what it believes. They are not when the
 /// place went back to an earlier state than the index: then the index has to be built anew.
 pub(super) fn loose_packs_hold(source: &Source<'_>, index: &Index) -> Result<bool, Fault> {
-    for pack in index.packs()? {
-        if pack.state != PackState::Loose {
-            continue;
-        }
+    for pack in index.loose_packs()? {
         let object = object_name(pack.class, &pack.name);
         let bytes = source
             .objects

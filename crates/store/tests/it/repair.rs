@@ -137,6 +137,8 @@ fn damaged_content_is_stored_anew_once_it_was_noticed() {
         assert_eq!(store.status().unwrap().unreadable_packs, 1);
         let root = world.root(&store);
         assert_eq!(world.store_anew(&store, Some(root)), 2, "{notice:?}");
+        let status = store.status().unwrap();
+        assert_eq!((status.unreadable_packs, status.superseded_packs), (0, 1));
         assert_eq!(world.root(&store), root);
         world.assert_whole(&store);
         // Once is enough, and another index says the same.
@@ -144,6 +146,39 @@ fn damaged_content_is_stored_anew_once_it_was_noticed() {
         drop(store);
         world.assert_whole(&world.open());
     }
+}
+
+#[test]
+fn a_damaged_pack_harms_until_the_last_of_its_chunks_is_stored_anew() {
+    let world = World::new(7);
+    let cache = testkit::tempdir().unwrap();
+    let open = || Store::open(world.place(), &world.key.unlock(), &world.env, cache.path());
+    world.damage("packs/");
+    let store = open().unwrap();
+    Notice::VerifyPacks.look(&world, &store);
+    let packs = |store: &Store| {
+        let status = store.status().unwrap();
+        (status.unreadable_packs, status.superseded_packs)
+    };
+    // Another source has one of the two chunks only.
+    let part: Files = world.content.clone().into_iter().take(1).collect();
+    let other = SourceId::random(&world.env);
+    let made = backup(&store, other, &Files::new(), &part).expect("stored");
+    assert_eq!(packs(&store), (1, 0), "{} chunks are new", made.new_chunks);
+    drop(store);
+    let store = open().unwrap();
+    assert_eq!(packs(&store), (1, 0));
+    assert!(world.store_anew(&store, None) > 0);
+    assert_eq!(packs(&store), (0, 1));
+    drop(store);
+    let store = open().unwrap();
+    assert_eq!(packs(&store), (0, 1));
+    // The copies may go bad as well.
+    for pack in world.packs("packs/") {
+        world.disk.damage(&pack, |bytes| bytes[70] ^= 1);
+    }
+    store.verify_packs(&mut go_on).expect("verified");
+    assert_eq!(packs(&store), (2, 1));
 }
 
 #[test]

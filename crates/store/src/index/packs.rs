@@ -1,0 +1,141 @@
+//! The rows of packs, and what indexing a pack changes about others.
+//!
+//! Invariants: `current` of a pack's row is the number of chunks whose row names it; `LOOSE_PACKS` names exactly the packs
+//! whose row says so. Both change in the transaction that changes what they follow from.
+
+use std::collections::BTreeMap;
+
+use base::{PackName, SessionId};
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::rows::{self, PackRow, PackState};
+use super::{CHUNKS, Copies, IndexError, LOOSE_PACKS, PACK_ORDINALS, PACKS, SEALED};
+use crate::durable::DurablePack;
+
+/// Returns a pack's row.
+pub(super) fn find(
+    write: &WriteTransaction,
+    name: &PackName,
+) -> Result<Option<PackRow>, IndexError> {
+    let ordinals = write.open_table(PACK_ORDINALS)?;
+    let Some(ordinal) = ordinals.get(name.0)? else {
+        return Ok(None);
+    };
+    let packs = write.open_table(PACKS)?;
+    row_at(&packs, ordinal.value()).map(Some)
+}
+
+/// Writes a pack's row.
+pub(super) fn put(write: &WriteTransaction, row: &PackRow) -> Result<(), IndexError> {
+    let mut packs = write.open_table(PACKS)?;
+    let ordinal = ordinal_of(&mut write.open_table(PACK_ORDINALS)?, &packs, &row.name)?;
+    put_at(write, &mut packs, ordinal, row)
+}
+
+fn put_at(
+    write: &WriteTransaction,
+    packs: &mut Table<'_, u32, &'static [u8]>,
+    ordinal: u32,
+    row: &PackRow,
+) -> Result<(), IndexError> {
+    packs.insert(ordinal, row.encode().as_slice())?;
+    let mut loose = write.open_table(LOOSE_PACKS)?;
+    match row.state {
+        PackState::Loose => loose.insert(ordinal, ())?,
+        PackState::Logged | PackState::Unreadable | PackState::Doubted => loose.remove(ordinal)?,
+    };
+    Ok(())
+}
+
+fn row_at(
+    packs: &impl ReadableTable<u32, &'static [u8]>,
+    ordinal: u32,
+) -> Result<PackRow, IndexError> {
+    PackRow::decode(packs.get(ordinal)?.ok_or(IndexError::Row)?.value())
+}
+
+/// Returns a pack's ordinal, after giving it the next free one if it has none.
+fn ordinal_of(
+    ordinals: &mut Table<'_, [u8; 32], u32>,
+    packs: &impl ReadableTable<u32, &'static [u8]>,
+    name: &PackName,
+) -> Result<u32, IndexError> {
+    if let Some(ordinal) = ordinals.get(name.0)? {
+        return Ok(ordinal.value());
+    }
+    let next = packs.last()?.map_or(0, |(last, _)| last.value() + 1);
+    ordinals.insert(name.0, next)?;
+    Ok(next)
+}
+
+/// Adds a pack and its chunks, or changes the state of a pack that is there.
+///
+/// With [`Copies::Stay`], a chunk that stands in a logged pack which nobody doubts stays there; otherwise the newest copy
+/// wins, so that the session that wrote it finds it.
+pub(super) fn insert(
+    write: &WriteTransaction,
+    pack: &DurablePack,
+    state: PackState,
+    session: &SessionId,
+    copies: Copies,
+) -> Result<(), IndexError> {
+    let before = find(write, &pack.name())?;
+    if before.is_none() {
+        count_sealed(write, pack)?;
+    }
+    let mut packs = write.open_table(PACKS)?;
+    let ordinal = ordinal_of(&mut write.open_table(PACK_ORDINALS)?, &packs, &pack.name())?;
+    let mut row = PackRow {
+        name: pack.name(),
+        class: pack.class(),
+        state,
+        bytes: pack.bytes(),
+        chunks: u32::try_from(pack.entries().len()).unwrap_or(u32::MAX),
+        current: before.map_or(0, |before| before.current),
+        session: *session,
+    };
+    let mut chunks = write.open_table(CHUNKS)?;
+    let mut left = BTreeMap::new();
+    for entry in pack.entries() {
+        let held = chunks.get(entry.id.0)?;
+        let held = held.map(|held| rows::decode_chunk(&held.value()).0);
+        let elsewhere = held.filter(|held| *held != ordinal);
+        if copies == Copies::Stay
+            && let Some(held) = elsewhere
+            && row_at(&packs, held)?.state == PackState::Logged
+        {
+            continue;
+        }
+        chunks.insert(entry.id.0, rows::encode_chunk(ordinal, entry))?;
+        if held != Some(ordinal) {
+            row.current += 1;
+        }
+        if let Some(held) = elsewhere {
+            *left.entry(held).or_insert(0) += 1;
+        }
+    }
+    put_at(write, &mut packs, ordinal, &row)?;
+    for (held, count) in left {
+        let mut row = row_at(&packs, held)?;
+        row.current = row.current.saturating_sub(count);
+        put_at(write, &mut packs, held, &row)?;
+    }
+    Ok(())
+}
+
+/// Counts what a new pack holds. Its table of contents, sealed last, counts for the newest generation in it.
+fn count_sealed(write: &WriteTransaction, pack: &DurablePack) -> Result<(), IndexError> {
+    let mut counts = BTreeMap::new();
+    for entry in pack.entries() {
+        *counts.entry((entry.domain, entry.generation)).or_insert(0) += 1;
+    }
+    if let Some(mut newest) = counts.last_entry() {
+        *newest.get_mut() += 1;
+    }
+    let mut sealed = write.open_table(SEALED)?;
+    for (generation, more) in counts {
+        let before = sealed.get(generation)?.map_or(0, |row| row.value());
+        sealed.insert(generation, before + more)?;
+    }
+    Ok(())
+}
