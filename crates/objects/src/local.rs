@@ -121,6 +121,14 @@ impl<D: Disk> Local<D> {
         self.closed.store(true, Ordering::SeqCst);
     }
 
+    /// Takes no writes any more after a sync of a directory that failed; one that could not even be opened was not synced
+    /// in vain, and may be later.
+    fn close_after(&self, errno: Errno) {
+        if !matches!(errno, Errno::MFILE | Errno::NFILE) {
+            self.close();
+        }
+    }
+
     /// Returns a draft that holds `bytes`, synced.
     fn write_draft(&self, name: &ObjectName, bytes: &[u8]) -> Result<D::Draft, PutError> {
         match self.try_draft(bytes) {
@@ -154,7 +162,7 @@ impl<D: Disk> Local<D> {
     /// Syncs the directory that names the object.
     fn sync_entry(&self, name: &ObjectName) -> Result<(), PutError> {
         self.disk.sync_dir(name.dir()).map_err(|errno| {
-            self.close();
+            self.close_after(errno);
             PutError::Unsure {
                 name: name.clone(),
                 source: errno.into(),
@@ -187,7 +195,9 @@ impl<D: Disk> Local<D> {
         for dir in parents {
             // What is listed before the sync is durable after it: one sync serves all siblings.
             synced.extend(dirs_in(&self.disk, dir)?);
-            self.disk.sync_dir(dir).inspect_err(|_| self.close())?;
+            self.disk
+                .sync_dir(dir)
+                .inspect_err(|errno| self.close_after(*errno))?;
         }
         ready.extend(synced);
         Ok(())
@@ -344,7 +354,7 @@ impl<D: Disk> Objects for Local<D> {
         let removed = self.disk.remove(name.as_str());
         let synced = removed.and_then(|()| {
             let synced = self.disk.sync_dir(name.dir());
-            synced.inspect_err(|_| self.close())
+            synced.inspect_err(|errno| self.close_after(*errno))
         });
         synced.map_err(|errno| match errno {
             Errno::NOENT | Errno::NOTDIR => DeleteError::Missing { name: name.clone() },

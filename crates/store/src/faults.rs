@@ -38,6 +38,9 @@ fn is_full(error: &redb::Error) -> bool {
 
 /// Returns the fault of a failed write to the place called `path`.
 pub(crate) fn put(path: &str, free: Option<u64>, error: PutError) -> Fault {
+    if let Some(fault) = exhausted(&error) {
+        return fault.because(error);
+    }
     let fault = match &error {
         PutError::Full { .. } => Fault::new(Code::PoolFull)
             .with("free", free.map_or_else(|| "?".into(), |n| n.to_string())),
@@ -63,10 +66,28 @@ pub(crate) fn list(path: &str, error: ListError) -> Fault {
 }
 
 fn unreadable(path: &str, error: impl std::error::Error + Send + Sync + 'static) -> Fault {
+    if let Some(fault) = exhausted(&error) {
+        return fault.because(error);
+    }
     Fault::new(Code::PoolUnreadable)
         .with("path", path)
         .with("reason", reason(&error))
         .because(error)
+}
+
+/// Returns the fault of a process or a machine that may not open more files or has no more memory, if that is why
+/// something failed: neither the pool nor its permissions are to blame then.
+pub(crate) fn exhausted(error: &(dyn std::error::Error + 'static)) -> Option<Fault> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    let system = causes.find_map(|cause| cause.downcast_ref::<std::io::Error>())?;
+    let errno = rustix::io::Errno::from_io_error(system)?;
+    let scarce = [
+        rustix::io::Errno::MFILE,
+        rustix::io::Errno::NFILE,
+        rustix::io::Errno::NOMEM,
+    ];
+    let fault = Fault::new(Code::ResourcesExhausted).with("reason", system);
+    scarce.contains(&errno).then_some(fault)
 }
 
 /// Returns what the system said, which is what a person can act on: the innermost cause.
@@ -80,6 +101,9 @@ pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Returns the fault of a failed removal.
 pub(crate) fn delete(path: &str, error: DeleteError) -> Fault {
+    if let Some(fault) = exhausted(&error) {
+        return fault.because(error);
+    }
     let fault = match &error {
         DeleteError::ReadOnly { .. } => Fault::new(Code::PoolReadOnly),
         DeleteError::Missing { .. } | DeleteError::Failed { .. } => {

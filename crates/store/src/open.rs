@@ -242,6 +242,9 @@ fn unlock_of(slots: &[NewSlot]) -> Unlock {
 }
 
 fn open_fault(place: &str, error: OpenError) -> Fault {
+    if let Some(fault) = faults::exhausted(&error) {
+        return fault.because(error);
+    }
     let fault = match &error {
         OpenError::Missing { .. } => Fault::new(Code::PoolMissing),
         OpenError::Full { .. } => Fault::new(Code::PoolFull).with("free", 0),

@@ -12,6 +12,8 @@ use base::{Env, Fault};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use crate::faults;
+
 /// Longest text a lock file is read for.
 const TEXT_BYTES_MAX: u64 = 4096;
 
@@ -41,6 +43,9 @@ impl Ownership {
     /// `PoolOwned` with the owner's process and command; `PoolReadOnly` or `PoolUnwritable` if the file cannot be made.
     pub fn take(path: &Path, command: &str, env: &Env) -> Result<Self, Fault> {
         let failed = |error: std::io::Error| {
+            if let Some(fault) = faults::exhausted(&error) {
+                return fault.because(error);
+            }
             let fault = match error.kind() {
                 std::io::ErrorKind::ReadOnlyFilesystem => Fault::new(Code::PoolReadOnly),
                 _ => Fault::new(Code::PoolUnwritable).with("reason", error.kind()),

@@ -77,6 +77,8 @@ catalogue! {
     ServerCannotListen Critical Retry 6 s[] ids[] (address reason);
     /// The server does not answer.
     ServerUnreachable Critical Retry 7 s[] ids[] (address reason);
+    /// The process or the machine may not open more files, or has no more memory.
+    ResourcesExhausted Critical Retry 1 s[] ids[] (reason);
     /// Due work is not being started.
     SchedulerNotRunning Critical Retry 1 s[8] ids["3008" "976" "4355"] (since);
     /// The newest good recovery point is older than promised.

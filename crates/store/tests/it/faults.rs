@@ -95,6 +95,34 @@ fn a_disk_that_becomes_read_only_at_any_call_keeps_every_point() {
 }
 
 #[test]
+fn a_process_that_may_not_open_more_files_is_not_the_pools_fault() {
+    // A sync that failed is one whatever the reason: the pool takes no writes from then on.
+    sweep(
+        Errno::MFILE,
+        &[Code::ResourcesExhausted, Code::PoolReadOnly],
+    );
+    let (env, _) = testkit::env(6);
+    let disk = SimDisk::new();
+    let key = Key::new(&env);
+    let source = SourceId::random(&env);
+    let content = files(&[("a", &[1; 3000])]);
+    let store = key.create(place(&disk), &env);
+    for (call, times) in [(Call::Draft, Times::Once), (Call::SyncDir, Times::Always)] {
+        let passes = 0;
+        let errno = Errno::NFILE;
+        disk.inject(Injection {
+            call,
+            passes,
+            errno,
+            times,
+        });
+        let fault = backup(&store, source, &Files::new(), &content).unwrap_err();
+        assert_eq!(fault.code, Code::ResourcesExhausted, "{call:?}");
+        assert!(store.read_only().is_none(), "{call:?}");
+    }
+}
+
+#[test]
 fn a_disk_that_became_read_only_is_told_without_trying_and_heals() {
     let (env, _) = testkit::env(2);
     let disk = SimDisk::new();

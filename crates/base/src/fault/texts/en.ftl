@@ -79,6 +79,13 @@ ServerUnreachable-try =
     Run `dozo up` to start the server.
     Run `dozo status` to see whether it answers.
 
+ResourcesExhausted-what = The operating system has nothing more to give: {$reason}
+ResourcesExhausted-why = This process, or the whole machine, reached its limit of open files or of memory. The pool is sound; what was being done stopped before it could do harm.
+ResourcesExhausted-try =
+    Raise how many files a process may open: `ulimit -n`, or LimitNOFILE= of its service; for the whole machine `sysctl fs.file-max`.
+    If it is memory that is short, look at `free -m` and `dmesg`; end other programs, or raise MemoryMax= of the service.
+    Run the command again.
+
 SchedulerNotRunning-what = No scheduled job has started since {$since}, although some were due
 SchedulerNotRunning-why = The scheduler is stopped or stuck. Nothing fails in such a case, so without this warning nobody would notice.
 SchedulerNotRunning-try =

@@ -79,6 +79,13 @@ ServerUnreachable-try =
     `dozo up` でサーバーを起動してください。
     `dozo status` で応答を確認してください。
 
+ResourcesExhausted-what = オペレーティング システムのリソースが不足しています: {$reason}
+ResourcesExhausted-why = このプロセスまたはコンピューター全体で、開けるファイル数またはメモリの上限に達しました。記憶域プールに問題はありません。実行中だった処理は、害が及ぶ前に停止しました。
+ResourcesExhausted-try =
+    プロセスが開けるファイル数の上限を引き上げてください: `ulimit -n`、またはサービスの LimitNOFILE=。コンピューター全体の上限は `sysctl fs.file-max` です。
+    メモリが不足している場合は、`free -m` と `dmesg` を確認し、他のプログラムを終了するか、サービスの MemoryMax= を引き上げてください。
+    コマンドをもう一度実行してください。
+
 SchedulerNotRunning-what = 実行予定のジョブがあるのに、{$since} 以降、スケジュールされたジョブが 1 つも開始されていません
 SchedulerNotRunning-why = スケジューラが停止しているか、応答していません。この場合はどのジョブも失敗にならないため、この警告がなければ気付くことができません。
 SchedulerNotRunning-try =
