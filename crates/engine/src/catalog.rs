@@ -26,6 +26,7 @@ pub use alerts::Alert;
 pub(crate) use jobs::JobFilter;
 pub(crate) use ledger::{Due, LedgerEntry};
 pub use project::Replica;
+pub(crate) use project::SetBack;
 
 /// The catalog, open.
 pub(crate) struct Catalog {

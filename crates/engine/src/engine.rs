@@ -208,7 +208,10 @@ impl Engine {
     pub(crate) fn follow(&self) -> Result<(), Fault> {
         let following = self.inner.following.lock();
         let _following = following.unwrap_or_else(PoisonError::into_inner);
-        self.inner.catalog.follow(self.inner.pool.as_ref())?;
+        if let Some(set_back) = self.inner.catalog.follow(self.inner.pool.as_ref())? {
+            self.tell_set_back(&set_back)?;
+            self.inner.catalog.set_back_is_told()?;
+        }
         let documents = self.inner.catalog.configs()?;
         let inventory = Arc::new(config::read(&documents)?);
         let mut shared = self

@@ -161,6 +161,13 @@ pub trait Pool: Send + Sync {
     /// Returns the place of the newest log record; 0 for an empty log.
     fn head(&self) -> u64;
 
+    /// Returns the hash of the log record at that place, none if the log does not reach so far: a record that has another
+    /// one than before is of another history.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    fn hash_at(&self, seq: u64) -> Result<Option<[u8; 32]>, Fault>;
+
     /// Hands every log record after `seq` to `take`, in order.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base::{Fault, Lang, Timestamp, fault::Code, units};
 use jiff::SignedDuration;
 
+use crate::catalog::SetBack;
 use crate::engine::{Engine, Health, JobQuery, POOL, SERVER};
 use crate::jobs::JobState;
 use crate::scheduler::{self, Stop};
@@ -16,6 +17,8 @@ use crate::scheduler::{self, Stop};
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long something due may wait before the scheduler counts as not running.
 const START_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// How long at least a pool that was set back is told.
+const SET_BACK_SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long a running job may show no life, beyond its lease, before it counts as stuck.
 const SILENT_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
@@ -40,6 +43,7 @@ impl Engine {
         self.look_after_scheduler(now)?;
         self.look_after_jobs(now)?;
         self.look_after_promises(now)?;
+        self.look_after_set_back(now)?;
         self.look_after_pool(now)
     }
 
@@ -66,6 +70,39 @@ impl Engine {
             .with("pack", pack)
             .with("reason", format_args!("packs missing or damaged: {count}"));
         catalog.raise(POOL, &fault, now)
+    }
+
+    /// Tells that the pool is in an earlier state than it was seen in.
+    pub(crate) fn tell_set_back(&self, set_back: &SetBack) -> Result<(), Fault> {
+        let since = set_back.since.map(|since| since.to_string());
+        let lost = set_back.lost.map(|lost| lost.to_string());
+        let fault = Fault::new(Code::PoolRolledBack)
+            .with("path", self.pool_status()?.place)
+            .with("record", set_back.record)
+            .with("since", since.as_deref().unwrap_or("?"))
+            .with("count", lost.as_deref().unwrap_or("?"));
+        self.inner.catalog.raise(POOL, &fault, self.now())
+    }
+
+    /// Ends what [`Self::tell_set_back`] has told once there is a new point of every member, so that what is protected is
+    /// as new as it was, and not before a week: the points that are gone do not come back, and a person who can put the
+    /// newer pool back has to have seen it.
+    fn look_after_set_back(&self, now: Timestamp) -> Result<(), Fault> {
+        let catalog = &self.inner.catalog;
+        let alerts = catalog.alerts(true, u32::MAX)?;
+        let told = alerts
+            .iter()
+            .find(|alert| alert.fault.code == Code::PoolRolledBack);
+        let Some(told) = told.filter(|told| told.first_seen + SET_BACK_SHOWN <= now) else {
+            return Ok(());
+        };
+        let members = self.members_status(now)?;
+        let mut active = members.iter().filter(|member| !member.member.stopped);
+        let is_new = |point: &crate::pool::Point| point.at > told.first_seen;
+        match active.all(|member| member.newest.as_ref().is_some_and(is_new)) {
+            true => catalog.settle(POOL, Code::PoolRolledBack, now),
+            false => Ok(()),
+        }
     }
 
     fn look_after_scheduler(&self, now: Timestamp) -> Result<(), Fault> {

@@ -5,7 +5,7 @@
 
 use base::fault::Code;
 use base::{ChunkId, Fault, PointId, SessionId, SourceId};
-use format::log::{Body, Commit, Config, ConfigKind, PointFacts, Record};
+use format::log::{Body, Commit, Config, ConfigKind, PointFacts, Record, RecordHash};
 use format::point::{Consistency, Point, PointError, PointHash, Stats, TreeFormat, object_name};
 use objects::{DeleteError, GetError};
 
@@ -284,6 +284,20 @@ impl Store {
     /// Returns the place of the log's last record; 0 if there is none.
     pub fn log_seq(&self) -> u64 {
         self.core().log().last()
+    }
+
+    /// Returns the hash of a record as it is stored; none if the log does not reach so far. Another one than before means
+    /// another history.
+    ///
+    /// # Errors
+    /// `LogDamaged`; the place does not answer.
+    pub fn log_hash(&self, seq: u64) -> Result<Option<RecordHash>, Fault> {
+        if seq == 0 || seq > self.log_seq() {
+            return Ok(None);
+        }
+        let core = self.core();
+        let bytes = read_slot(&*core.objects, &core.place, seq)?;
+        Ok(Some(RecordHash::of(&bytes)))
     }
 
     /// Returns the records after `seq`, up to the last one now, read as it is consumed.

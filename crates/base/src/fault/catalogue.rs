@@ -156,6 +156,8 @@ catalogue! {
     PoolUnwritable Critical Denied 5 s[] ids[] (path reason);
     /// The pool lies on a file system that is mounted read-only.
     PoolReadOnly Critical Denied 5 s[] ids[] (path);
+    /// The pool is in an earlier state than this server has seen it in.
+    PoolRolledBack Critical Damaged 8 s[] ids[] (path record since count);
     /// The pool is full.
     PoolFull Critical Retry 1 s[18] ids["33515" "58" "4222"] (path free);
     /// The pool will be full soon.

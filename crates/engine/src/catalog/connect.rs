@@ -20,6 +20,21 @@ pub(super) use memory::in_memory;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// The tables that the migrations make.
+const TABLES: [&str; 12] = [
+    "alerts",
+    "configs",
+    "heartbeats",
+    "job_steps",
+    "job_warnings",
+    "jobs",
+    "meta",
+    "occurrences",
+    "plans",
+    "points",
+    "replica_states",
+    "replicas",
+];
 /// How long a statement waits for another process that has the file open, such as a copying tool.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Earlier versions can corrupt a database in WAL mode (the WAL-reset bug, fixed in 3.51.3).
@@ -87,8 +102,21 @@ async fn attempt(path: &Path) -> Result<SqliteConnection, Trouble> {
             other => Trouble::Damaged(other.to_string()),
         });
     }
+    has_every_table(&mut connection).await?;
     mark(&mut connection, false).await.map_err(sort)?;
     Ok(connection)
+}
+
+/// Notices tables that somebody has taken away: nothing else would, and every command would fail on them.
+async fn has_every_table(connection: &mut SqliteConnection) -> Result<(), Trouble> {
+    for table in TABLES {
+        let there = has_table(connection, table).await;
+        match there.map_err(|e| Trouble::Damaged(reason(&e)))? {
+            true => {}
+            false => return Err(Trouble::Damaged(format!("the table {table} is missing"))),
+        }
+    }
+    Ok(())
 }
 
 /// Closes the file; `clean` says that nothing odd was seen while it was open.

@@ -1,8 +1,10 @@
 //! The projection: log records in, tables out.
 //!
 //! [`Catalog::follow`] may be called at any time and by anyone: records that were applied before are not
-//! applied again, and a catalog that shows another pool, or more than the pool's log holds, is emptied of
-//! what came from the log and filled anew.
+//! applied again, and a catalog that shows another pool, or another history than the pool's log holds, is emptied of
+//! what came from the log and filled anew. If it was the same pool, the pool was [set back](SetBack), which is told.
+
+use std::collections::HashSet;
 
 use base::{ChunkId, Fault, PointId, SourceId, Timestamp};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
@@ -14,6 +16,13 @@ use crate::replica::{Doubt, State};
 /// Records applied in one transaction: a fsync for each would make rebuilding slow.
 const EVENTS_PER_TRANSACTION: usize = 1024;
 
+/// Up to which record of the log the catalog shows.
+const APPLIED: &str = "applied_seq";
+/// The hash of that record.
+const APPLIED_HASH: &str = "applied_hash";
+/// Up to which record the catalog showed when the pool was found to be set back, until that is told.
+const SET_BACK: &str = "set_back";
+
 /// Where a member's replica stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replica {
@@ -23,37 +32,92 @@ pub struct Replica {
     pub synced_at: Timestamp,
 }
 
+/// The pool does not have, or no longer, what the catalog has seen in its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SetBack {
+    /// The first record that is missing or another one, as far as that is known.
+    pub(crate) record: u64,
+    /// When the record before it was written.
+    pub(crate) since: Option<Timestamp>,
+    /// Recovery points that were there and are no more, if that is known.
+    pub(crate) lost: Option<u64>,
+}
+
+/// From where the log is followed.
+struct Start {
+    applied: u64,
+    /// The points that were there, if the pool was found to be set back.
+    points: Option<Vec<String>>,
+}
+
 impl Catalog {
-    /// Applies what the log has and the catalog does not; returns whether that was anything.
+    /// Applies what the log has and the catalog does not; returns whether the pool was found to be set back, until
+    /// [`Self::set_back_is_told`].
     ///
     /// # Errors
     /// The log cannot be read, or the catalog not written.
-    pub(crate) fn follow(&self, pool: &dyn Pool) -> Result<bool, Fault> {
-        let mut applied = self.transact(async |c| applied_to(c, pool).await)?;
-        let before = applied;
+    pub(crate) fn follow(&self, pool: &dyn Pool) -> Result<Option<SetBack>, Fault> {
+        let start = self.transact(async |c| start(c, pool).await)?;
+        let known = self.transact(async |c| number(c, SET_BACK).await)?;
+        // Of the records up to the one that was seen last, the pool may have some.
+        let record = known.map(|known| known.min(pool.head() + 1));
+        let mut since = None;
         let mut batch = Vec::new();
-        pool.events_after(applied, &mut |event| {
-            applied = event.seq;
+        pool.events_after(start.applied, &mut |event| {
+            if Some(event.seq + 1) == record {
+                since = Some(event.at);
+            }
             batch.push(event);
             if batch.len() >= EVENTS_PER_TRANSACTION {
-                self.apply(&std::mem::take(&mut batch))?;
+                self.apply(pool, &std::mem::take(&mut batch))?;
             }
             Ok(())
         })?;
-        self.apply(&batch)?;
-        Ok(applied != before)
+        self.apply(pool, &batch)?;
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        let lost = match start.points {
+            Some(points) => Some(self.gone(&points)?),
+            None => None,
+        };
+        Ok(Some(SetBack {
+            record,
+            since,
+            lost,
+        }))
     }
 
-    fn apply(&self, events: &[Event]) -> Result<(), Fault> {
+    /// Notes that an alert tells that the pool was set back.
+    pub(crate) fn set_back_is_told(&self) -> Result<(), Fault> {
+        self.transact(async |c| {
+            sqlx::query("DELETE FROM meta WHERE key = ?")
+                .bind(SET_BACK)
+                .execute(c)
+                .await?;
+            Ok(())
+        })
+    }
+
+    fn apply(&self, pool: &dyn Pool, events: &[Event]) -> Result<(), Fault> {
         let Some(last) = events.last() else {
             return Ok(());
         };
+        let hash = pool.hash_at(last.seq)?.map(hex).unwrap_or_default();
         self.transact(async |c| {
             for event in events {
                 apply_one(c, event).await?;
             }
-            set_meta(c, "applied_seq", &last.seq.to_string()).await
+            set_meta(c, APPLIED_HASH, &hash).await?;
+            set_meta(c, APPLIED, &last.seq.to_string()).await
         })
+    }
+
+    /// Returns how many of these points are no more.
+    fn gone(&self, points: &[String]) -> Result<u64, Fault> {
+        let now = self.points(None)?;
+        let now: HashSet<String> = now.iter().map(|point| point.id.to_string()).collect();
+        Ok(points.iter().filter(|id| !now.contains(*id)).count() as u64)
     }
 
     /// Returns every configuration document.
@@ -158,31 +222,64 @@ impl Catalog {
 }
 
 /// Returns up to where the catalog shows this pool's log, after emptying it if it shows anything else.
-async fn applied_to(c: &mut SqliteConnection, pool: &dyn Pool) -> sqlx::Result<u64> {
+async fn start(c: &mut SqliteConnection, pool: &dyn Pool) -> sqlx::Result<Start> {
     let id = pool.id().to_string();
     let shown = meta(c, "store").await?;
-    let applied = match meta(c, "applied_seq").await? {
-        Some(text) => text.parse().map_err(|_| odd("applied_seq"))?,
-        None => 0,
-    };
-    if shown.as_deref() == Some(id.as_str()) && applied <= pool.head() {
-        return Ok(applied);
+    let is_shown = shown.as_deref() == Some(id.as_str());
+    let applied = number(c, APPLIED).await?.unwrap_or(0);
+    if is_shown && is_same_history(c, pool, applied).await? {
+        return Ok(Start {
+            applied,
+            points: None,
+        });
     }
-    sqlx::query("DELETE FROM configs").execute(&mut *c).await?;
-    sqlx::query("DELETE FROM points").execute(&mut *c).await?;
-    sqlx::query("DELETE FROM replicas").execute(&mut *c).await?;
+    let points = match is_shown {
+        true => {
+            set_meta(c, SET_BACK, &applied.to_string()).await?;
+            let ids = sqlx::query_scalar("SELECT id FROM points");
+            Some(ids.fetch_all(&mut *c).await?)
+        }
+        false => None,
+    };
+    for table in ["configs", "points", "replicas"] {
+        empty(c, table).await?;
+    }
     if shown.is_some_and(|shown| shown != id) {
-        sqlx::query("DELETE FROM replica_states")
-            .execute(&mut *c)
-            .await?;
-        sqlx::query("DELETE FROM occurrences")
-            .execute(&mut *c)
-            .await?;
-        sqlx::query("DELETE FROM plans").execute(&mut *c).await?;
+        for table in ["replica_states", "occurrences", "plans"] {
+            empty(c, table).await?;
+        }
     }
     set_meta(c, "store", &id).await?;
-    set_meta(c, "applied_seq", "0").await?;
-    Ok(0)
+    set_meta(c, APPLIED, "0").await?;
+    Ok(Start { applied: 0, points })
+}
+
+/// Returns whether the pool's log has the record that was applied last.
+async fn is_same_history(
+    c: &mut SqliteConnection,
+    pool: &dyn Pool,
+    applied: u64,
+) -> sqlx::Result<bool> {
+    if applied > pool.head() {
+        return Ok(false);
+    }
+    let known = meta(c, APPLIED_HASH).await?.filter(|_| applied > 0);
+    // A record that cannot be read is damaged, which says nothing about the history.
+    let found = pool.hash_at(applied).ok().flatten().map(hex);
+    Ok(match (known, found) {
+        (Some(known), Some(found)) => known == found,
+        _ => true,
+    })
+}
+
+async fn empty(c: &mut SqliteConnection, table: &str) -> sqlx::Result<()> {
+    let delete = format!("DELETE FROM {table}");
+    sqlx::query(sqlx::AssertSqlSafe(delete)).execute(c).await?;
+    Ok(())
+}
+
+fn hex(hash: [u8; 32]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn apply_one(c: &mut SqliteConnection, event: &Event) -> sqlx::Result<()> {
@@ -309,6 +406,13 @@ async fn meta(c: &mut SqliteConnection, key: &str) -> sqlx::Result<Option<String
         .bind(key)
         .fetch_optional(c)
         .await
+}
+
+async fn number(c: &mut SqliteConnection, key: &'static str) -> sqlx::Result<Option<u64>> {
+    match meta(c, key).await? {
+        Some(text) => Ok(Some(text.parse().map_err(|_| odd(key))?)),
+        None => Ok(None),
+    }
 }
 
 async fn set_meta(c: &mut SqliteConnection, key: &str, value: &str) -> sqlx::Result<()> {

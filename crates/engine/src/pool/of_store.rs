@@ -27,6 +27,10 @@ impl Pool for Store {
         self.log_seq()
     }
 
+    fn hash_at(&self, seq: u64) -> Result<Option<[u8; 32]>, Fault> {
+        Ok(self.log_hash(seq)?.map(|hash| hash.0))
+    }
+
     fn events_after(
         &self,
         seq: u64,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use base::fault::Code;
 use engine::{Engine, JobQuery};
@@ -107,18 +108,104 @@ fn a_catalog_of_another_pool_shows_nothing_of_it() {
     fs::copy(world.data.join("catalog.db"), other.data.join("catalog.db")).unwrap();
     let mut env = other.env.clone();
     env.random = testkit::env(99).0.random;
-    let pool = std::sync::Arc::new(crate::world::MemoryPool::new(&env));
+    let pool = Arc::new(crate::world::MemoryPool::new(&env));
     let other = World { pool, ..other };
     let engine = other.open();
     assert_eq!(engine.points(None).unwrap().len(), 0);
     assert_eq!(engine.inventory().members.len(), 0);
 }
 
+/// A server with a point of `a` whose pool then goes back to where it was before another one, and to `history`.
+fn set_back(history: impl FnOnce(&crate::world::MemoryPool)) -> World {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    world.pass(1);
+    let early = Arc::new(world.pool.fork());
+    protect(&engine, &world.folder("a"));
+    protect(&engine, &world.folder("b"));
+    engine.close().unwrap();
+    history(&early);
+    let worker = Arc::new(World::worker(&world.env, &early));
+    World {
+        pool: early,
+        worker,
+        ..world
+    }
+}
+
+#[test]
+fn a_pool_that_was_set_back_is_believed_and_told_for_a_week_and_until_all_is_as_new() {
+    let world = set_back(|_| ());
+    let engine = world.open();
+    assert_eq!(engine.points(None).unwrap().len(), 1);
+    assert_eq!(engine.inventory().members.len(), 1);
+    assert_eq!(open_alerts(&engine), [Code::PoolRolledBack]);
+    let fault = engine.alerts(true, 1).unwrap().remove(0).fault;
+    let head = engine::Pool::head(&*world.pool);
+    assert_eq!(fault.param("record"), Some((head + 1).to_string().as_str()));
+    assert_eq!(fault.param("count"), Some("2"));
+    assert_eq!(fault.param("since"), Some("2026-01-01T00:00:00Z"));
+
+    // A later opening does not take it for new, nor for over.
+    engine.close().unwrap();
+    drop(engine);
+    let engine = world.open();
+    let alert = engine.alerts(true, 1).unwrap().remove(0);
+    assert_eq!((alert.fault.code, alert.count), (Code::PoolRolledBack, 1));
+    tick(&engine, &world);
+    for _ in 0..6 {
+        world.pass(24);
+        tick(&engine, &world);
+        engine.look_after(world.env.now()).unwrap();
+        assert_eq!(open_alerts(&engine), [Code::PoolRolledBack]);
+    }
+    world.pass(24);
+    tick(&engine, &world);
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(&engine), []);
+}
+
+#[test]
+fn a_pool_with_another_history_of_the_same_length_is_noticed() {
+    let world = set_back(|pool| {
+        while engine::Pool::head(pool) < 40 {
+            pool.append(engine::pool::Change::Other);
+        }
+    });
+    let engine = world.open();
+    assert_eq!(engine.points(None).unwrap().len(), 1);
+    assert_eq!(open_alerts(&engine), [Code::PoolRolledBack]);
+    let fault = engine.alerts(true, 1).unwrap().remove(0).fault;
+    assert_eq!(fault.param("count"), Some("2"));
+}
+
+#[test]
+fn a_catalog_without_one_of_its_tables_is_made_anew() {
+    let (world, before) = closed_world();
+    let catalog = world.data.join("catalog.db");
+    let mut bytes = fs::read(&catalog).unwrap();
+    // Its name, wherever it stands in the schema, overwritten: as if it had been another table.
+    let name = b"replica_states";
+    let mut found = 0;
+    for at in 0..bytes.len() - name.len() {
+        if &bytes[at..at + name.len()] == name {
+            bytes[at..at + name.len()].copy_from_slice(b"replica_staffs");
+            found += 1;
+        }
+    }
+    assert!(found > 2, "{found}");
+    fs::write(&catalog, bytes).unwrap();
+    let engine = world.open();
+    assert_eq!(protection(&engine), before);
+    assert_eq!(damaged_files(&world), 1);
+}
+
 #[test]
 fn a_catalog_that_is_ahead_of_the_pool_believes_the_pool() {
     let world = World::new();
     let engine = world.open();
-    let early = std::sync::Arc::new(world.pool.fork());
+    let early = Arc::new(world.pool.fork());
     protect(&engine, &world.folder("a"));
     engine.close().unwrap();
     drop(engine);

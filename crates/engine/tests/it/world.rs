@@ -89,6 +89,20 @@ impl Pool for MemoryPool {
         self.events.lock().unwrap().len() as u64
     }
 
+    fn hash_at(&self, seq: u64) -> Result<Option<[u8; 32]>, Fault> {
+        let events = self.events.lock().unwrap();
+        let index = usize::try_from(seq).unwrap().checked_sub(1);
+        let event = index.and_then(|index| events.get(index));
+        Ok(event.map(|event| {
+            // Different enough for events that differ.
+            let mut hasher = std::hash::DefaultHasher::new();
+            std::hash::Hash::hash(&format!("{event:?}"), &mut hasher);
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&std::hash::Hasher::finish(&hasher).to_le_bytes());
+            hash
+        }))
+    }
+
     fn events_after(
         &self,
         seq: u64,
@@ -324,7 +338,7 @@ impl World {
         }
     }
 
-    fn worker(env: &Env, pool: &Arc<MemoryPool>) -> MemoryWorker {
+    pub(crate) fn worker(env: &Env, pool: &Arc<MemoryPool>) -> MemoryWorker {
         MemoryWorker {
             env: env.clone(),
             pool: pool.clone(),

@@ -307,6 +307,16 @@ PoolReadOnly-try =
     Look at `dmesg` for disk errors before anything else.
     Mount it writable again: `mount -o remount,rw {$path}`; then start `dozo up` anew.
 
+PoolRolledBack-what = The pool {$path} was set back to an earlier state: {$count ->
+        [one] a recovery point is
+       *[other] {$count} recovery points are
+    } gone
+PoolRolledBack-why = Record {$record} of its log is missing, or is not the one that this server has seen; the record before it is of {$since}. A snapshot of the machine or an older copy of the pool was put back, or somebody else writes to a copy. What was decided since then, members and groups too, is gone with it. Dozo goes on with what the pool has.
+PoolRolledBack-try =
+    If the newer pool still exists, stop `dozo up` and put that one back: what is gone is in it.
+    Run `dozo source list` to see whether everything is still protected, and `dozo point create SOURCE` for each source.
+    This is told for a week at least, and until every source has a new recovery point.
+
 PoolFull-what = The pool {$path} is full ({$free} free)
 PoolFull-why = The last 64.0 MiB are kept free, so that recovery points can still be deleted. The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
 PoolFull-try =
