@@ -16,7 +16,7 @@ use base::schedule::SyncFrequency;
 use base::{Fault, JobId, SourceId, Timestamp};
 use jiff::SignedDuration;
 
-use crate::catalog::{Due, LedgerEntry};
+use crate::catalog::{Claim, Due, LedgerEntry};
 use crate::engine::Engine;
 use crate::jobs::{Cause, Job, JobKind, JobSpec};
 use crate::model::Policy;
@@ -374,8 +374,11 @@ impl Engine {
         };
         let owner = &self.inner.owner;
         match self.inner.catalog.claim(&job, duties, now, owner)? {
-            Ok(()) => drop(self.launch(job)),
-            Err(busy) => tracing::debug!(%source, %busy, "what is due waits for another job"),
+            Claim::Taken => drop(self.launch(job)),
+            Claim::Busy(busy) => {
+                tracing::debug!(%source, %busy, "what is due waits for another job")
+            }
+            Claim::Nothing => tracing::debug!(%source, "what is due was taken by somebody else"),
         }
         Ok(())
     }
@@ -387,7 +390,7 @@ impl Engine {
             .inner
             .catalog
             .claim(&job, &[Duty::Expire], now, owner)?
-            .is_ok()
+            == Claim::Taken
         {
             self.launch(job);
         }

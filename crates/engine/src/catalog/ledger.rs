@@ -24,6 +24,17 @@ pub(crate) struct Due {
     pub(crate) count: u64,
 }
 
+/// What became of an attempt to claim what is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// The job has it.
+    Taken,
+    /// This job works on the replica: it waits.
+    Busy(JobId),
+    /// Somebody else has taken it.
+    Nothing,
+}
+
 /// What is to be written into the ledger for one duty.
 #[derive(Clone, Debug)]
 pub(crate) struct LedgerEntry<'a> {
@@ -154,23 +165,31 @@ impl Catalog {
         })
     }
 
-    /// Makes a job and gives it everything that is due for these duties of its source; or returns the job that
-    /// works on its replica already, and leaves everything as it was.
+    /// Makes a job and gives it everything that is due for these duties of its source; or leaves everything as it was.
+    /// Of several who try at the same time one gets it.
     pub(crate) fn claim(
         &self,
         job: &Job,
         duties: &[Duty],
         now: Timestamp,
         owner: &str,
-    ) -> Result<Result<(), JobId>, Fault> {
+    ) -> Result<Claim, Fault> {
         self.transact(async |c| {
-            let inserted = super::jobs::insert(c, job, owner).await?;
-            if inserted.is_ok() {
-                for duty in duties {
-                    take(c, job, *duty, now).await?;
-                }
+            if let Err(busy) = super::jobs::insert(c, job, owner).await? {
+                return Ok(Claim::Busy(busy));
             }
-            Ok(inserted)
+            let mut taken = 0;
+            for duty in duties {
+                taken += take(c, job, *duty, now).await?;
+            }
+            if taken > 0 {
+                return Ok(Claim::Taken);
+            }
+            sqlx::query("DELETE FROM jobs WHERE id = ?")
+                .bind(job.id.to_string())
+                .execute(c)
+                .await?;
+            Ok(Claim::Nothing)
         })
     }
 
@@ -225,8 +244,13 @@ impl Catalog {
     }
 }
 
-/// Gives a job what is due: the newest is claimed, the older ones are covered.
-async fn take(c: &mut SqliteConnection, job: &Job, duty: Duty, now: Timestamp) -> sqlx::Result<()> {
+/// Gives a job what is due: the newest is claimed, the older ones are covered. Returns how many it took.
+async fn take(
+    c: &mut SqliteConnection,
+    job: &Job,
+    duty: Duty,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
     let source = key(job.source.as_ref());
     let newest: Option<i64> = sqlx::query_scalar(
         "SELECT max(due) FROM occurrences \
@@ -237,7 +261,7 @@ async fn take(c: &mut SqliteConnection, job: &Job, duty: Duty, now: Timestamp) -
     .bind(nanos(now))
     .fetch_one(&mut *c)
     .await?;
-    sqlx::query(
+    let taken = sqlx::query(
         "UPDATE occurrences SET job = ?1, state = CASE WHEN due = ?4 THEN 'claimed' ELSE 'covered' END \
          WHERE source = ?2 AND duty = ?3 AND state = 'pending' AND due <= ?4",
     )
@@ -247,5 +271,82 @@ async fn take(c: &mut SqliteConnection, job: &Job, duty: Duty, now: Timestamp) -
     .bind(newest)
     .execute(c)
     .await?;
-    Ok(())
+    Ok(taken.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base::Env;
+
+    use super::*;
+    use crate::jobs::{Cause, JobKind, JobSpec, JobState, Progress};
+
+    fn job(env: &Env, kind: JobKind, source: Option<SourceId>) -> Job {
+        Job {
+            id: JobId::random(env),
+            kind,
+            source,
+            spec: JobSpec::Replica,
+            cause: Cause::Schedule,
+            state: JobState::Queued,
+            queued_at: env.now(),
+            started_at: None,
+            ended_at: None,
+            lease_until: env.now(),
+            retry_of: None,
+            steps: Vec::new(),
+            progress: Progress::default(),
+            warning_count: 0,
+            warnings: Vec::new(),
+            fault: None,
+            report: None,
+        }
+    }
+
+    /// One data directory has one owner; that its catalog would bear more is what makes a second lock of no use.
+    #[test]
+    fn of_two_runners_on_one_catalog_one_gets_what_is_due() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.db");
+        let (env, handles) = testkit::env(3);
+        let source = SourceId::random(&env);
+        let one = Catalog::open(&path, &env).unwrap().0;
+        let two = Catalog::open(&path, &env).unwrap().0;
+        let dues = [env.now(), env.now() + Duration::from_secs(60)];
+        for (source, duty) in [(Some(&source), Duty::Sync), (None, Duty::Expire)] {
+            let entry = LedgerEntry {
+                source,
+                duty,
+                schedule: "hourly",
+                dues: &dues,
+                planned_until: dues[1],
+                forget_after: None,
+            };
+            one.plan(&entry).unwrap();
+        }
+        handles.clock.advance(Duration::from_secs(3600));
+        let kinds = [
+            (JobKind::Synchronize, Some(source), Duty::Sync),
+            (JobKind::Expire, None, Duty::Expire),
+        ];
+        for (kind, source, duty) in kinds {
+            let claims: Vec<Claim> = std::thread::scope(|scope| {
+                let claim = |catalog, owner| {
+                    let (job, now) = (job(&env, kind, source), env.now());
+                    scope.spawn(move || Catalog::claim(catalog, &job, &[duty], now, owner))
+                };
+                let claims = [claim(&one, "one"), claim(&two, "two")];
+                claims.map(|claim| claim.join().unwrap().unwrap()).into()
+            });
+            let taken = claims.iter().filter(|claim| **claim == Claim::Taken);
+            assert_eq!(taken.count(), 1, "{claims:?}");
+            let ledger = two.ledger(source.as_ref(), 10).unwrap();
+            assert_eq!(ledger.len(), 2);
+            assert_eq!(ledger[0].job, ledger[1].job, "the older one is covered");
+            let jobs = one.jobs(&crate::catalog::JobFilter::default()).unwrap();
+            assert_eq!(jobs.iter().filter(|job| job.kind == kind).count(), 1);
+        }
+    }
 }

@@ -72,6 +72,37 @@ fn a_member_is_described_in_a_sentence() {
 }
 
 #[test]
+fn a_job_that_shows_life_renews_its_lease_in_the_catalog() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    world.act(Act::Wait);
+    let id = engine.sync("web01:").unwrap().to_string();
+    world.worker.gate.await_waiting(1);
+    for _ in 0..3 {
+        world.pass(1);
+        // The worker asks whether it is to stop, again and again.
+        let lease = || engine.job(&id).unwrap().lease_until;
+        while lease() < world.env.now() {
+            std::thread::yield_now();
+        }
+        engine.look_after(world.env.now()).unwrap();
+        assert_eq!(open_alerts(&engine), []);
+    }
+    // Not only in memory: a kill leaves it written down, and whoever opens next calls the job interrupted at once.
+    let kept = loop {
+        let killed = world.killed_now();
+        let job = killed.open().job(&id).unwrap();
+        if job.lease_until > world.env.now() {
+            break job;
+        }
+    };
+    assert_eq!(kept.state, engine::jobs::JobState::Interrupted);
+    world.worker.gate.open();
+    engine.wait_idle();
+}
+
+#[test]
 fn a_job_that_shows_no_life_is_an_alert() {
     let world = World::new();
     let engine = world.open();
