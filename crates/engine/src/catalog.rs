@@ -54,8 +54,9 @@ impl Catalog {
     /// # Errors
     /// - `CatalogVersionNewer`: written by a newer Dozo; nothing was changed.
     /// - `CatalogDamaged`: it cannot be opened, moved or begun.
+    /// - `ResourcesExhausted`.
     pub(crate) fn open(path: &Path, env: &Env) -> Result<(Self, Opened), Fault> {
-        let runtime = runtime(path)?;
+        let runtime = runtime()?;
         let (connection, opened) = runtime.block_on(connect::open(path, env))?;
         Ok((Self::of(runtime, connection, path), opened))
     }
@@ -66,7 +67,7 @@ impl Catalog {
     /// # Errors
     /// `CatalogDamaged`: it cannot be begun.
     pub(crate) fn in_memory(path: &Path) -> Result<Self, Fault> {
-        let runtime = runtime(path)?;
+        let runtime = runtime()?;
         let connection = runtime.block_on(connect::in_memory(path))?;
         Ok(Self::of(runtime, connection, path))
     }
@@ -145,11 +146,16 @@ impl fmt::Debug for Catalog {
     }
 }
 
-fn runtime(path: &Path) -> Result<Runtime, Fault> {
+fn runtime() -> Result<Runtime, Fault> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| damaged(path, "its runtime cannot start").because(e))
+        .map_err(|e| {
+            // It asks for a few descriptors and nothing else: the file has not even been looked at.
+            Fault::new(Code::ResourcesExhausted)
+                .with("reason", &e)
+                .because(e)
+        })
 }
 
 /// Returns what an error of the database means to a user: the disk's trouble, damage, or a defect of this program.
