@@ -40,6 +40,7 @@ mod cache;
 mod core;
 mod durable;
 mod faults;
+mod find;
 mod flow;
 mod generation;
 mod index;
@@ -61,6 +62,7 @@ use base::fault::Code;
 use base::{ChunkId, Fault, SourceId, StoreId};
 use format::chunker::{Chunker, ChunkerKey};
 
+pub use find::{Find, Found, FoundPage, Version, find};
 pub use generation::Limits;
 pub use index::Place;
 pub use own::{Owner, Ownership};

@@ -25,6 +25,10 @@ pub struct Diff<'a, V: Value> {
     reader: Box<dyn ChunkReader + 'a>,
     old: Walk<V>,
     new: Walk<V>,
+    /// Changes before this key are stepped over.
+    start: Vec<u8>,
+    /// The first key of no interest any more.
+    end: Option<Vec<u8>>,
 }
 
 impl<'a, V: Value> Diff<'a, V> {
@@ -46,11 +50,25 @@ impl<'a, V: Value> Diff<'a, V> {
             reader: Box::new(reader),
             old,
             new,
+            start: Vec::new(),
+            end: None,
         })
+    }
+
+    /// Narrows it to the keys from `start` to before `end`, if there is one: what lies outside is not read, but
+    /// for the nodes that reach across. To be called before the first difference is taken.
+    #[must_use]
+    pub fn within(mut self, start: &[u8], end: Option<&[u8]>) -> Self {
+        self.old.skip_to(start);
+        self.new.skip_to(start);
+        self.start = start.to_vec();
+        self.end = end.map(<[u8]>::to_vec);
+        self
     }
 
     fn step(&mut self) -> Result<Option<Change<V>>, TreeError> {
         loop {
+            self.keep_within();
             match (self.old.place(), self.new.place()) {
                 (Place::End, Place::End) => return Ok(None),
                 (Place::Child(a), Place::Child(b)) if a == b => self.children()?,
@@ -63,6 +81,18 @@ impl<'a, V: Value> Diff<'a, V> {
                         return Ok(Some(change));
                     }
                 }
+            }
+        }
+    }
+
+    /// Lets go of what lies outside. A child says only its last key: one that begins behind the end is opened, and the
+    /// first row in it ends the walk.
+    fn keep_within(&mut self) {
+        for walk in [&mut self.old, &mut self.new] {
+            walk.skip_to(&self.start);
+            let past = |key: &[u8]| self.end.as_deref().is_some_and(|end| key >= end);
+            if walk.row().is_some_and(|(key, _)| past(key)) {
+                *walk = Walk::ended();
             }
         }
     }

@@ -9,6 +9,7 @@ mod stranger;
 mod clock;
 mod crash;
 mod faults;
+mod find;
 mod generations;
 mod golden;
 mod index;

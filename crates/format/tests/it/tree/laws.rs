@@ -101,6 +101,28 @@ proptest! {
         }
     }
 
+    /// A comparison within a range finds those differences of the whole that lie in it.
+    #[test]
+    fn a_narrowed_comparison_is_a_part_of_the_whole(
+        model in files(), changes in file_changes(), a in 0_usize..6000, b in proptest::option::of(0_usize..6000)
+    ) {
+        let shelf = Shelf::default();
+        let old = build(&shelf, &model);
+        let new = edit_all(&shelf, Some(old), &changes);
+        let (start, end) = (key(a), b.map(key));
+        let inside = |k: &[u8]| k >= start.as_slice() && end.as_ref().is_none_or(|end| k < end.as_slice());
+        for (old, new) in [(Some(&old), Some(&new)), (None, Some(&new)), (Some(&old), None)] {
+            let whole: Result<Vec<_>, _> = tree::diff::<FileEntry>(&shelf, old, new).unwrap().collect();
+            let mut expected = whole.unwrap();
+            expected.retain(|change| inside(&change.key));
+            let narrowed: Result<Vec<_>, _> = tree::diff::<FileEntry>(&shelf, old, new)
+                .unwrap()
+                .within(&start, end.as_deref())
+                .collect();
+            prop_assert_eq!(narrowed.unwrap(), expected);
+        }
+    }
+
     /// One batch, and the same changes one at a time in any order, end at one root.
     #[test]
     fn the_order_of_edits_leaves_no_trace(model in files(), changes in file_changes(), seed in any::<u64>()) {

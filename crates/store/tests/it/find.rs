@@ -1,0 +1,133 @@
+//! Names found in many trees, beside a search that reads everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use base::{ChunkId, SourceId};
+use format::entry::{Content, FileEntry, FileKey, Node};
+use objects::Memory;
+use store::{Find, Store, find};
+use testkit::Dice;
+
+use crate::model::{Files, Key, backup};
+
+/// Path to its versions: content, newest and oldest tree.
+type Answer = BTreeMap<String, Vec<(Vec<u8>, usize, usize)>>;
+
+/// Generations of a source, oldest first: files come, change, go and come back.
+fn history(seed: u64, generations: usize) -> Vec<Files> {
+    let mut dice = Dice::new(seed);
+    let mut files = Files::new();
+    (0..generations)
+        .map(|_| {
+            for _ in 0..dice.below(60) {
+                let path = format!("d{}/report{}", dice.below(5), dice.below(20));
+                match dice.once_in(3) {
+                    true => drop(files.remove(&path)),
+                    false => drop(files.insert(path, vec![dice.below(3) as u8; 4])),
+                }
+            }
+            files.clone()
+        })
+        .collect()
+}
+
+fn backed_up(store: &Store, history: &[Files]) -> Vec<ChunkId> {
+    let source = SourceId::random(&testkit::env(9).0);
+    let mut before = Files::new();
+    let mut roots = Vec::new();
+    for files in history {
+        roots.insert(0, backup(store, source, &before, files).unwrap().root);
+        before.clone_from(files);
+    }
+    roots
+}
+
+/// Reads every generation.
+fn expected(history: &[Files], wanted: &dyn Fn(&str) -> bool) -> Answer {
+    let newest_first: Vec<_> = history.iter().rev().collect();
+    let paths: BTreeSet<_> = history.iter().flat_map(|files| files.keys()).collect();
+    let mut answer = Answer::new();
+    for path in paths.into_iter().filter(|path| wanted(path)) {
+        let mut versions: Vec<(Vec<u8>, usize, usize)> = Vec::new();
+        for (i, files) in newest_first.iter().enumerate() {
+            match (files.get(path), versions.last_mut()) {
+                (Some(now), Some((was, _, oldest))) if *oldest + 1 == i && was == now => *oldest = i,
+                (Some(now), _) => versions.push((now.clone(), i, i)),
+                (None, _) => {}
+            }
+        }
+        answer.insert(path.clone(), versions);
+    }
+    answer
+}
+
+fn content(entry: &FileEntry) -> Vec<u8> {
+    match &entry.node {
+        Node::File(Content::Inline(bytes)) => bytes.clone(),
+        other => panic!("not an inline file: {other:?}"),
+    }
+}
+
+/// Asks page by page.
+fn found(store: &Store, trees: &[ChunkId], wanted: &dyn Fn(&str) -> bool, limit: usize) -> Answer {
+    let path = |key: &FileKey| String::from_utf8(key.to_path().unwrap()).unwrap();
+    let mut answer = Answer::new();
+    let mut after: Option<FileKey> = None;
+    loop {
+        let page = find(
+            store,
+            &Find {
+                trees,
+                wanted: &|key| wanted(&path(key)),
+                after: after.as_ref(),
+                limit,
+            },
+        )
+        .unwrap();
+        assert!(page.found.len() <= limit);
+        for one in page.found {
+            let versions = one.versions.iter();
+            let versions = versions.map(|v| (content(&v.entry), v.newest, v.oldest));
+            let before = answer.insert(path(&one.key), versions.collect());
+            assert_eq!(before, None, "given twice");
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return answer,
+        }
+    }
+}
+
+/// Finding is reading everything, whatever the pages.
+#[test]
+fn what_is_found_is_what_a_search_through_everything_finds() {
+    let wanted: [&dyn Fn(&str) -> bool; 3] = [
+        &|path| path.contains("report"),
+        &|path| path.ends_with('7'),
+        &|_| false,
+    ];
+    for seed in 0..20 {
+        let (env, _) = testkit::env(seed);
+        let store = Key::new(&env).create(Arc::new(Memory::new()), &env);
+        let history = history(seed, 7);
+        let trees = backed_up(&store, &history);
+        for wanted in wanted {
+            let expected = expected(&history, wanted);
+            for limit in [1, 3, 10, 1000] {
+                assert_eq!(
+                    found(&store, &trees, wanted, limit),
+                    expected,
+                    "seed {seed}, pages of {limit}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn without_trees_nothing_is_found() {
+    let (env, _) = testkit::env(1);
+    let store = Key::new(&env).create(Arc::new(Memory::new()), &env);
+    assert_eq!(found(&store, &[], &|_| true, 5), Answer::new());
+}
