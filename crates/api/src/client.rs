@@ -15,9 +15,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use ureq::http::{Method, Request};
 
 use crate::view::{
-    DeletedView, EntryListView, GroupListView, GroupView, JobListView, JobView, MemberListView,
-    PointListView, PointView, PoolView, ProtectedView, RestorePlanView, SourceListView, SourceView,
-    StatusView,
+    DeletedView, DiffView, EntryListView, FindView, GroupListView, GroupView, JobListView, JobView,
+    MemberListView, PointListView, PointView, PoolView, ProtectedView, RestorePlanView,
+    SourceListView, SourceView, StatusView,
 };
 use crate::{Document, Operations, Problem, View, request, route};
 
@@ -174,6 +174,18 @@ impl Operations for Client {
             &route::fill(route::POINT_BROWSE, point),
             request,
         )
+    }
+
+    fn diff(&self, point: &str, request: &request::Diff) -> Result<DiffView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::POINT_DIFF, point),
+            request,
+        )
+    }
+
+    fn find(&self, request: &request::Find) -> Result<FindView, Problem> {
+        self.send(Method::POST, route::FIND, request)
     }
 
     fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {

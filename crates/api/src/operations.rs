@@ -4,9 +4,9 @@
 //! directory), so that a command does the same in both.
 
 use crate::view::{
-    DeletedView, EntryListView, GroupListView, GroupView, JobListView, JobView, MemberListView,
-    PointListView, PointView, PoolView, ProtectedView, RestorePlanView, SourceListView, SourceView,
-    StatusView,
+    DeletedView, DiffView, EntryListView, FindView, GroupListView, GroupView, JobListView, JobView,
+    MemberListView, PointListView, PointView, PoolView, ProtectedView, RestorePlanView,
+    SourceListView, SourceView, StatusView,
 };
 use crate::{Problem, request};
 
@@ -79,6 +79,18 @@ pub trait Operations: Send + Sync {
     /// # Errors
     /// As [`Self::status`].
     fn browse(&self, point: &str, request: &request::Browse) -> Result<EntryListView, Problem>;
+
+    /// Returns a page of what two recovery points have differently.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn diff(&self, point: &str, request: &request::Diff) -> Result<DiffView, Problem>;
+
+    /// Returns a page of the entries that match a pattern, in all recovery points.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn find(&self, request: &request::Find) -> Result<FindView, Problem>;
 
     /// Deletes a recovery point.
     ///

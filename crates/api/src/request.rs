@@ -124,3 +124,39 @@ pub struct Browse {
     /// At most so many; the server may give fewer.
     pub limit: u32,
 }
+
+/// Compare two recovery points, or one directory of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diff {
+    /// The recovery point to compare with.
+    pub with: String,
+    /// Only this entry and what is below it, relative to the source; empty is the source itself.
+    pub path: PathText,
+    /// Only changes behind this path.
+    pub after: Option<PathText>,
+    /// At most so many; the server may give fewer.
+    pub limit: u32,
+}
+
+/// Find entries by name in all recovery points.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Find {
+    /// A part of a name, or a pattern with `*`, `?`, `[...]`, `{a,b}`; with a `/` it speaks of the whole path below the
+    /// source. Without a capital letter, capitals do not matter.
+    pub pattern: String,
+    /// Only of this source; none: of all that have recovery points.
+    pub source: Option<String>,
+    /// Only entries behind this one.
+    pub after: Option<FoundPlace>,
+    /// At most so many; the server may give fewer.
+    pub limit: u32,
+}
+
+/// Where a page of found entries ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundPlace {
+    /// The id of the source.
+    pub source_id: String,
+    /// The path below it.
+    pub path: PathText,
+}

@@ -26,6 +26,10 @@ pub const POINTS: &str = "/api/v1/points";
 pub const POINT: &str = "/api/v1/points/{name}";
 /// `POST`: look into a directory of a recovery point.
 pub const POINT_BROWSE: &str = "/api/v1/points/{name}/browse";
+/// `POST`: what another recovery point has differently.
+pub const POINT_DIFF: &str = "/api/v1/points/{name}/diff";
+/// `POST`: find entries by name in all recovery points.
+pub const FIND: &str = "/api/v1/find";
 /// `POST`: what a restore would do.
 pub const RESTORE_PLAN: &str = "/api/v1/restores/plan";
 /// `POST`: restore.

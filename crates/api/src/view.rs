@@ -1,5 +1,6 @@
 //! What the server shows, version 1.
 
+mod find;
 mod group;
 mod job;
 mod point;
@@ -7,6 +8,7 @@ mod restore;
 mod source;
 mod status;
 
+pub use find::{ChangeView, Changed, DiffView, FindView, FoundPointView, FoundView, VersionView};
 pub use group::{
     GoalsView, GroupListView, GroupView, MemberListView, PolicyView, ProtectedView, RetentionView,
 };

@@ -66,6 +66,8 @@ pub enum Command {
     Point(Point),
     /// Restore a recovery point, or parts of it
     Restore(Restore),
+    /// Find files by name in all recovery points
+    Find(Find),
     /// Data sources
     #[command(subcommand)]
     Source(Source),
@@ -162,11 +164,32 @@ pub enum Point {
         /// The directory, relative to the source [default: the source itself]
         path: Option<OsString>,
     },
+    /// Show what another recovery point has differently
+    Diff {
+        /// Its id, or a unique prefix
+        point: String,
+        /// The other one
+        with: String,
+        /// Only this file or directory, relative to the source [default: everything]
+        path: Option<OsString>,
+    },
     /// Delete a recovery point
     Delete {
         /// Its id, or a unique prefix
         point: String,
     },
+}
+
+/// `dozo find`.
+#[derive(Args, Debug)]
+pub struct Find {
+    /// A part of the name, or a pattern with `*`, `?`, `[...]`, `{a,b}`; with a `/`, of the path below the source.
+    /// Without a capital letter, capitals do not matter
+    #[arg(value_name = "PATTERN")]
+    pub pattern: String,
+    /// Only in this source
+    #[arg(long, value_name = "SOURCE")]
+    pub source: Option<String>,
 }
 
 /// `dozo restore`.

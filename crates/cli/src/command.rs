@@ -1,6 +1,7 @@
 //! What each command does, over the operations alone: the same with a server and without.
 
 pub mod explain;
+pub mod find;
 pub mod group;
 pub mod job;
 pub mod point;

@@ -104,6 +104,7 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
         Command::Sync { source } => command::protect::sync(session, source),
         Command::Point(verb) => command::point::run(session, verb),
         Command::Restore(args) => command::restore::run(session, args),
+        Command::Find(args) => command::find::run(session, args),
         Command::Source(verb) => command::source::run(session, verb),
         Command::Group(verb) => command::group::run(session, verb),
         Command::Job(verb) => command::job::run(session, verb),

@@ -4,6 +4,7 @@
 //! `--json`.
 
 pub mod column;
+pub mod find;
 pub mod group;
 pub mod job;
 pub mod point;

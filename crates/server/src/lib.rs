@@ -11,11 +11,13 @@
 //!
 //! The engine is synchronous: every call runs on a blocking thread.
 
+pub mod look;
 pub mod router;
 pub mod serve;
 pub mod service;
 pub mod views;
 
+pub use look::{Look, Match, Page};
 pub use router::{Needs, ROUTES, Route};
 pub use serve::{Serving, serve};
-pub use service::{Browse, Page, Service};
+pub use service::Service;

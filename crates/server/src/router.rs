@@ -156,6 +156,15 @@ pub const ROUTES: &[Route] = &[
     ),
     answers(
         MethodFilter::POST,
+        route::POINT_DIFF,
+        Needs::Restore,
+        |o, c| json(o.diff(c.name(), &c.read()?)?),
+    ),
+    answers(MethodFilter::POST, route::FIND, Needs::Restore, |o, c| {
+        json(o.find(&c.read()?)?)
+    }),
+    answers(
+        MethodFilter::POST,
         route::RESTORE_PLAN,
         Needs::Restore,
         |o, c| json(o.plan_restore(&c.read()?)?),

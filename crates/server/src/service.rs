@@ -5,60 +5,38 @@ use std::sync::Arc;
 
 use api::request::{self, Destination, PointChoice};
 use api::view::{
-    DeletedView, EntryListView, EntryView, GroupListView, GroupView, Health, JobListView, JobView,
-    MemberListView, PointListView, PointView, PoolView, ProtectedView, RestorePlanView,
+    DeletedView, DiffView, EntryListView, FindView, GroupListView, GroupView, Health, JobListView,
+    JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView, RestorePlanView,
     SourceListView, SourceView, StatusView,
 };
 use api::{Operations, PathText, Problem, Time};
 use base::fault::Code;
 use base::limits::JOBS_LISTED_MAX;
 use base::schedule::Schedule;
-use base::{ChunkId, Env, Fault, JobId, Lang, PointId};
+use base::{Env, Fault, JobId, Lang};
 use engine::model::{Inventory, Policy};
 use engine::{
     Engine, GroupChange, JobQuery, ProtectRequest, RestoreRequest, Status, StopProtection, worker,
 };
 
+use crate::look::{self, Eyes, Look};
 use crate::views;
-
-/// Looks into recovery points. The engine keeps no chunk, so whoever opened the store lends its eyes.
-pub trait Browse: Send + Sync {
-    /// Lists a directory of the tree below `root`; a source that is a file is a directory with one entry without a
-    /// name.
-    ///
-    /// # Errors
-    /// `RestorePathUnknown`, `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
-    fn browse(
-        &self,
-        point: &PointId,
-        root: &ChunkId,
-        request: &request::Browse,
-    ) -> Result<Page, Fault>;
-}
-
-/// A part of a directory.
-pub struct Page {
-    /// By name.
-    pub entries: Vec<EntryView>,
-    /// The name to go on after, if there is more.
-    pub next: Option<PathText>,
-}
 
 /// The operations over one engine, answering in one language. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
     engine: Engine,
-    browse: Arc<dyn Browse>,
+    look: Arc<dyn Look>,
     env: Env,
     language: Lang,
 }
 
 impl Service {
     /// Returns the operations over `engine`.
-    pub fn new(engine: Engine, browse: Arc<dyn Browse>, env: Env) -> Self {
+    pub fn new(engine: Engine, look: Arc<dyn Look>, env: Env) -> Self {
         Self {
             engine,
-            browse,
+            look,
             env,
             language: Lang::default(),
         }
@@ -75,6 +53,14 @@ impl Service {
 
     fn answer<T>(&self, result: Result<T, Fault>) -> Result<T, Problem> {
         result.map_err(|fault| Problem::of(&fault, self.language))
+    }
+
+    fn eyes(&self) -> Eyes<'_> {
+        Eyes {
+            engine: &self.engine,
+            look: &*self.look,
+            language: self.language,
+        }
     }
 
     fn show_job(&self, id: JobId) -> Result<JobView, Fault> {
@@ -327,15 +313,15 @@ impl Operations for Service {
     }
 
     fn browse(&self, point: &str, request: &request::Browse) -> Result<EntryListView, Problem> {
-        let point = self.answer(self.engine.point(point))?;
-        let facts = &point.point;
-        let page = self.answer(self.browse.browse(&facts.id, &facts.root, request))?;
-        Ok(EntryListView {
-            point: views::point(&point, self.language),
-            path: request.path.clone(),
-            entries: page.entries,
-            next: page.next,
-        })
+        self.answer(look::browse(&self.eyes(), point, request))
+    }
+
+    fn diff(&self, point: &str, request: &request::Diff) -> Result<DiffView, Problem> {
+        self.answer(look::diff(&self.eyes(), point, request))
+    }
+
+    fn find(&self, request: &request::Find) -> Result<FindView, Problem> {
+        self.answer(look::find(&self.eyes(), request))
     }
 
     fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {

@@ -32,6 +32,9 @@ pub fn run(session: &mut Session<'_>, verb: &args::Point) -> Result<u8, Problem>
             let path = path.as_deref().unwrap_or(OsStr::new(""));
             browse(session, point, path)?;
         }
+        args::Point::Diff { point, with, path } => {
+            return super::find::diff(session, point, with, path.as_deref());
+        }
         args::Point::Delete { point } => {
             let view = session.operations.delete_point(point)?;
             session.answer(view, |view, here| {

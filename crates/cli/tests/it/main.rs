@@ -4,6 +4,7 @@
 
 mod bench;
 mod full;
+mod find;
 mod json;
 mod judges;
 mod kills;

@@ -52,7 +52,9 @@ fn expected(history: &[Files], wanted: &dyn Fn(&str) -> bool) -> Answer {
         let mut versions: Vec<(Vec<u8>, usize, usize)> = Vec::new();
         for (i, files) in newest_first.iter().enumerate() {
             match (files.get(path), versions.last_mut()) {
-                (Some(now), Some((was, _, oldest))) if *oldest + 1 == i && was == now => *oldest = i,
+                (Some(now), Some((was, _, oldest))) if *oldest + 1 == i && was == now => {
+                    *oldest = i
+                }
                 (Some(now), _) => versions.push((now.clone(), i, i)),
                 (None, _) => {}
             }

@@ -177,6 +177,11 @@ ExcludePatternInvalid-why = {$reason}. Patterns are written as in a .gitignore f
 ExcludePatternInvalid-try =
     Correct the pattern, for example `--exclude "*.tmp"` or `--exclude /var/cache/`.
 
+FindPatternInvalid-what = The pattern "{$pattern}" cannot be understood
+FindPatternInvalid-why = {$reason}.
+FindPatternInvalid-try =
+    Type a part of the name, or a pattern such as `"*.conf"`, `"report-[0-9]*"` or `"etc/**/hosts"`.
+
 ProtectionWarnings-what = { $count ->
         [one] The recovery point of {$source} was made without {$count} entry
        *[other] The recovery point of {$source} was made without {$count} entries

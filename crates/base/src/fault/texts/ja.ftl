@@ -177,6 +177,11 @@ ExcludePatternInvalid-why = {$reason}。パターンは .gitignore と同じ書�
 ExcludePatternInvalid-try =
     パターンを修正してください。例: `--exclude "*.tmp"`、`--exclude /var/cache/`
 
+FindPatternInvalid-what = パターン「{$pattern}」を解釈できません
+FindPatternInvalid-why = {$reason}。
+FindPatternInvalid-try =
+    名前の一部、または `"*.conf"`、`"report-[0-9]*"`、`"etc/**/hosts"` のようなパターンを入力してください。
+
 ProtectionWarnings-what = {$source} の回復ポイントを作成しましたが、{$count} 件の項目は含まれていません
 ProtectionWarnings-why = 再試行しても、読み取れなかったか、変更され続けていました。その他の項目はすべて回復ポイントに含まれています。
 ProtectionWarnings-try =

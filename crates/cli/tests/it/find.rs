@@ -1,0 +1,54 @@
+//! Names found in all recovery points, and points compared.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::bench::Bench;
+
+/// Three points of a folder that changes between them; returns their ids.
+fn history(bench: &Bench) -> [String; 3] {
+    let first = bench.id("protect docs");
+    bench.hours(24);
+    bench.write("docs/plans/garden.txt", &"carrots and beans\n".repeat(1000));
+    bench.write("docs/plans/Garden shed.txt", "wood\n");
+    let second = bench.id("protect docs");
+    bench.hours(24);
+    fs::remove_file(bench.path("docs/plans/garden.txt")).unwrap();
+    bench.write("docs/letter.txt", "Dear readers,\n");
+    [first, second, bench.id("protect docs")]
+}
+
+#[test]
+fn a_name_is_found_in_every_point_that_has_it() {
+    let bench = Bench::with_docs(31);
+    history(&bench);
+    assert_snapshot!("find", bench.run("find garden").all());
+    assert_snapshot!("find_nothing", bench.run("find nothing").all());
+    assert_snapshot!("find_refused", bench.run("find a[").all());
+    let json = bench.run("find --json *.txt").out;
+    assert!(json.contains("\"schema\": \"dozo.find/1\""), "{json}");
+    let only = bench.run("find letter --source docs").out;
+    assert!(only.contains("letter.txt"), "{only}");
+    assert_eq!(bench.run("find letter --source elsewhere").exit, 4);
+}
+
+#[test]
+fn points_are_compared() {
+    let bench = Bench::with_docs(32);
+    let [first, second, third] = history(&bench);
+    // Times of directories are those of the test's own run: what is shown of files is enough here.
+    let files = |text: String| {
+        let lines = text.lines().filter(|line| !line.contains("/  ("));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let diff = |a: &str, b: &str, path: &str| bench.run(&format!("point diff {a} {b} {path}"));
+    assert_snapshot!("point_diff", files(diff(&first, &second, "").all()));
+    assert_snapshot!("point_diff_back", files(diff(&third, &first, "").all()));
+    assert_snapshot!(
+        "point_diff_path",
+        diff(&first, &third, "plans/garden.txt").all()
+    );
+    assert_snapshot!("point_diff_same", diff(&first, &first, "").all());
+    assert_eq!(diff(&first, &second, "nowhere").exit, 4);
+}

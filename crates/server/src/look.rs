@@ -1,0 +1,180 @@
+//! Looking into recovery points: one directory of one, what two have differently, a name in all of them.
+//!
+//! The engine keeps no chunk, so whoever opened the store lends its eyes: [`Look`]. Which points are meant, and what
+//! the answers look like, is decided here.
+
+use api::request::{self, FoundPlace};
+use api::view::{
+    ChangeView, DiffView, EntryListView, EntryView, FindView, FoundPointView, FoundView,
+    VersionView,
+};
+use api::{PathText, Time};
+use base::fault::Code;
+use base::{ChunkId, Fault, Lang, PointId, SourceId};
+use engine::Engine;
+
+use crate::views;
+
+/// Reads the trees of recovery points.
+pub trait Look: Send + Sync {
+    /// Lists a directory of the tree below `root`; a source that is a file is a directory with one entry without a
+    /// name.
+    ///
+    /// # Errors
+    /// `RestorePathUnknown`, `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
+    fn browse(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        request: &request::Browse,
+    ) -> Result<Page<EntryView>, Fault>;
+
+    /// Lists what the second tree has differently from the first.
+    ///
+    /// # Errors
+    /// `RestorePathUnknown` if neither has the path; `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
+    fn diff(
+        &self,
+        points: [&PointId; 2],
+        roots: [&ChunkId; 2],
+        request: &request::Diff,
+    ) -> Result<Page<ChangeView>, Fault>;
+
+    /// Lists the entries of some trees of one source, newest first, that match a pattern and lie behind a path.
+    ///
+    /// # Errors
+    /// `FindPatternInvalid`; `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
+    fn find(
+        &self,
+        roots: &[ChunkId],
+        pattern: &str,
+        after: Option<&PathText>,
+        limit: u32,
+    ) -> Result<Page<Match>, Fault>;
+}
+
+/// A part of an answer.
+pub struct Page<T> {
+    /// What it lists.
+    pub items: Vec<T>,
+    /// What to go on after, if there is more.
+    pub next: Option<PathText>,
+}
+
+/// An entry that matches, in one source.
+pub struct Match {
+    /// Where.
+    pub path: PathText,
+    /// What it was, newest first, each with the first and last of the trees that have it.
+    pub versions: Vec<(EntryView, usize, usize)>,
+}
+
+/// What looking needs: which points there are, what reads them, and the language of the answer.
+pub(crate) struct Eyes<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) look: &'a dyn Look,
+    pub(crate) language: Lang,
+}
+
+/// Lists a directory of a point.
+pub(crate) fn browse(
+    eyes: &Eyes<'_>,
+    point: &str,
+    request: &request::Browse,
+) -> Result<EntryListView, Fault> {
+    let point = eyes.engine.point(point)?;
+    let page = eyes
+        .look
+        .browse(&point.point.id, &point.point.root, request)?;
+    Ok(EntryListView {
+        point: views::point(&point, eyes.language),
+        path: request.path.clone(),
+        entries: page.items,
+        next: page.next,
+    })
+}
+
+/// Compares two points.
+pub(crate) fn diff(
+    eyes: &Eyes<'_>,
+    point: &str,
+    request: &request::Diff,
+) -> Result<DiffView, Fault> {
+    let (from, to) = (eyes.engine.point(point)?, eyes.engine.point(&request.with)?);
+    let (a, b) = (&from.point, &to.point);
+    let page = eyes
+        .look
+        .diff([&a.id, &b.id], [&a.root, &b.root], request)?;
+    Ok(DiffView {
+        from: views::point(&from, eyes.language),
+        to: views::point(&to, eyes.language),
+        changes: page.items,
+        next: page.next,
+    })
+}
+
+/// Finds entries by name in the points of one source, or of all, one source after the other by address. A page
+/// ends with its source, full or not, unless nothing was found in it.
+pub(crate) fn find(eyes: &Eyes<'_>, request: &request::Find) -> Result<FindView, Fault> {
+    let points = eyes.engine.points(request.source.as_deref())?;
+    let mut sources: Vec<(&str, SourceId)> = points
+        .iter()
+        .map(|view| (view.address.as_str(), view.point.source))
+        .collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let mut after = request.after.as_ref();
+    if let Some(place) = after {
+        let begun = sources
+            .iter()
+            .position(|(_, id)| id.to_string() == place.source_id);
+        // A source that is gone meanwhile has nothing to go on with, and nobody knows what came behind it.
+        let begun = begun
+            .ok_or_else(|| Fault::new(Code::SourceUnknown).with("source", &place.source_id))?;
+        sources.drain(..begun);
+    }
+    for (i, (address, id)) in sources.iter().enumerate() {
+        let mut of_source: Vec<_> = points.iter().filter(|p| p.point.source == *id).collect();
+        of_source.sort_by_key(|view| std::cmp::Reverse(view.point.at));
+        let roots: Vec<ChunkId> = of_source.iter().map(|view| view.point.root).collect();
+        let behind = after.take().map(|place| &place.path);
+        let page = eyes
+            .look
+            .find(&roots, &request.pattern, behind, request.limit)?;
+        let ends = |next: Option<PathText>| {
+            let rest = sources.get(i + 1).map(|(_, id)| (*id, PathText::default()));
+            let (source, path) = next.map(|path| (*id, path)).or(rest)?;
+            Some(FoundPlace {
+                source_id: source.to_string(),
+                path,
+            })
+        };
+        if page.items.is_empty() && page.next.is_none() {
+            continue;
+        }
+        let shown = |index: usize| FoundPointView {
+            id: of_source[index].point.id.to_string(),
+            time: Time(of_source[index].point.at),
+        };
+        let version = |(entry, newest, oldest): (EntryView, usize, usize)| VersionView {
+            entry,
+            newest: shown(newest),
+            oldest: shown(oldest),
+            points: (oldest - newest + 1) as u64,
+        };
+        let found = page.items.into_iter().map(|found| FoundView {
+            source: (*address).to_owned(),
+            source_id: id.to_string(),
+            path: found.path,
+            versions: found.versions.into_iter().map(version).collect(),
+        });
+        return Ok(FindView {
+            found: found.collect(),
+            next: ends(page.next),
+        });
+    }
+    Ok(FindView {
+        found: Vec::new(),
+        next: None,
+    })
+}
