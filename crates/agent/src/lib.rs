@@ -9,5 +9,7 @@ pub mod restore;
 
 mod content;
 mod flow;
+mod range;
 
 pub use monitor::{Monitor, Progress, Warning};
+pub use range::read_range;

@@ -15,9 +15,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use ureq::http::{Method, Request};
 
 use crate::view::{
-    DeletedView, DiffView, EntryListView, FindView, GroupListView, GroupView, JobListView, JobView,
-    MemberListView, PointListView, PointView, PoolView, ProtectedView, RestorePlanView,
-    SourceListView, SourceView, StatusView,
+    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
+    JobListView, JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView,
+    RestorePlanView, SourceListView, SourceView, StatusView,
 };
 use crate::{Document, Operations, Problem, View, request, route};
 
@@ -69,6 +69,14 @@ impl Client {
     }
 
     fn call<T: View>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<T, Problem> {
+        let bytes = self.exchange(method, path, body)?;
+        self.parse::<Document<T>>(&bytes)?
+            .into_body()
+            .map_err(|e| self.bug(e))
+    }
+
+    /// Returns the body of an answer, whatever it is.
+    fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Vec<u8>, Problem> {
         let request = Request::builder()
             .method(&method)
             // The host is a word for the header; the socket decides where it goes.
@@ -95,9 +103,7 @@ impl Client {
                 .parse::<Problem>(&bytes)
                 .unwrap_or_else(|problem| problem));
         }
-        self.parse::<Document<T>>(&bytes)?
-            .into_body()
-            .map_err(|e| self.bug(e))
+        Ok(bytes)
     }
 
     fn parse<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Problem> {
@@ -174,6 +180,23 @@ impl Operations for Client {
             &route::fill(route::POINT_BROWSE, point),
             request,
         )
+    }
+
+    fn entries(
+        &self,
+        point: &str,
+        request: &request::Entries,
+    ) -> Result<FullEntryListView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::POINT_ENTRIES, point),
+            request,
+        )
+    }
+
+    fn read(&self, point: &str, request: &request::Read) -> Result<Vec<u8>, Problem> {
+        let body = serde_json::to_vec(request).map_err(|e| self.bug(e))?;
+        self.exchange(Method::POST, &route::fill(route::POINT_READ, point), body)
     }
 
     fn diff(&self, point: &str, request: &request::Diff) -> Result<DiffView, Problem> {

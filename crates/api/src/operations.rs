@@ -4,9 +4,9 @@
 //! directory), so that a command does the same in both.
 
 use crate::view::{
-    DeletedView, DiffView, EntryListView, FindView, GroupListView, GroupView, JobListView, JobView,
-    MemberListView, PointListView, PointView, PoolView, ProtectedView, RestorePlanView,
-    SourceListView, SourceView, StatusView,
+    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
+    JobListView, JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView,
+    RestorePlanView, SourceListView, SourceView, StatusView,
 };
 use crate::{Problem, request};
 
@@ -79,6 +79,22 @@ pub trait Operations: Send + Sync {
     /// # Errors
     /// As [`Self::status`].
     fn browse(&self, point: &str, request: &request::Browse) -> Result<EntryListView, Problem>;
+
+    /// Returns entries of a recovery point with everything that is known of them.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn entries(
+        &self,
+        point: &str,
+        request: &request::Entries,
+    ) -> Result<FullEntryListView, Problem>;
+
+    /// Returns bytes of a file in a recovery point: fewer than asked for at its end only.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn read(&self, point: &str, request: &request::Read) -> Result<Vec<u8>, Problem>;
 
     /// Returns a page of what two recovery points have differently.
     ///

@@ -160,3 +160,37 @@ pub struct FoundPlace {
     /// The path below it.
     pub path: PathText,
 }
+
+/// Read entries of a recovery point with everything that is known of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entries {
+    /// An entry, relative to the source; empty is the source itself.
+    pub path: PathText,
+    /// Which entries: it itself, or those in it.
+    pub which: WhichEntries,
+    /// Only entries with names after this one.
+    pub after: Option<PathText>,
+    /// At most so many; the server may give fewer.
+    pub limit: u32,
+}
+
+/// Which entries are meant by a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhichEntries {
+    /// The entry itself.
+    Itself,
+    /// The entries of the directory.
+    Inside,
+}
+
+/// Read bytes of a file in a recovery point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// The file, relative to the source; empty is a source that is a file.
+    pub path: PathText,
+    /// The first byte.
+    pub offset: u64,
+    /// At most so many bytes, and no more than [`base::limits::READ_BYTES_MAX`].
+    pub bytes: u32,
+}

@@ -26,6 +26,10 @@ pub const POINTS: &str = "/api/v1/points";
 pub const POINT: &str = "/api/v1/points/{name}";
 /// `POST`: look into a directory of a recovery point.
 pub const POINT_BROWSE: &str = "/api/v1/points/{name}/browse";
+/// `POST`: entries of a recovery point with everything that is known of them.
+pub const POINT_ENTRIES: &str = "/api/v1/points/{name}/entries";
+/// `POST`: bytes of a file in a recovery point, as they are.
+pub const POINT_READ: &str = "/api/v1/points/{name}/read";
 /// `POST`: what another recovery point has differently.
 pub const POINT_DIFF: &str = "/api/v1/points/{name}/diff";
 /// `POST`: find entries by name in all recovery points.

@@ -14,8 +14,8 @@ pub use group::{
 };
 pub use job::{JobListView, JobState, JobView, OutcomeView, ProgressView, StepView, WarningView};
 pub use point::{
-    DeletedView, EntryKind, EntryListView, EntryView, Kept, PointListView, PointStatsView,
-    PointView,
+    DeletedView, EntryKind, EntryListView, EntryView, FullEntryListView, FullEntryView, Kept,
+    PointListView, PointStatsView, PointView, XattrView,
 };
 pub use restore::{ConflictView, RestorePlanView};
 pub use source::{ReplicaView, SelectionView, SourceListView, SourceView};

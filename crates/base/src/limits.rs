@@ -94,6 +94,18 @@ pub const CONFLICTS_SHOWN_MAX: usize = 100;
 /// How long a waiting stage may take to notice that the run is ending.
 pub const STOP_NOTICED_WITHIN: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// Most bytes of a file that one request reads: a largest chunk, so that no read opens more than two.
+pub const READ_BYTES_MAX: usize = CHUNK_BYTES_MAX;
+
+/// Entries that a mount lets the kernel know at once: some 30 MB here, and more there.
+pub const MOUNT_ENTRIES_MAX: usize = 100_000;
+/// Entries of a mount that are kept with all their metadata.
+pub const MOUNT_DETAILS_MAX: usize = 4096;
+/// Entries of a directory that a mount asks for at once.
+pub const MOUNT_PAGE_ENTRIES: u32 = 1000;
+/// Threads that answer the kernel for a mount.
+pub const MOUNT_THREADS: usize = 4;
+
 /// Threads of a walk. Warm, two are as fast as it gets; a disk that seeks and a network want many requests.
 pub const WALK_THREADS: usize = 8;
 /// Entries a walk lists ahead of its consumer: some 4 MB.

@@ -68,6 +68,14 @@ pub enum Command {
     Restore(Restore),
     /// Find files by name in all recovery points
     Find(Find),
+    /// Show recovery points as directories, read-only
+    Mount(Mount),
+    /// Watch over a mount: started by `mount` itself
+    #[command(name = "mount-guard", hide = true)]
+    MountGuard {
+        /// Where something is mounted
+        directory: PathBuf,
+    },
     /// Data sources
     #[command(subcommand)]
     Source(Source),
@@ -190,6 +198,20 @@ pub struct Find {
     /// Only in this source
     #[arg(long, value_name = "SOURCE")]
     pub source: Option<String>,
+}
+
+/// `dozo mount`.
+#[derive(Args, Debug)]
+pub struct Mount {
+    /// A recovery point, or a source for all its recovery points, each under its time
+    #[arg(value_name = "POINT|SOURCE[@POINT|@TIME]")]
+    pub what: String,
+    /// An empty directory
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub directory: PathBuf,
+    /// Let other users in, as far as modes of files allow
+    #[arg(long)]
+    pub allow_other: bool,
 }
 
 /// `dozo restore`.

@@ -48,6 +48,14 @@ impl Backend {
         }
     }
 
+    /// Returns the operations, for threads of their own.
+    pub fn shared(&self) -> Arc<dyn Operations> {
+        match self {
+            Self::Local(local) => Arc::clone(&local.operations),
+            Self::Remote(client) => Arc::new(client.clone()),
+        }
+    }
+
     /// Ends what was opened.
     pub fn close(self, world: &mut World) {
         if let Self::Local(local) = self {

@@ -4,6 +4,7 @@ pub mod explain;
 pub mod find;
 pub mod group;
 pub mod job;
+pub mod mount;
 pub mod point;
 pub mod protect;
 pub mod restore;

@@ -12,6 +12,7 @@ pub mod backend;
 pub mod command;
 pub mod failure;
 pub mod host;
+pub mod mount;
 pub mod progress;
 pub mod reference;
 pub mod session;
@@ -81,6 +82,11 @@ fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem>
             session::print(world, &String::from_utf8_lossy(&script)).map_err(problem)?;
             Ok(DONE)
         }
+        Command::MountGuard { directory } => {
+            // Whoever could be told is gone.
+            let taken_away = mount::guard::run(directory);
+            Ok(if taken_away.is_ok() { DONE } else { 1 })
+        }
         Command::Up(args) => command::up::run(world, manner, &data_dir, args),
         other => {
             let backend =
@@ -90,7 +96,10 @@ fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem>
                 operations: backend.operations(),
                 manner,
             };
-            let exit = with(&mut session, other);
+            let exit = match other {
+                Command::Mount(args) => command::mount::run(&mut session, args, backend.shared()),
+                other => with(&mut session, other),
+            };
             backend.close(world);
             exit
         }
@@ -110,7 +119,11 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
         Command::Job(verb) => command::job::run(session, verb),
         Command::Status => command::source::status(session),
         Command::Pool(args::Pool::Status) => command::source::pool(session),
-        Command::Up(_) | Command::Explain { .. } | Command::Completions { .. } => {
+        Command::Up(_)
+        | Command::Mount(_)
+        | Command::MountGuard { .. }
+        | Command::Explain { .. }
+        | Command::Completions { .. } => {
             unreachable!("dispatched before the operations were opened")
         }
     }
@@ -122,6 +135,7 @@ fn purpose(command: &Command) -> Purpose {
         Command::Protect(_) | Command::Group(args::Group::Create { .. }) => Purpose::Begin,
         Command::Sync { .. }
         | Command::Restore(_)
+        | Command::Mount(_)
         | Command::Point(args::Point::Create { .. })
         | Command::Source(args::Source::Check { .. }) => Purpose::Work,
         _ => Purpose::Look,

@@ -4,13 +4,14 @@ mod pattern;
 
 use std::ops::Bound;
 
-use api::request;
-use api::view::{ChangeView, Changed, EntryKind, EntryView};
+use agent::read_range;
+use api::request::{self, WhichEntries};
+use api::view::{ChangeView, Changed, EntryKind, EntryView, FullEntryView, XattrView};
 use api::{PathText, Time};
 use base::fault::Code;
-use base::limits::PAGE_ENTRIES_MAX;
+use base::limits::{PAGE_ENTRIES_MAX, READ_BYTES_MAX};
 use base::{ChunkId, Fault, PointId, Timestamp};
-use format::entry::{FileEntry, FileKey, Node};
+use format::entry::{Content, Extent, FileEntry, FileKey, Node};
 use format::tree::{self, Change, Cursor};
 use server::{Match, Page};
 use store::{Find, Store};
@@ -29,26 +30,45 @@ impl server::Look for Look {
         root: &ChunkId,
         request: &request::Browse,
     ) -> Result<Page<EntryView>, Fault> {
-        let unknown = || no_such_path(&request.path, point);
-        let directory = FileKey::from_path(&request.path.0).map_err(|_| unknown())?;
-        let entry: Option<FileEntry> = tree::get(&self.store, root, &directory.0)?;
-        match entry {
-            None => Err(unknown()),
-            Some(entry) if matches!(entry.node, Node::Directory) => {
-                self.list(root, &directory, request)
-            }
-            Some(entry) => {
-                // What is not a directory lists itself; the source itself has no name.
-                let name = match directory.is_root() {
-                    true => Vec::new(),
-                    false => directory.name().to_vec(),
-                };
-                Ok(Page {
-                    items: vec![view(name, &entry)],
-                    next: None,
-                })
-            }
+        let (key, entry) = self.entry(point, root, &request.path)?;
+        if entry.node == Node::Directory {
+            let after = request.after.as_ref();
+            return self.list(root, &key, (after, request.limit), view);
         }
+        // What is not a directory lists itself; the source itself has no name.
+        Ok(alone(view(key.name().to_vec(), &entry)))
+    }
+
+    fn entries(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        request: &request::Entries,
+    ) -> Result<Page<FullEntryView>, Fault> {
+        let (key, entry) = self.entry(point, root, &request.path)?;
+        match request.which {
+            WhichEntries::Itself => Ok(alone(full_view(key.name().to_vec(), &entry))),
+            WhichEntries::Inside if entry.node == Node::Directory => {
+                let after = request.after.as_ref();
+                self.list(root, &key, (after, request.limit), full_view)
+            }
+            WhichEntries::Inside => Err(no_such_path(&request.path, point)),
+        }
+    }
+
+    fn read(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        request: &request::Read,
+    ) -> Result<Vec<u8>, Fault> {
+        let (_, entry) = self.entry(point, root, &request.path)?;
+        let Node::File(content) = &entry.node else {
+            return Err(no_such_path(&request.path, point));
+        };
+        let bytes = u64::from(request.bytes).min(READ_BYTES_MAX as u64);
+        let end = request.offset.saturating_add(bytes);
+        read_range(&self.store, content, entry.size, (request.offset, end))
     }
 
     fn diff(
@@ -217,59 +237,127 @@ fn entries_of_a_page(asked: u32) -> usize {
 }
 
 impl Look {
-    fn list(
+    /// Finds an entry by its path.
+    fn entry(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        path: &PathText,
+    ) -> Result<(FileKey, FileEntry), Fault> {
+        let unknown = || no_such_path(path, point);
+        let key = FileKey::from_path(&path.0).map_err(|_| unknown())?;
+        let entry = tree::get(&self.store, root, &key.0)?.ok_or_else(unknown)?;
+        Ok((key, entry))
+    }
+
+    /// Lists a directory, from behind a name.
+    fn list<T>(
         &self,
         root: &ChunkId,
         directory: &FileKey,
-        request: &request::Browse,
-    ) -> Result<Page<EntryView>, Fault> {
+        (after, limit): (Option<&PathText>, u32),
+        view: fn(Vec<u8>, &FileEntry) -> T,
+    ) -> Result<Page<T>, Fault> {
         let prefix = directory.dir_prefix();
         let mut start = prefix.clone();
-        if let Some(after) = &request.after {
+        if let Some(after) = after {
             start.extend(&after.0);
             // The least key above that one.
             start.push(0);
         }
-        let limit = entries_of_a_page(request.limit);
-        let mut page = Page {
-            items: Vec::new(),
-            next: None,
-        };
+        let limit = entries_of_a_page(limit);
+        let mut items = Vec::new();
+        let mut last = Vec::new();
         for item in Cursor::<FileEntry>::range(&self.store, root, &start, None)? {
             let (key, entry) = item?;
             let Some(name) = key.strip_prefix(&prefix[..]) else {
                 break;
             };
-            if page.items.len() == limit {
-                page.next = page
-                    .items
-                    .last()
-                    .map(|entry: &EntryView| entry.name.clone());
-                break;
+            if items.len() == limit {
+                let next = Some(PathText(last));
+                return Ok(Page { items, next });
             }
-            page.items.push(view(name.to_vec(), &entry));
+            last = name.to_vec();
+            items.push(view(name.to_vec(), &entry));
         }
-        Ok(page)
+        Ok(Page { items, next: None })
+    }
+}
+
+/// Returns a page of one item.
+fn alone<T>(item: T) -> Page<T> {
+    Page {
+        items: vec![item],
+        next: None,
+    }
+}
+
+fn kind_of_node(node: &Node) -> EntryKind {
+    match node {
+        Node::Directory => EntryKind::Directory,
+        Node::File(_) => EntryKind::File,
+        Node::Symlink(_) => EntryKind::Symlink,
+        Node::Fifo => EntryKind::Fifo,
+        Node::Socket => EntryKind::Socket,
+        Node::CharDevice(_) => EntryKind::CharDevice,
+        Node::BlockDevice(_) => EntryKind::BlockDevice,
+    }
+}
+
+fn target_of(node: &Node) -> Option<PathText> {
+    match node {
+        Node::Symlink(target) => Some(PathText(target.clone())),
+        _ => None,
+    }
+}
+
+fn full_view(name: Vec<u8>, entry: &FileEntry) -> FullEntryView {
+    let data_bytes = match &entry.node {
+        Node::File(Content::Extents(extents)) => {
+            let data = extents.iter().filter(|e| matches!(e, Extent::Data { .. }));
+            data.map(Extent::len).sum()
+        }
+        _ => entry.size,
+    };
+    FullEntryView {
+        name: PathText(name),
+        kind: kind_of_node(&entry.node),
+        size: entry.size,
+        data_bytes,
+        modified_ns: entry.mtime_ns,
+        changed_ns: entry.ctime_ns,
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        user: PathText(entry.user.clone()),
+        group: PathText(entry.group.clone()),
+        links: entry.links,
+        inode: entry.inode,
+        device: entry.device,
+        special: match entry.node {
+            Node::CharDevice(number) | Node::BlockDevice(number) => Some(number),
+            _ => None,
+        },
+        target: target_of(&entry.node),
+        xattrs: entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| XattrView {
+                name: PathText(name.clone()),
+                value: PathText(value.clone()),
+            })
+            .collect(),
     }
 }
 
 fn view(name: Vec<u8>, entry: &FileEntry) -> EntryView {
-    let (kind, target) = match &entry.node {
-        Node::Directory => (EntryKind::Directory, None),
-        Node::File(_) => (EntryKind::File, None),
-        Node::Symlink(target) => (EntryKind::Symlink, Some(PathText(target.clone()))),
-        Node::Fifo => (EntryKind::Fifo, None),
-        Node::Socket => (EntryKind::Socket, None),
-        Node::CharDevice(_) => (EntryKind::CharDevice, None),
-        Node::BlockDevice(_) => (EntryKind::BlockDevice, None),
-    };
     let named = |name: &[u8], number: u32| match name {
         [] => number.to_string(),
         name => PathText(name.to_vec()).to_string(),
     };
     EntryView {
         name: PathText(name),
-        kind,
+        kind: kind_of_node(&entry.node),
         size: entry.size,
         modified: Timestamp::from_nanosecond(i128::from(entry.mtime_ns))
             .ok()
@@ -277,6 +365,6 @@ fn view(name: Vec<u8>, entry: &FileEntry) -> EntryView {
         mode: entry.mode,
         owner: named(&entry.user, entry.uid),
         group: named(&entry.group, entry.gid),
-        target,
+        target: target_of(&entry.node),
     }
 }

@@ -6,7 +6,7 @@
 use api::request::{self, FoundPlace};
 use api::view::{
     ChangeView, DiffView, EntryListView, EntryView, FindView, FoundPointView, FoundView,
-    VersionView,
+    FullEntryListView, FullEntryView, VersionView,
 };
 use api::{PathText, Time};
 use base::fault::Code;
@@ -28,6 +28,28 @@ pub trait Look: Send + Sync {
         root: &ChunkId,
         request: &request::Browse,
     ) -> Result<Page<EntryView>, Fault>;
+
+    /// Lists entries of the tree below `root` with everything that is known of them.
+    ///
+    /// # Errors
+    /// As [`Self::browse`].
+    fn entries(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        request: &request::Entries,
+    ) -> Result<Page<FullEntryView>, Fault>;
+
+    /// Reads bytes of a file of the tree below `root`.
+    ///
+    /// # Errors
+    /// As [`Self::browse`]; `RestorePathUnknown` also for what is no file.
+    fn read(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        request: &request::Read,
+    ) -> Result<Vec<u8>, Fault>;
 
     /// Lists what the second tree has differently from the first.
     ///
@@ -92,6 +114,30 @@ pub(crate) fn browse(
         entries: page.items,
         next: page.next,
     })
+}
+
+/// Lists entries of a point in full.
+pub(crate) fn entries(
+    eyes: &Eyes<'_>,
+    point: &str,
+    request: &request::Entries,
+) -> Result<FullEntryListView, Fault> {
+    let point = eyes.engine.point(point)?.point;
+    let page = eyes.look.entries(&point.id, &point.root, request)?;
+    Ok(FullEntryListView {
+        entries: page.items,
+        next: page.next,
+    })
+}
+
+/// Reads bytes of a file in a point.
+pub(crate) fn read(
+    eyes: &Eyes<'_>,
+    point: &str,
+    request: &request::Read,
+) -> Result<Vec<u8>, Fault> {
+    let point = eyes.engine.point(point)?.point;
+    eyes.look.read(&point.id, &point.root, request)
 }
 
 /// Compares two points.

@@ -81,10 +81,21 @@ pub struct Route {
     pub path: &'static str,
     /// What whoever asks must be allowed to do.
     pub needs: Needs,
-    /// Whether it answers before the work is done.
-    accepts: bool,
+    /// What its answer is, and whether it comes before the work is done.
+    answer: Answer,
     /// Without one, being there is the answer.
     handle: Option<Handle>,
+}
+
+/// What an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// A document, when the work is done.
+    Done,
+    /// A document, when the work was taken on.
+    Accepted,
+    /// Bytes of a file.
+    Bytes,
 }
 
 type Handle = fn(&dyn Operations, &Call) -> Result<Vec<u8>, Problem>;
@@ -100,7 +111,7 @@ const fn answers(method: MethodFilter, path: &'static str, needs: Needs, handle:
         method,
         path,
         needs,
-        accepts: false,
+        answer: Answer::Done,
         handle: Some(handle),
     }
 }
@@ -110,7 +121,7 @@ const fn starts(path: &'static str, needs: Needs, handle: Handle) -> Route {
         method: MethodFilter::POST,
         path,
         needs,
-        accepts: true,
+        answer: Answer::Accepted,
         handle: Some(handle),
     }
 }
@@ -121,7 +132,7 @@ pub const ROUTES: &[Route] = &[
         method: MethodFilter::GET,
         path: route::HEALTH,
         needs: Needs::Nothing,
-        accepts: false,
+        answer: Answer::Done,
         handle: None,
     },
     shows(route::STATUS, Needs::Read, |o, _| json(o.status()?)),
@@ -154,6 +165,19 @@ pub const ROUTES: &[Route] = &[
         Needs::Restore,
         |o, c| json(o.browse(c.name(), &c.read()?)?),
     ),
+    answers(
+        MethodFilter::POST,
+        route::POINT_ENTRIES,
+        Needs::Restore,
+        |o, c| json(o.entries(c.name(), &c.read()?)?),
+    ),
+    Route {
+        method: MethodFilter::POST,
+        path: route::POINT_READ,
+        needs: Needs::Restore,
+        answer: Answer::Bytes,
+        handle: Some(|o, c| o.read(c.name(), &c.read()?)),
+    },
     answers(
         MethodFilter::POST,
         route::POINT_DIFF,
@@ -235,14 +259,14 @@ async fn respond(door: Door, route: &'static Route, speak: Speak, call: Call) ->
         return refusal(&Problem::of(&fault, language));
     }
     let Some(handle) = route.handle else {
-        return answer(false, ALIVE.to_vec());
+        return answer(route.answer, ALIVE.to_vec());
     };
     let work = tokio::task::spawn_blocking(move || {
         let operations = speak(call.language);
         handle(&*operations, &call)
     });
     match work.await {
-        Ok(Ok(body)) => answer(route.accepts, body),
+        Ok(Ok(body)) => answer(route.answer, body),
         Ok(Err(problem)) => refusal(&problem),
         Err(panic) => {
             tracing::error!(path = route.path, %panic, "a request ended in a panic");
@@ -252,13 +276,13 @@ async fn respond(door: Door, route: &'static Route, speak: Speak, call: Call) ->
     }
 }
 
-fn answer(accepted: bool, body: Vec<u8>) -> Response {
-    let status = if accepted {
-        StatusCode::ACCEPTED
-    } else {
-        StatusCode::OK
+fn answer(kind: Answer, body: Vec<u8>) -> Response {
+    let (status, media) = match kind {
+        Answer::Done => (StatusCode::OK, "application/json"),
+        Answer::Accepted => (StatusCode::ACCEPTED, "application/json"),
+        Answer::Bytes => (StatusCode::OK, "application/octet-stream"),
     };
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    (status, [(header::CONTENT_TYPE, media)], body).into_response()
 }
 
 fn refusal(problem: &Problem) -> Response {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use api::request::{self, Destination, PointChoice};
 use api::view::{
-    DeletedView, DiffView, EntryListView, FindView, GroupListView, GroupView, Health, JobListView,
-    JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView, RestorePlanView,
-    SourceListView, SourceView, StatusView,
+    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
+    Health, JobListView, JobView, MemberListView, PointListView, PointView, PoolView,
+    ProtectedView, RestorePlanView, SourceListView, SourceView, StatusView,
 };
 use api::{Operations, PathText, Problem, Time};
 use base::fault::Code;
@@ -314,6 +314,18 @@ impl Operations for Service {
 
     fn browse(&self, point: &str, request: &request::Browse) -> Result<EntryListView, Problem> {
         self.answer(look::browse(&self.eyes(), point, request))
+    }
+
+    fn entries(
+        &self,
+        point: &str,
+        request: &request::Entries,
+    ) -> Result<FullEntryListView, Problem> {
+        self.answer(look::entries(&self.eyes(), point, request))
+    }
+
+    fn read(&self, point: &str, request: &request::Read) -> Result<Vec<u8>, Problem> {
+        self.answer(look::read(&self.eyes(), point, request))
     }
 
     fn diff(&self, point: &str, request: &request::Diff) -> Result<DiffView, Problem> {

@@ -145,3 +145,65 @@ pub struct EntryView {
     /// Where a symbolic link points.
     pub target: Option<PathText>,
 }
+
+/// Entries of a recovery point with everything that is known of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FullEntryListView {
+    /// By name, in byte order.
+    pub entries: Vec<FullEntryView>,
+    /// Where to go on: the name to ask for entries after; none: this is all.
+    pub next: Option<PathText>,
+}
+
+impl View for FullEntryListView {
+    const SCHEMA: &'static str = "dozo.point.entries/1";
+}
+
+/// One entry with everything that is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullEntryView {
+    /// Its name; empty for the source itself.
+    pub name: PathText,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Bytes, of a regular file.
+    pub size: u64,
+    /// Bytes of it that are no holes; of a file in very many pieces all of them.
+    pub data_bytes: u64,
+    /// When its content was changed last, in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// When anything of it was changed last, in nanoseconds since 1970.
+    pub changed_ns: i64,
+    /// Permission bits with set-user-ID, set-group-ID and sticky.
+    pub mode: u16,
+    /// Owner's number.
+    pub uid: u32,
+    /// Group's number.
+    pub gid: u32,
+    /// Owner's name, empty if it had none.
+    pub user: PathText,
+    /// Group's name, empty if it had none.
+    pub group: PathText,
+    /// Names that the file had at the source.
+    pub links: u32,
+    /// Inode number at the source: of entries with several links, those with equal numbers here and in
+    /// `device` are one file.
+    pub inode: u64,
+    /// Device number at the source.
+    pub device: u64,
+    /// The number of a device node, `major << 32 | minor`.
+    pub special: Option<u64>,
+    /// Where a symbolic link points.
+    pub target: Option<PathText>,
+    /// Extended attributes, by name: ACLs and capabilities are among them.
+    pub xattrs: Vec<XattrView>,
+}
+
+/// An extended attribute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XattrView {
+    /// Its name.
+    pub name: PathText,
+    /// Its value.
+    pub value: PathText,
+}

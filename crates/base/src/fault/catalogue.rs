@@ -110,6 +110,8 @@ catalogue! {
     FileUnreadable Warning Retry 3 s[] ids[] (path reason);
     /// An exclude pattern cannot be understood.
     ExcludePatternInvalid Warning FixInput 2 s[] ids[] (pattern reason);
+    /// Recovery points cannot be mounted.
+    MountRefused Warning FixInput 5 s[] ids[] (path reason);
     /// A pattern of names to find cannot be understood.
     FindPatternInvalid Warning FixInput 2 s[] ids[] (pattern reason);
     /// A recovery point was made, but some files are not in it.

@@ -9,6 +9,7 @@ mod json;
 mod judges;
 mod kills;
 mod lost;
+mod mount;
 mod nobody;
 mod owner;
 mod program;

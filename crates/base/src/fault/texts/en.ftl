@@ -177,6 +177,13 @@ ExcludePatternInvalid-why = {$reason}. Patterns are written as in a .gitignore f
 ExcludePatternInvalid-try =
     Correct the pattern, for example `--exclude "*.tmp"` or `--exclude /var/cache/`.
 
+MountRefused-what = Nothing can be mounted at {$path}
+MountRefused-why = {$reason}.
+MountRefused-try =
+    Name an empty directory of your own.
+    As another user than root, install the package `fuse3`.
+    Where there is no `/dev/fuse` (in some containers), use `dozo restore --to` instead.
+
 FindPatternInvalid-what = The pattern "{$pattern}" cannot be understood
 FindPatternInvalid-why = {$reason}.
 FindPatternInvalid-try =

@@ -177,6 +177,13 @@ ExcludePatternInvalid-why = {$reason}。パターンは .gitignore と同じ書�
 ExcludePatternInvalid-try =
     パターンを修正してください。例: `--exclude "*.tmp"`、`--exclude /var/cache/`
 
+MountRefused-what = {$path} にマウントできません
+MountRefused-why = {$reason}。
+MountRefused-try =
+    自分が所有する空のディレクトリを指定してください。
+    root 以外のユーザーの場合は、パッケージ `fuse3` をインストールしてください。
+    `/dev/fuse` がない環境 (一部のコンテナーなど) では、代わりに `dozo restore --to` を使用してください。
+
 FindPatternInvalid-what = パターン「{$pattern}」を解釈できません
 FindPatternInvalid-why = {$reason}。
 FindPatternInvalid-try =

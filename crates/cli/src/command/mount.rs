@@ -1,0 +1,115 @@
+//! `dozo mount`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::request::{self, PointChoice, WhichEntries};
+use api::view::{EntryKind, PointView};
+use api::{Operations, PathText, Problem};
+use base::Fault;
+use base::fault::Code;
+
+use super::protect::named;
+use crate::args;
+use crate::mount::{Audience, Mounted, Top};
+use crate::reference::source_and_point;
+use crate::session::{DONE, Session};
+
+/// How often the mount is looked after.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Mounts, and stays until a person ends the command or somebody unmounts.
+///
+/// # Errors
+/// There is no such point or source, or `MountRefused`.
+pub fn run(
+    session: &mut Session<'_>,
+    args: &args::Mount,
+    operations: Arc<dyn Operations>,
+) -> Result<u8, Problem> {
+    let directory = session.world.absolute(&args.directory);
+    let top = top(session, &args.what)?;
+    let audience = match args.allow_other {
+        true => Audience::All,
+        false => Audience::Owner,
+    };
+    let zone = session.world.zone.clone();
+    let mounted = Mounted::begin(operations, top, zone, &directory, audience)
+        .map_err(|error| refused(session, &directory, error))?;
+    session.say(&format!(
+        "Mounted at {}. Ctrl-C, or `umount` there, ends it.",
+        directory.display()
+    ));
+    while !mounted.is_over() && !session.world.stop.wait(LOOK) {}
+    mounted
+        .end()
+        .map_err(|error| refused(session, &directory, error))?;
+    Ok(DONE)
+}
+
+fn refused(session: &Session<'_>, directory: &Path, error: std::io::Error) -> Problem {
+    let fault = Fault::new(Code::MountRefused)
+        .with("path", directory.display())
+        .with("reason", &error)
+        .because(error);
+    session.problem(&fault)
+}
+
+/// Finds out what is meant: a source, a point of one, or a point by its id alone.
+fn top(session: &Session<'_>, what: &str) -> Result<Top, Problem> {
+    let find = |text: &str| session.operations.source(&named(session, text));
+    let (now, zone) = (session.world.env.now(), &session.world.zone);
+    let (source, choice) = match source_and_point(what, now, zone, session.manner.language, find) {
+        Ok(found) => found,
+        Err(problem) => {
+            // What is no source may be a point; if it is neither, a source is what people mean.
+            let point = session.operations.point(what).map_err(|_| problem)?;
+            return point_top(session, &point);
+        }
+    };
+    match choice {
+        PointChoice::Newest if !what.contains('@') => Ok(Top::Source { id: source.id }),
+        choice => {
+            let points = session.operations.points(Some(&source.id))?.points;
+            let chosen = points.iter().find(|point| match &choice {
+                PointChoice::Newest => true,
+                PointChoice::Id(id) => point.id.starts_with(id.as_str()),
+                PointChoice::At(time) => point.time <= *time,
+            });
+            match (chosen, choice) {
+                (Some(point), _) => point_top(session, point),
+                // Says what is wrong with it.
+                (None, PointChoice::Id(id)) => {
+                    let point = session.operations.point(&id)?;
+                    point_top(session, &point)
+                }
+                (None, _) => {
+                    let fault =
+                        Fault::new(Code::SourceWithoutPoints).with("source", source.address);
+                    Err(session.problem(&fault))
+                }
+            }
+        }
+    }
+}
+
+fn point_top(session: &Session<'_>, point: &PointView) -> Result<Top, Problem> {
+    let root = request::Entries {
+        path: PathText::default(),
+        which: WhichEntries::Itself,
+        after: None,
+        limit: 1,
+    };
+    let root = session.operations.entries(&point.id, &root)?;
+    let is_file = root
+        .entries
+        .iter()
+        .all(|entry| entry.kind != EntryKind::Directory);
+    let name = point.source.rsplit('/').next().unwrap_or(&point.source);
+    Ok(Top::Point {
+        id: point.id.clone(),
+        name: name.as_bytes().to_vec(),
+        is_file,
+    })
+}

@@ -1,0 +1,195 @@
+//! Recovery points as directories, looked at by strangers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::program::{Place, shell};
+use crate::{judges, torture};
+
+/// Says whether this process can mount, and says visibly if not.
+fn can_mount(part: &str) -> bool {
+    let can = rustix::process::geteuid().is_root() && Path::new("/dev/fuse").try_exists().unwrap();
+    if !can {
+        eprintln!("not tried, for want of root and /dev/fuse: {part}");
+    }
+    can
+}
+
+fn is_mounted(directory: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let wanted = directory.to_str().unwrap();
+    mounts
+        .lines()
+        .any(|line| line.split(' ').nth(1) == Some(wanted))
+}
+
+/// Waits until something is so. What is waited for is another process: only it knows when.
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("it never came to be that {what}");
+}
+
+/// A mount by a process of its own.
+struct Mount {
+    process: Child,
+    directory: PathBuf,
+}
+
+impl Mount {
+    fn begin(place: &Place, what: &str) -> Self {
+        let directory = place.directory("mounted");
+        let mut command = place.command(&["mount", what, directory.to_str().unwrap()]);
+        let process = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("it is mounted", || is_mounted(&directory));
+        Self { process, directory }
+    }
+
+    /// Unmounts it from outside, and returns the exit code of its process.
+    fn end(mut self) -> Option<i32> {
+        shell("umount \"$1\"", &[&self.directory], Path::new("/"));
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        // A test that failed leaves nothing mounted below its directory.
+        wait_until("its guard has taken it away", || {
+            !is_mounted(&self.directory)
+        });
+    }
+}
+
+#[test]
+fn strangers_find_in_a_mount_what_was_protected() {
+    if !can_mount("a torture tree through a mount") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.directory("source");
+    torture::build(&source);
+    place.dozo(0, &["protect", "source"]);
+    let mount = Mount::begin(&place, "source");
+    judges::same_to_the_eye(&source, &mount.directory.join("newest/"));
+    assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
+fn all_points_are_there_and_new_ones_come() {
+    if !can_mount("several points through a mount") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.directory("source");
+    fs::write(source.join("file"), "one").unwrap();
+    let first = place.point("source");
+    // The mount owns the data directory: what follows goes through it.
+    let mount = Mount::begin(&place, "source");
+    let count = || fs::read_dir(&mount.directory).unwrap().count();
+    assert_eq!(count(), 2, "the point, and the link to it");
+    fs::write(source.join("file"), "another").unwrap();
+    place.point("source");
+    wait_until("the new point is listed", || count() == 3);
+    wait_until("newest leads to it", || {
+        fs::read(mount.directory.join("newest/file")).unwrap() == b"another"
+    });
+    assert_eq!(mount.end(), Some(0));
+    let mount = Mount::begin(&place, &first[..12]);
+    assert_eq!(fs::read(mount.directory.join("file")).unwrap(), b"one");
+    assert!(
+        fs::write(mount.directory.join("file"), "two").is_err(),
+        "it is read-only"
+    );
+    assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
+fn a_file_that_is_a_source_is_mounted_under_its_name() {
+    if !can_mount("a single file through a mount") {
+        return;
+    }
+    let place = Place::new();
+    fs::write(place.path("letter.txt"), "Dear reader").unwrap();
+    let point = place.point("letter.txt");
+    let mount = Mount::begin(&place, &point);
+    let read = fs::read(mount.directory.join("letter.txt")).unwrap();
+    assert_eq!(read, b"Dear reader");
+    assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
+fn a_mount_that_is_killed_leaves_nothing() {
+    if !can_mount("killed mounts") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.directory("source");
+    fs::write(source.join("file"), "content").unwrap();
+    place.dozo(0, &["protect", "source"]);
+    let mut mount = Mount::begin(&place, "source");
+    // Somebody uses it meanwhile.
+    let _open = fs::File::open(mount.directory.join("newest/file")).unwrap();
+    mount.process.kill().unwrap();
+    mount.process.wait().unwrap();
+    wait_until("the guard has taken it away", || {
+        !is_mounted(&mount.directory)
+    });
+    assert_eq!(fs::read_dir(&mount.directory).unwrap().count(), 0);
+    drop(mount);
+    let mount = Mount::begin(&place, "source");
+    assert_eq!(
+        fs::read(mount.directory.join("newest/file")).unwrap(),
+        b"content"
+    );
+    assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
+fn fifty_readers_at_once_read_the_same() {
+    if !can_mount("fifty readers of a mount") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.directory("source");
+    let mut dice = testkit::Dice::new(50);
+    for i in 0..60 {
+        let len = dice.below(200_000) as usize;
+        fs::write(source.join(format!("f{i}")), dice.bytes(len)).unwrap();
+    }
+    fs::write(source.join("large"), dice.bytes(12 << 20)).unwrap();
+    place.dozo(0, &["protect", "source"]);
+    let mount = Mount::begin(&place, "source");
+    let sums = |directory: &Path| shell("cat f* large | sha256sum", &[], directory);
+    let (expected, seen) = (sums(&source), mount.directory.join("newest"));
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..50).map(|_| scope.spawn(|| sums(&seen))).collect();
+        for reader in readers {
+            assert_eq!(reader.join().unwrap(), expected);
+        }
+    });
+    assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_mounted_is_refused() {
+    let place = Place::new();
+    let source = place.directory("source");
+    fs::write(source.join("file"), "content").unwrap();
+    place.dozo(0, &["protect", "source"]);
+    place.dozo(4, &["mount", "nothing", "source"]);
+    let refused = place.dozo(5, &["mount", "source", "nowhere"]);
+    assert!(refused.err.contains("MountRefused"), "{}", refused.err);
+}
