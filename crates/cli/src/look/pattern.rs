@@ -41,7 +41,7 @@ impl Pattern {
         // What is found has no slash at its beginning.
         let wanted = text.strip_prefix('/').unwrap_or(text);
         if wanted.is_empty() {
-            return Err(invalid("It is empty"));
+            return Err(invalid("it is empty"));
         }
         let what = if wanted.contains(['*', '?', '[', '{', '\\']) {
             let glob = GlobBuilder::new(wanted)
