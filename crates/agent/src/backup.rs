@@ -14,27 +14,30 @@
 //! Memory: [`limits::READ_AHEAD_BYTES_MAX`] of small files, two bundles, two chunks of a large file,
 //! [`limits::CHUNKS_QUEUED_MAX`] chunks and one a sealer; the entries of the channels; contents remembered.
 //!
+//! An entry is read if `statx` tells a change; if the run before began when it had just changed (see [`doubt`]); or in a
+//! consistency check. Of an entry that is then found to be what the replica has, no content is stored.
+//!
 //! What cannot be read is warned of, and the run goes on; the replica keeps what it had of it. What cannot be
 //! written ends the run.
 
 mod bundle;
 mod compare;
+mod count;
+mod cut;
+mod doubt;
 mod read;
 mod stages;
 mod tree;
 mod verify;
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use base::fault::Code;
 use base::{ChunkId, Fault, limits};
 use crossbeam_channel::bounded;
 use format::chunker::Chunker;
-use format::entry::{FileEntry, Node};
+use format::entry::FileEntry;
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
 use format::tree::Cursor;
@@ -43,7 +46,9 @@ use sources::files::{Walk, WalkError, WalkOptions};
 use sources::{Problem, Reason};
 
 use crate::flow::Flow;
-use crate::monitor::{Monitor, Progress, Warning, shown};
+use crate::monitor::{Monitor, Warning, shown};
+use count::Counts;
+use doubt::Doubt;
 
 /// What to back up, against what, and into what.
 pub struct Backup<'a> {
@@ -55,6 +60,10 @@ pub struct Backup<'a> {
     pub earlier: Option<ChunkId>,
     /// Whether entries that look unchanged are read all the same: a consistency check.
     pub read_unchanged: bool,
+    /// The wall clock's time when the run began, before its snapshot if it has one, in nanoseconds since 1970:
+    /// an entry that changed about then or later is looked at again by the next run. Later than the truth
+    /// hides changes; earlier costs reading.
+    pub began_ns: i64,
     /// Reads the earlier tree.
     pub reader: &'a dyn ChunkReader,
     /// Takes what changed.
@@ -98,16 +107,29 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         .as_ref()
         .map(|root| Cursor::<FileEntry>::new(backup.reader, root))
         .transpose()?;
+    let expected = backup
+        .earlier
+        .as_ref()
+        .map(|root| format::tree::summary::<FileEntry>(backup.reader, root))
+        .transpose()?;
     let flow = Flow::new(backup.monitor);
-    let counts = Counts::default();
+    let counts = Counts::new(expected.map(|totals| totals.bytes));
+    let doubt = Doubt::of_run(backup.began_ns);
+    counts.tell(&flow);
     thread::scope(|scope| {
         let (wanted, to_readers) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
         let (changes, to_bundler) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
         let (seal, to_sealers) = bounded(limits::CHUNKS_QUEUED_MAX);
         let (tree, to_tree) = bounded(limits::TREE_QUEUED_MAX);
         for _ in 0..limits::READER_THREADS {
-            let (flow, counts, to_readers) = (&flow, &counts, to_readers.clone());
-            scope.spawn(move || read::run(flow, counts, backup.reader, &to_readers));
+            let to_readers = to_readers.clone();
+            let readers = read::Readers {
+                flow: &flow,
+                counts: &counts,
+                doubt: &doubt,
+                store: backup.reader,
+            };
+            scope.spawn(move || readers.run(&to_readers));
         }
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             let (flow, to_sealers, writer) = (&flow, to_sealers.clone(), backup.writer);
@@ -117,10 +139,15 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         drop((to_readers, to_sealers));
         let bundler = bundle::Bundler::new(&flow, &counts, backup.chunker, seal, tree);
         scope.spawn(move || bundler.run(&to_bundler));
-        let (flow, writer) = (&flow, backup.writer);
-        scope.spawn(move || tree::run(flow, writer, &to_tree));
+        let tree = tree::Tree {
+            flow: &flow,
+            counts: &counts,
+            doubt: &doubt,
+            writer: backup.writer,
+        };
+        scope.spawn(move || tree.run(&to_tree));
         let compare = compare::Compare {
-            flow,
+            flow: &flow,
             counts: &counts,
             read_unchanged: backup.read_unchanged,
             wanted,
@@ -130,6 +157,7 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         let _ = compare.run(walk, earlier);
     });
     flow.outcome()?;
+    counts.tell(&flow);
     Ok(Report {
         warnings: flow.warnings(),
         ..counts.report()
@@ -191,70 +219,4 @@ pub(crate) fn warn(flow: &Flow<'_>, problem: &Problem) {
         path: problem.path.clone(),
         fault,
     });
-}
-
-/// What the stages have counted.
-#[derive(Default)]
-pub(crate) struct Counts {
-    report: Mutex<Report>,
-    moved: AtomicU64,
-    passed: AtomicU64,
-}
-
-impl Counts {
-    fn with(&self, change: impl FnOnce(&mut Report)) {
-        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn entry(&self, entry: &FileEntry) {
-        let file = matches!(entry.node, Node::File(_));
-        self.with(|r| {
-            r.entries += 1;
-            r.files += u64::from(file);
-            r.bytes = r.bytes.saturating_add(entry.size);
-        });
-    }
-
-    fn unchanged(&self, entry: &FileEntry, flow: &Flow<'_>) {
-        self.passed.fetch_add(entry.size, Ordering::Relaxed);
-        self.tell(flow);
-    }
-
-    fn changed(&self) {
-        self.with(|r| r.changed += 1);
-    }
-
-    fn differed(&self) {
-        self.with(|r| r.differed += 1);
-    }
-
-    fn deleted(&self) {
-        self.with(|r| r.deleted += 1);
-    }
-
-    fn moved(&self, bytes: u64, flow: &Flow<'_>) {
-        self.moved.fetch_add(bytes, Ordering::Relaxed);
-        self.moved_hole(bytes, flow);
-    }
-
-    fn moved_hole(&self, bytes: u64, flow: &Flow<'_>) {
-        self.passed.fetch_add(bytes, Ordering::Relaxed);
-        self.tell(flow);
-    }
-
-    fn tell(&self, flow: &Flow<'_>) {
-        let report = *self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        flow.monitor().progress(Progress {
-            entries: report.entries,
-            files: report.files,
-            bytes: self.passed.load(Ordering::Relaxed),
-            moved_bytes: self.moved.load(Ordering::Relaxed),
-        });
-    }
-
-    fn report(&self) -> Report {
-        let mut report = *self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        report.read_bytes = self.moved.load(Ordering::Relaxed);
-        report
-    }
 }

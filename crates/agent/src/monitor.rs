@@ -2,7 +2,7 @@
 
 use base::Fault;
 
-/// What has been done so far. Counts only grow.
+/// What has been done so far. Counts only grow; reports of several threads may arrive out of order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Entries looked at (backup) or made (restore).
@@ -13,6 +13,9 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes that were really read (backup) or written (restore).
     pub moved_bytes: u64,
+    /// The best guess of what [`Self::bytes`] will be in the end, never less than it is: what the walk has found and
+    /// what the earlier tree has beyond. Unlike the counts, it may shrink. `None` if there is nothing to go by.
+    pub bytes_total: Option<u64>,
 }
 
 /// Something that went wrong with one path while the run went on.
@@ -32,7 +35,7 @@ pub(crate) fn shown(path: &[u8]) -> String {
     }
 }
 
-/// Watches a run. Called from many threads, often: must be cheap.
+/// Watches a run. Called from many threads, [`Monitor::is_cancelled`] for every entry: must be cheap.
 pub trait Monitor: Send + Sync {
     /// Hears how far the run is.
     fn progress(&self, so_far: Progress);

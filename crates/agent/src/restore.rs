@@ -400,6 +400,7 @@ impl Work<'_> {
             files: report.files,
             bytes: report.bytes,
             moved_bytes: report.bytes,
+            bytes_total: None,
         });
         if kept {
             let path = key.to_path().unwrap_or_default();

@@ -69,6 +69,9 @@ pub const READ_AHEAD_ENTRIES_MAX: usize = 1024;
 /// Threads that read small files: a cold disk answers 45 000 files a second to 32 readers and 14 000 to 2
 /// (measured), a warm one needs no more than the cores.
 pub const READER_THREADS: usize = 16;
+/// Runs of data and holes that are held of a sparse file while it is cut: two for each block of 4 KiB of the buffer, which
+/// holds two largest chunks, so that only file systems with smaller blocks come to it.
+pub const CHUNK_RUNS_MAX: usize = 4096;
 /// Entries that wait for their bundle to fill; a bundle ends when there are more.
 pub const BUNDLE_ENTRIES_MAX: usize = 8192;
 /// Chunks between the bundler and the sealing threads.
@@ -91,6 +94,11 @@ pub const RESTORE_REST_LINKS: usize = 4096;
 pub const RESTORE_REST_FILES: usize = 16_384;
 /// Conflicting paths a restore plan names; the rest is counted.
 pub const CONFLICTS_SHOWN_MAX: usize = 100;
+/// A run tells how far it is each time it has dealt with so many bytes: a thousand times a second at a gigabyte a
+/// second, which is what a watcher that locks can take.
+pub const PROGRESS_EVERY_BYTES: u64 = 1 << 20;
+/// An entry counts as so many of these bytes beside its own: 64 entries are told at once.
+pub const PROGRESS_ENTRY_BYTES: u64 = PROGRESS_EVERY_BYTES / 64;
 /// How long a waiting stage may take to notice that the run is ending.
 pub const STOP_NOTICED_WITHIN: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -116,6 +124,13 @@ pub const WALK_BATCH_ENTRIES: usize = 256;
 pub const WALK_DIRS_AHEAD_MAX: usize = 32;
 /// Directories a walk holds open, if the process may open four times as many files.
 pub const WALK_DIRS_OPEN_MAX: usize = 256;
+/// An entry whose times are not older than this when a run begins is looked at again by the next: it may change
+/// once more without a new time. The coarsest times of a file system are those of FAT, two seconds; ext4 with
+/// small inodes and HFS+ keep seconds, Linux before 6.13 some milliseconds.
+pub const TIMES_DOUBTED_NS: i64 = 2_000_000_000;
+/// A modification time so much further ahead was set by a program: no clock of a file server is so wrong, and a file from
+/// the future is not to be read by every run.
+pub const MTIMES_DOUBTED_AHEAD_NS: i64 = 24 * 3600 * 1_000_000_000;
 /// Attempts at a small file that changes while it is read.
 pub const READ_ATTEMPTS: usize = 3;
 /// Directories a restore holds open; more cost a few calls each to open again.

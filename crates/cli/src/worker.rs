@@ -41,7 +41,7 @@ impl LocalWorker {
     fn synchronize(&self, order: &BackupOrder, context: &JobContext) -> Result<Run, Fault> {
         let watch = Watch::new(context);
         context.step(Step::Snapshot);
-        // The moment that the point will show: nothing read later is older.
+        // The moment that the point will show: nothing read later is older. What changes from now on is doubted.
         let began_ns = nanoseconds(&self.env);
         let (view, refused) = snapshot::take(&order.path, order.options.one_file_system);
         if let Some(why) = refused {
@@ -52,15 +52,13 @@ impl LocalWorker {
         } else {
             Step::Transfer
         });
-        if let Some(previous) = &order.previous {
-            expect(&self.store, previous, context)?;
-        }
         let session = self.store.begin(order.source, order.previous)?;
         let report = backup::run(&Backup {
             root: &view.path,
             walk: &self.walk_options(order, &view),
             earlier: order.previous,
             read_unchanged: order.read_unchanged,
+            began_ns,
             reader: &self.store,
             writer: &session,
             chunker: &self.store.chunker(),
@@ -135,7 +133,7 @@ fn no_snapshot(watch: &Watch<'_>, order: &BackupOrder, why: &SnapshotError) {
     });
 }
 
-/// Tells a job how much there is, as far as a tree tells: that of the last time is the best guess there is.
+/// Tells a job how much there is, as a tree tells.
 fn expect(store: &Store, root: &ChunkId, context: &JobContext) -> Result<(), Fault> {
     let totals = tree::summary::<FileEntry>(store, root)?;
     context.totals(None, Some(totals.bytes));

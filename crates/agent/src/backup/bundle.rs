@@ -11,11 +11,14 @@ use std::sync::{Arc, OnceLock};
 use base::{ChunkHash, limits};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use format::chunker::Chunker;
-use format::entry::{FileEntry, FileKey};
+use format::entry::{FileEntry, FileKey, Node};
 
-use super::read::{Ended, LargeFile, Part};
+use super::count::{Counts, Share};
+use super::cut::{Part, Run};
+use super::doubt::NEVER_THE_SAME;
+use super::read::{Ended, LargeFile};
 use super::stages::{Body, Change, ChunkSlot, ContentSlot, Link, Outcome, Piece, ToSeal, ToTree};
-use super::{Counts, warn};
+use super::warn;
 use crate::flow::{Flow, Stopped};
 
 pub(crate) struct Bundler<'a> {
@@ -64,38 +67,54 @@ impl<'a> Bundler<'a> {
                     held,
                     answered,
                 } => {
-                    let outcome = answered.recv().map_err(|_| Stopped)?;
-                    let taken = self.take(key, outcome);
+                    let (outcome, mut share) = answered.recv().map_err(|_| Stopped)?;
+                    let taken = self.take(key, outcome, &mut share);
                     self.flow.give_back(held);
                     taken?;
+                    share.close(self.counts, self.flow);
                 }
             }
         }
         self.end_bundle()
     }
 
-    fn take(&mut self, key: FileKey, outcome: Outcome) -> Result<(), Stopped> {
+    fn take(&mut self, key: FileKey, outcome: Outcome, share: &mut Share) -> Result<(), Stopped> {
         match outcome {
             Outcome::Same | Outcome::Unreadable => Ok(()),
             Outcome::Gone => self.hold(ToTree::Delete(key)),
             Outcome::Read(entry, Body::Whole) => self.hold(ToTree::Put(key, entry)),
+            Outcome::Settled(entry, link) => {
+                if let (Some(link), Node::File(content)) = (link, &entry.node) {
+                    // Set already if another link was settled before.
+                    let _ = leave(&link).set(content.clone());
+                }
+                match entry.ctime_ns {
+                    // As it stands in the tree.
+                    NEVER_THE_SAME => Ok(()),
+                    _ => self.hold(ToTree::Put(key, entry)),
+                }
+            }
             Outcome::Read(entry, Body::Small(bytes, hash, link)) => {
-                self.counts.moved(bytes.len() as u64, self.flow);
                 let content = link.map(|link| leave(&link));
                 self.small(key, entry, &bytes, hash, content)
             }
-            Outcome::Read(_, Body::Large(file)) => self.large(key, &file),
-            Outcome::Linked(mut entry, handle, link) => match link.get() {
+            Outcome::Read(_, Body::Large(file)) => self.large(key, &file, share),
+            Outcome::Linked(mut entry, handle, link, expected) => match link.get() {
                 Some(content) => {
                     let mut problems = Vec::new();
                     entry.xattrs = handle.xattrs(&mut problems);
                     problems.iter().for_each(|p| warn(self.flow, p));
-                    self.hold(ToTree::Same(key, entry, Arc::clone(content)))
+                    self.hold(ToTree::Same(key, entry, Arc::clone(content), expected))
                 }
                 // The link that came first could not be read; this one may be.
                 None => {
-                    let outcome = super::read::read(self.flow, *entry, &handle, Some(link));
-                    self.take(key, outcome)
+                    if expected.is_some() {
+                        self.counts.changed();
+                    }
+                    let mut count = |bytes| share.read(bytes, self.counts, self.flow);
+                    let outcome =
+                        super::read::read(self.flow, *entry, &handle, Some(link), &mut count);
+                    self.take(key, outcome, share)
                 }
             },
         }
@@ -133,12 +152,14 @@ impl<'a> Bundler<'a> {
     }
 
     /// Chunks a file of its own. What is held leaves first: walk order.
-    fn large(&mut self, key: FileKey, file: &LargeFile) -> Result<(), Stopped> {
+    fn large(&mut self, key: FileKey, file: &LargeFile, share: &mut Share) -> Result<(), Stopped> {
         self.end_bundle()?;
         for number in 1.. {
+            share.again();
             self.send(ToTree::Open)?;
-            let ended =
-                file.attempt(number, self.chunker, self.flow, &mut |part| self.part(part))?;
+            let ended = file.attempt(number, self.chunker, self.flow, &mut |part| {
+                self.part(part, share)
+            })?;
             match ended {
                 Ended::Again => {}
                 Ended::Gone => return self.send(ToTree::Delete(key)),
@@ -152,24 +173,32 @@ impl<'a> Bundler<'a> {
         Ok(())
     }
 
-    fn part(&self, part: Part) -> Result<(), Stopped> {
+    fn part(&self, part: Part, share: &mut Share) -> Result<(), Stopped> {
         match part {
-            Part::Hole(len) => {
-                self.counts.moved_hole(len, self.flow);
-                self.send(ToTree::Hole(len))
-            }
-            Part::Chunk(plain) => {
-                self.counts.moved(plain.len() as u64, self.flow);
-                let len = u32::try_from(plain.len()).expect("a chunk is small");
+            Part::Hole(len) => self.hole(len, share),
+            Part::Chunk(plain, runs) => {
+                share.read(plain.len() as u64, self.counts, self.flow);
                 let chunk = ChunkSlot::default();
                 self.dispatch(plain, &chunk)?;
-                self.send(ToTree::Piece(Piece {
-                    chunk,
-                    offset: 0,
-                    len,
-                }))
+                let mut offset = 0;
+                for run in runs {
+                    match run {
+                        Run::Hole(len) => self.hole(len, share)?,
+                        Run::Data(len) => {
+                            let chunk = Arc::clone(&chunk);
+                            self.send(ToTree::Piece(Piece { chunk, offset, len }))?;
+                            offset += len;
+                        }
+                    }
+                }
+                Ok(())
             }
         }
+    }
+
+    fn hole(&self, len: u64, share: &mut Share) -> Result<(), Stopped> {
+        share.hole(len, self.counts, self.flow);
+        self.send(ToTree::Hole(len))
     }
 
     /// Keeps an item until the open bundle has left.

@@ -1,7 +1,8 @@
 //! The comparison: one thread that walks the source beside the member's earlier tree, both in key order.
 //!
 //! An entry is unchanged if everything `statx` says of it is what it was, its change time among it: no byte of
-//! it is read, and nothing is written for it. Everything else goes to the readers.
+//! it is read, and nothing is written for it. Everything else goes to the readers, also what differs in nothing
+//! but a change time that the run before did not believe (see [`doubt`](super::doubt)).
 
 use std::collections::{HashMap, HashSet};
 use std::ops::{Bound, RangeBounds as _};
@@ -13,9 +14,11 @@ use format::entry::{FileEntry, FileKey, Node};
 use format::tree::{Cursor, FileRef, NodeRef, Value as _};
 use sources::files::{Event, Found, Walk};
 
-use super::read::{Wanted, is_gone, new_link};
+use super::count::{Counts, Share};
+use super::doubt::NEVER_THE_SAME;
+use super::read::{Expected, Wanted, Why, is_gone, new_link};
 use super::stages::{Change, Link};
-use super::{Counts, warn};
+use super::warn;
 use crate::flow::{Flow, Stopped};
 
 /// Which files came by in this run, by device and inode, as long as they have links that may still come.
@@ -23,8 +26,10 @@ type Links = HashMap<(u64, u64, i64), Link>;
 
 /// What the earlier tree has under a key.
 enum Earlier {
-    /// An entry that looks the same; it itself, if it is to be read all the same.
-    Same(Option<Box<FileEntry>>),
+    /// An entry that looks the same.
+    Same,
+    /// An entry that looks the same, and is to be read all the same.
+    Read(Expected),
     /// Nothing, or another entry.
     Other,
 }
@@ -87,8 +92,8 @@ impl Compare<'_> {
                 Event::Entry(found) => {
                     self.counts.entry(&found.entry);
                     match self.pass_over(old.as_mut(), Some(&found), &mut unseen)? {
-                        Earlier::Same(None) => self.counts.unchanged(&found.entry, self.flow),
-                        Earlier::Same(expected) => self.put(found, expected, &mut links)?,
+                        Earlier::Same => self.counts.unchanged(&found.entry, self.flow),
+                        Earlier::Read(expected) => self.put(found, Some(expected), &mut links)?,
                         Earlier::Other => self.put(found, None, &mut links)?,
                     }
                 }
@@ -113,17 +118,15 @@ impl Compare<'_> {
                 Some((key, entry)) => match found {
                     Some(found) if key > found.key.0.as_slice() => return Ok(Earlier::Other),
                     Some(found) if key == found.key.0.as_slice() => {
-                        let earlier = match unchanged(&entry, &found.entry) {
-                            true => Earlier::Same(
-                                self.read_unchanged
-                                    .then(|| Box::new(FileEntry::from_view(entry))),
-                            ),
-                            false => Earlier::Other,
-                        };
+                        self.counts.earlier(entry.size);
+                        let earlier = self.beside(&entry, &found.entry);
                         self.next(old)?;
                         return Ok(earlier);
                     }
-                    _ => FileKey(key.to_vec()),
+                    _ => {
+                        self.counts.earlier(entry.size);
+                        FileKey(key.to_vec())
+                    }
                 },
             };
             self.next(old)?;
@@ -137,6 +140,22 @@ impl Compare<'_> {
         }
     }
 
+    fn beside(&self, old: &FileRef<'_>, new: &FileEntry) -> Earlier {
+        let read = |why| {
+            Earlier::Read(Expected {
+                entry: Box::new(FileEntry::from_view(*old)),
+                why,
+            })
+        };
+        match looks_same(old, new) {
+            true if old.ctime_ns == NEVER_THE_SAME => read(Why::Doubt),
+            true if old.ctime_ns != new.ctime_ns => Earlier::Other,
+            true if self.read_unchanged => read(Why::Check),
+            true => Earlier::Same,
+            false => Earlier::Other,
+        }
+    }
+
     fn next(&self, old: &mut Cursor<'_, FileEntry>) -> Result<(), Stopped> {
         old.next_ref().map_err(|e| self.flow.fail(Fault::from(e)))?;
         Ok(())
@@ -145,7 +164,7 @@ impl Compare<'_> {
     fn put(
         &self,
         found: Found,
-        expected: Option<Box<FileEntry>>,
+        expected: Option<Expected>,
         links: &mut Links,
     ) -> Result<(), Stopped> {
         let (answer, answered) = bounded(1);
@@ -155,6 +174,7 @@ impl Compare<'_> {
             self.counts.changed();
         }
         let held = held_bytes(&found.entry);
+        let share = Share::of(&found.entry);
         self.flow.take(held)?;
         self.wanted
             .send(Wanted {
@@ -162,6 +182,7 @@ impl Compare<'_> {
                 link,
                 linked,
                 expected,
+                share,
                 answer,
             })
             .map_err(|_| Stopped)?;
@@ -206,13 +227,12 @@ fn link_of(entry: &FileEntry, links: &mut Links) -> (Option<Link>, bool) {
     (Some(link), false)
 }
 
-/// Says whether nothing speaks for a change. The device counts only where it tells which entries are one
-/// file: it may be numbered anew at every boot.
-fn unchanged(old: &FileRef<'_>, new: &FileEntry) -> bool {
+/// Says whether nothing but perhaps the change time speaks for a change. The device counts only where it tells
+/// which entries are one file: it may be numbered anew at every boot.
+fn looks_same(old: &FileRef<'_>, new: &FileEntry) -> bool {
     same_kind(&old.node, &new.node)
         && old.size == new.size
         && old.mtime_ns == new.mtime_ns
-        && old.ctime_ns == new.ctime_ns
         && old.inode == new.inode
         && old.links == new.links
         && (new.links < 2 || old.device == new.device)

@@ -10,20 +10,19 @@ use format::chunker::Chunker;
 use format::entry::{Content, FileEntry, Node};
 use format::replica::ChunkReader;
 use format::seal::Sealer;
-use sources::files::{Found, Handle, OpenFile, Segment};
+use sources::files::{Found, Handle, Segment};
 use sources::{Problem, Reason};
 
-use super::stages::{Body, Link, Outcome};
-use super::{Counts, verify, warn};
+use super::count::{Counts, Share};
+use super::cut::{self, Part};
+use super::doubt::{Doubt, NEVER_THE_SAME};
+use super::stages::{Answer, Body, Link, Outcome};
+use super::verify::{self, Verdict};
+use super::warn;
 use crate::flow::{Flow, Stopped};
 
 /// Attempts at a large file that changes while it is read.
 const ATTEMPTS: usize = 3;
-/// The change time recorded of a file that changed while it was read: no file has it, so the next run reads the
-/// file again instead of taking a mixture for good.
-const NEVER_THE_SAME: i64 = i64::MIN / 2;
-/// Room for a largest chunk beside what is left of the last fill.
-const BUFFER_BYTES: usize = 2 * limits::CHUNK_BYTES_MAX;
 
 /// An entry that has to be read, and where the answer goes.
 pub(crate) struct Wanted {
@@ -32,84 +31,142 @@ pub(crate) struct Wanted {
     pub(crate) link: Option<Link>,
     /// Another link of the file came first.
     pub(crate) linked: bool,
-    /// In a consistency check, what the earlier tree says of an entry that looks unchanged.
-    pub(crate) expected: Option<Box<FileEntry>>,
-    pub(crate) answer: Sender<Outcome>,
+    /// What the earlier tree has, if it is to be compared.
+    pub(crate) expected: Option<Expected>,
+    pub(crate) share: Share,
+    pub(crate) answer: Sender<Answer>,
 }
 
-/// Reads what is wanted until nothing more is.
-pub(crate) fn run(
-    flow: &Flow<'_>,
-    counts: &Counts,
-    reader: &dyn ChunkReader,
-    wanted: &Receiver<Wanted>,
-) -> Result<(), Stopped> {
-    for wanted in wanted {
-        flow.go_on()?;
-        let Found { entry, handle, .. } = wanted.found;
-        let outcome = match (wanted.link, wanted.expected) {
-            (Some(link), None) if wanted.linked => Outcome::Linked(Box::new(entry), handle, link),
-            (link, None) => read(flow, entry, &handle, link),
-            (link, Some(expected)) => {
-                let outcome = check(flow, reader, entry, &handle, link, &expected)?;
-                if matches!(outcome, Outcome::Read(..)) {
-                    counts.differed();
+/// What the earlier tree says of an entry that looks unchanged.
+pub(crate) struct Expected {
+    pub(crate) entry: Box<FileEntry>,
+    pub(crate) why: Why,
+}
+
+/// Why an entry that looks unchanged is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It is a consistency check.
+    Check,
+    /// The run before did not believe its times.
+    Doubt,
+}
+
+/// What readers share.
+pub(crate) struct Readers<'a> {
+    pub(crate) flow: &'a Flow<'a>,
+    pub(crate) counts: &'a Counts,
+    pub(crate) doubt: &'a Doubt,
+    /// Reads what the store has.
+    pub(crate) store: &'a dyn ChunkReader,
+}
+
+impl Readers<'_> {
+    /// Reads what is wanted until nothing more is.
+    pub(crate) fn run(&self, wanted: &Receiver<Wanted>) -> Result<(), Stopped> {
+        for wanted in wanted {
+            self.flow.go_on()?;
+            let mut share = wanted.share;
+            let mut count = |bytes| share.read(bytes, self.counts, self.flow);
+            let Found { entry, handle, .. } = wanted.found;
+            let outcome = match (wanted.link, wanted.expected) {
+                (Some(link), expected) if wanted.linked && !is_check(expected.as_ref()) => {
+                    Outcome::Linked(Box::new(entry), handle, link, expected)
                 }
-                outcome
+                (link, None) => read(self.flow, entry, &handle, link, &mut count),
+                (link, Some(expected)) => {
+                    let outcome = read(self.flow, entry, &handle, link, &mut count);
+                    self.compare(outcome, &expected, &mut share)?
+                }
+            };
+            wanted.answer.send((outcome, share)).map_err(|_| Stopped)?;
+        }
+        Ok(())
+    }
+
+    /// Compares an entry that was read with what the store has, and counts it if it differs.
+    fn compare(
+        &self,
+        outcome: Outcome,
+        expected: &Expected,
+        share: &mut Share,
+    ) -> Result<Outcome, Stopped> {
+        let Outcome::Read(entry, body) = outcome else {
+            if expected.why == Why::Doubt && matches!(outcome, Outcome::Gone) {
+                self.counts.changed();
             }
+            return Ok(outcome);
         };
-        wanted.answer.send(outcome).map_err(|_| Stopped)?;
+        let (verdict, now) = match (&body, content(&expected.entry)) {
+            (Body::Large(large), Some(stored)) => self.beside(large, stored, expected, share)?,
+            (Body::Small(bytes, ..), Some(stored)) if expected.is_but_content(&entry) => {
+                (verify::holds(self.store, stored, bytes), None)
+            }
+            (Body::Whole, _) if expected.is(&entry) => (Verdict::Same, None),
+            _ => (Verdict::Differs, None),
+        };
+        match (verdict, expected.why) {
+            (Verdict::Same, Why::Check) => return Ok(Outcome::Same),
+            (Verdict::Same, Why::Doubt) => {
+                let mut now = now.unwrap_or(entry);
+                self.doubt.mark(&mut now);
+                now.node.clone_from(&expected.entry.node);
+                return Ok(Outcome::Settled(now, body.into_link()));
+            }
+            (Verdict::Differs, Why::Doubt) => self.counts.changed(),
+            (Verdict::Differs, Why::Check) | (Verdict::Damaged, _) => self.counts.differed(),
+        }
+        Ok(Outcome::Read(entry, body))
     }
-    Ok(())
+
+    /// Reads a large file beside what the store has of it. Returns the entry as it is now if it is the same.
+    fn beside(
+        &self,
+        large: &LargeFile,
+        stored: &Content,
+        expected: &Expected,
+        share: &mut Share,
+    ) -> Result<(Verdict, Option<Box<FileEntry>>), Stopped> {
+        // What cannot be opened or read says so when it is read again, to be chunked.
+        let Ok(mut file) = large.handle.open() else {
+            return Ok((Verdict::Differs, None));
+        };
+        let mut count = |segment| match segment {
+            Segment::Hole(len) => share.hole(len, self.counts, self.flow),
+            Segment::Data(len) => share.read(len as u64, self.counts, self.flow),
+        };
+        let held = verify::holds_file(self.flow, self.store, stored, &mut file, &mut count)?;
+        Ok(match (held, file.finish(&mut Vec::new())) {
+            (Ok(Verdict::Damaged), _) => (Verdict::Damaged, None),
+            (Ok(Verdict::Same), Ok((now, true))) if expected.is_but_content(&now) => {
+                (Verdict::Same, Some(Box::new(now)))
+            }
+            _ => (Verdict::Differs, None),
+        })
+    }
 }
 
-/// Reads one entry and compares it with what the store has.
-fn check(
-    flow: &Flow<'_>,
-    reader: &dyn ChunkReader,
-    entry: FileEntry,
-    handle: &Handle,
-    link: Option<Link>,
-    expected: &FileEntry,
-) -> Result<Outcome, Stopped> {
-    let outcome = read(flow, entry, handle, link);
-    let same = match &outcome {
-        Outcome::Read(entry, Body::Whole) => {
-            same_metadata(entry, expected) && entry.node == expected.node
+impl Expected {
+    /// Says whether `now` is what was expected; of its times, only those that are believed.
+    pub(crate) fn is(&self, now: &FileEntry) -> bool {
+        now.node == self.entry.node && self.is_but_content(now)
+    }
+
+    /// Says so of everything but content.
+    fn is_but_content(&self, now: &FileEntry) -> bool {
+        let mut now = now.clone();
+        now.node.clone_from(&self.entry.node);
+        // See `compare::looks_same`.
+        now.device = self.entry.device;
+        if self.why == Why::Doubt {
+            now.ctime_ns = self.entry.ctime_ns;
         }
-        Outcome::Read(entry, Body::Small(bytes, ..)) => {
-            same_metadata(entry, expected)
-                && content(expected).is_some_and(|c| verify::holds(reader, c, bytes))
-        }
-        Outcome::Read(_, Body::Large(_)) => return check_large(flow, reader, outcome, expected),
-        _ => false,
-    };
-    Ok(if same { Outcome::Same } else { outcome })
+        now == *self.entry
+    }
 }
 
-fn check_large(
-    flow: &Flow<'_>,
-    reader: &dyn ChunkReader,
-    outcome: Outcome,
-    expected: &FileEntry,
-) -> Result<Outcome, Stopped> {
-    let Outcome::Read(entry, Body::Large(large)) = outcome else {
-        return Ok(outcome);
-    };
-    let Some(content) = content(expected) else {
-        return Ok(Outcome::Read(entry, Body::Large(large)));
-    };
-    let mut problems = Vec::new();
-    // What cannot be opened or read says so when it is read again, to be chunked.
-    if let Ok(mut file) = large.handle.open() {
-        let held = verify::holds_file(flow, reader, content, &mut file)?;
-        if let (Ok(true), Ok((now, true))) = (held, file.finish(&mut problems))
-            && same_metadata(&now, expected)
-        {
-            return Ok(Outcome::Same);
-        }
-    }
-    Ok(Outcome::Read(entry, Body::Large(large)))
+fn is_check(expected: Option<&Expected>) -> bool {
+    expected.is_some_and(|expected| expected.why == Why::Check)
 }
 
 fn content(entry: &FileEntry) -> Option<&Content> {
@@ -119,21 +176,13 @@ fn content(entry: &FileEntry) -> Option<&Content> {
     }
 }
 
-/// Compares everything but content.
-fn same_metadata(now: &FileEntry, expected: &FileEntry) -> bool {
-    let mut now = now.clone();
-    now.node.clone_from(&expected.node);
-    // See `compare::unchanged`.
-    now.device = expected.device;
-    now == *expected
-}
-
-/// Reads one entry.
+/// Reads one entry, and tells `count` how many bytes of content that were. A large file is not read yet.
 pub(crate) fn read(
     flow: &Flow<'_>,
     entry: FileEntry,
     handle: &Handle,
     link: Option<Link>,
+    count: &mut dyn FnMut(u64),
 ) -> Outcome {
     let mut problems = Vec::new();
     let outcome = read_into(entry, handle, link, &mut problems).unwrap_or_else(|problem| {
@@ -145,6 +194,11 @@ pub(crate) fn read(
         outcome
     });
     problems.iter().for_each(|p| warn(flow, p));
+    match &outcome {
+        Outcome::Read(entry, Body::Whole) => count(entry.size),
+        Outcome::Read(_, Body::Small(bytes, ..)) => count(bytes.len() as u64),
+        _ => {}
+    }
     outcome
 }
 
@@ -169,13 +223,14 @@ fn read_file(
     link: Option<Link>,
     problems: &mut Vec<Problem>,
 ) -> Result<Outcome, Problem> {
-    if entry.size <= limits::BUNDLED_FILE_BYTES_MAX as u64 && !handle.is_sparse() {
+    if entry.size <= limits::BUNDLED_FILE_BYTES_MAX as u64 {
         let mut bytes = Vec::new();
         if let Some(read) =
             handle.read_small(limits::BUNDLED_FILE_BYTES_MAX, &mut bytes, problems)?
         {
             let mut entry = Box::new(read.entry);
             if read.changed {
+                // A mixture is not to be taken for good.
                 entry.ctime_ns = NEVER_THE_SAME;
             }
             if bytes.len() <= limits::INLINE_BYTES_MAX {
@@ -191,12 +246,6 @@ fn read_file(
         link,
     };
     Ok(Outcome::Read(Box::new(entry), Body::Large(Box::new(file))))
-}
-
-/// A piece of a large file.
-pub(crate) enum Part {
-    Hole(u64),
-    Chunk(Vec<u8>),
 }
 
 /// How an attempt at a large file ended.
@@ -237,7 +286,7 @@ impl LargeFile {
                 return Ok(lost(&problem));
             }
         };
-        let read = pieces(&mut file, chunker, flow, emit)?;
+        let read = cut::file(&mut file, chunker, flow, emit)?;
         let ended = match read.and_then(|()| file.finish(&mut problems)) {
             Ok((entry, true)) => Ended::Whole(Box::new(entry)),
             Ok((_, false)) if number < ATTEMPTS => return Ok(Ended::Again),
@@ -257,33 +306,6 @@ impl LargeFile {
     }
 }
 
-fn pieces(
-    file: &mut OpenFile,
-    chunker: &Chunker,
-    flow: &Flow<'_>,
-    emit: &mut dyn FnMut(Part) -> Result<(), Stopped>,
-) -> Result<Result<(), Problem>, Stopped> {
-    let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-    loop {
-        flow.go_on()?;
-        let room = BUFFER_BYTES - buffer.len();
-        let segment = match file.next(&mut buffer, room) {
-            Ok(segment) => segment,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        // A chunk ends where data ends: before a hole, and at the end of the file.
-        let data_ends = !matches!(segment, Some(Segment::Data(_)));
-        if data_ends || buffer.len() == BUFFER_BYTES {
-            cut_all(&mut buffer, chunker, data_ends, emit)?;
-        }
-        match segment {
-            Some(Segment::Hole(len)) => emit(Part::Hole(len))?,
-            Some(Segment::Data(_)) => {}
-            None => return Ok(Ok(())),
-        }
-    }
-}
-
 fn lost(problem: &Problem) -> Ended {
     match is_gone(problem) {
         true => Ended::Gone,
@@ -294,25 +316,6 @@ fn lost(problem: &Problem) -> Ended {
 /// Says whether the entry is not there any more, or is no longer what it was.
 pub(crate) fn is_gone(problem: &Problem) -> bool {
     matches!(problem.reason, Reason::Vanished | Reason::Replaced)
-}
-
-/// Emits the chunks of `buffer`; what may still grow stays.
-fn cut_all(
-    buffer: &mut Vec<u8>,
-    chunker: &Chunker,
-    data_ends: bool,
-    emit: &mut dyn FnMut(Part) -> Result<(), Stopped>,
-) -> Result<(), Stopped> {
-    let mut start = 0;
-    while data_ends || buffer.len() - start >= limits::CHUNK_BYTES_MAX {
-        let Some(len) = chunker.cut(&buffer[start..], data_ends) else {
-            break;
-        };
-        emit(Part::Chunk(buffer[start..start + len].to_vec()))?;
-        start += len;
-    }
-    buffer.drain(..start);
-    Ok(())
 }
 
 /// Returns an empty meeting place for the links of one file.

@@ -7,7 +7,8 @@ use crossbeam_channel::Receiver;
 use format::entry::{Content, Extent, FileEntry, FileKey};
 use sources::files::Handle;
 
-use super::read::LargeFile;
+use super::count::Share;
+use super::read::{Expected, LargeFile};
 
 /// A chunk's name, set by the tree stage before any entry that needs it arrives there.
 pub(crate) type ChunkSlot = Arc<OnceLock<ChunkId>>;
@@ -27,18 +28,24 @@ pub(crate) enum Change {
         key: FileKey,
         /// What the reader may hold of the bytes in flight, given back by the bundler.
         held: usize,
-        answered: Receiver<Outcome>,
+        answered: Receiver<Answer>,
     },
 }
+
+/// What a reader answers: what it made of an entry, and how much of it it has counted.
+pub(crate) type Answer = (Outcome, Share);
 
 /// What a reader made of an entry.
 pub(crate) enum Outcome {
     /// The entry with all its metadata, and its bytes.
     Read(Box<FileEntry>, Body),
     /// Another link of a file that came before in this run: not read, unless that one could not be.
-    Linked(Box<FileEntry>, Handle, Link),
-    /// It was read beside what the store has, and is the same.
+    Linked(Box<FileEntry>, Handle, Link, Option<Expected>),
+    /// It was read beside what the store has, and is the same: nothing is written.
     Same,
+    /// It was doubted, and is the same: the entry as it is to be stored, with the content that the store has, where its
+    /// other links look for it.
+    Settled(Box<FileEntry>, Option<Link>),
     /// It is gone or has become something else, which was warned of: what the earlier tree has under its key
     /// goes.
     Gone,
@@ -57,6 +64,17 @@ pub(crate) enum Body {
     Large(Box<LargeFile>),
 }
 
+impl Body {
+    /// Returns where the file's other links look for its content.
+    pub(crate) fn into_link(self) -> Option<Link> {
+        match self {
+            Self::Whole => None,
+            Self::Small(_, _, link) => link,
+            Self::Large(file) => file.link,
+        }
+    }
+}
+
 /// From the bundler to the sealing threads.
 pub(crate) struct ToSeal {
     pub(crate) plain: Vec<u8>,
@@ -73,8 +91,8 @@ pub(crate) enum ToTree {
     Put(FileKey, Box<FileEntry>),
     /// The entry, whose content is one piece of a chunk.
     Bundled(FileKey, Box<FileEntry>, Piece, Option<ContentSlot>),
-    /// The entry, whose content came before in this run.
-    Same(FileKey, Box<FileEntry>, ContentSlot),
+    /// The entry, whose content came before in this run; what the earlier tree has, if that was doubted.
+    Same(FileKey, Box<FileEntry>, ContentSlot, Option<Expected>),
     /// A file's content starts: its pieces follow.
     Open,
     /// The next piece of the open file.

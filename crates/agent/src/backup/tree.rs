@@ -6,85 +6,103 @@ use crossbeam_channel::Receiver;
 use format::entry::{Content, Extent, FileEntry, FileKey, Node};
 use format::replica::{MapWriter, ReplicaWriter};
 
+use super::count::Counts;
+use super::doubt::{Doubt, NEVER_THE_SAME};
+use super::read::Expected;
 use super::stages::{ContentSlot, ToTree, internal};
 use crate::flow::{Flow, Stopped};
 use crate::monitor::Warning;
 
-/// Writes everything that arrives.
-pub(crate) fn run(
-    flow: &Flow<'_>,
-    writer: &dyn ReplicaWriter,
-    items: &Receiver<ToTree>,
-) -> Result<(), Stopped> {
-    let mut open = Pieces::new(writer);
-    for item in items {
-        match item {
-            ToTree::Chunk(slot, name) => {
-                let name = name.recv().map_err(|_| Stopped)?;
-                slot.set(name).expect("a chunk is named once");
-                Ok(())
-            }
-            ToTree::Delete(key) => writer.delete_entry(&key),
-            ToTree::Put(key, entry) => store(flow, writer, &key, &entry),
-            ToTree::Bundled(key, entry, piece, slot) => piece.extent().and_then(|e| {
-                put(
-                    flow,
-                    writer,
-                    &key,
-                    entry,
-                    Content::Extents(vec![e]),
-                    slot.as_ref(),
-                )
-            }),
-            ToTree::Same(key, entry, slot) => match slot.get() {
-                Some(content) => put(flow, writer, &key, entry, content.clone(), None),
-                None => Err(internal("a content was used before it was written")),
-            },
-            ToTree::Open => {
-                open = Pieces::new(writer);
-                Ok(())
-            }
-            ToTree::Hole(len) => open.push(Extent::Hole { len }),
-            ToTree::Piece(piece) => piece.extent().and_then(|e| open.push(e)),
-            ToTree::Close(key, entry, slot) => std::mem::replace(&mut open, Pieces::new(writer))
-                .finish()
-                .and_then(|content| put(flow, writer, &key, entry, content, slot.as_ref())),
-        }
-        .map_err(|fault| flow.fail(fault))?;
-    }
-    flow.go_on()
+/// Writes the member's tree.
+pub(crate) struct Tree<'a> {
+    pub(crate) flow: &'a Flow<'a>,
+    pub(crate) counts: &'a Counts,
+    pub(crate) doubt: &'a Doubt,
+    pub(crate) writer: &'a dyn ReplicaWriter,
 }
 
-fn put(
-    flow: &Flow<'_>,
-    writer: &dyn ReplicaWriter,
-    key: &FileKey,
-    mut entry: Box<FileEntry>,
-    content: Content,
-    slot: Option<&ContentSlot>,
-) -> Result<(), Fault> {
-    if let Some(slot) = slot {
-        // Set already if another link of the file brought it.
-        let _ = slot.set(content.clone());
-    }
-    entry.node = Node::File(content);
-    store(flow, writer, key, &entry)
-}
-
-/// Writes an entry. One that no tree takes is warned of, and is not in the replica.
-fn store(
-    flow: &Flow<'_>,
-    writer: &dyn ReplicaWriter,
-    key: &FileKey,
-    entry: &FileEntry,
-) -> Result<(), Fault> {
-    match writer.put_entry(key, entry) {
-        Err(fault) if fault.code == Code::EntryRefused => {
-            let path = key.to_path().unwrap_or_default();
-            flow.warn(Warning { path, fault });
-            writer.delete_entry(key)
+impl Tree<'_> {
+    /// Writes everything that arrives.
+    pub(crate) fn run(&self, items: &Receiver<ToTree>) -> Result<(), Stopped> {
+        let mut open = Pieces::new(self.writer);
+        for item in items {
+            match item {
+                ToTree::Chunk(slot, name) => {
+                    let name = name.recv().map_err(|_| Stopped)?;
+                    slot.set(name).expect("a chunk is named once");
+                    Ok(())
+                }
+                ToTree::Delete(key) => self.writer.delete_entry(&key),
+                ToTree::Put(key, entry) => self.store(&key, entry),
+                ToTree::Bundled(key, entry, piece, slot) => piece
+                    .extent()
+                    .and_then(|e| self.put(&key, entry, Content::Extents(vec![e]), slot.as_ref())),
+                ToTree::Same(key, entry, slot, expected) => match slot.get() {
+                    Some(content) => self.link(&key, entry, content.clone(), expected.as_ref()),
+                    None => Err(internal("a content was used before it was written")),
+                },
+                ToTree::Open => {
+                    open = Pieces::new(self.writer);
+                    Ok(())
+                }
+                ToTree::Hole(len) => open.push(Extent::Hole { len }),
+                ToTree::Piece(piece) => piece.extent().and_then(|e| open.push(e)),
+                ToTree::Close(key, entry, slot) => {
+                    std::mem::replace(&mut open, Pieces::new(self.writer))
+                        .finish()
+                        .and_then(|content| self.put(&key, entry, content, slot.as_ref()))
+                }
+            }
+            .map_err(|fault| self.flow.fail(fault))?;
         }
-        other => other,
+        self.flow.go_on()
+    }
+
+    fn put(
+        &self,
+        key: &FileKey,
+        mut entry: Box<FileEntry>,
+        content: Content,
+        slot: Option<&ContentSlot>,
+    ) -> Result<(), Fault> {
+        if let Some(slot) = slot {
+            // Set already if another link of the file brought it.
+            let _ = slot.set(content.clone());
+        }
+        entry.node = Node::File(content);
+        self.store(key, entry)
+    }
+
+    /// Writes another link of a file, unless it was doubted and is what it was.
+    fn link(
+        &self,
+        key: &FileKey,
+        mut entry: Box<FileEntry>,
+        content: Content,
+        expected: Option<&Expected>,
+    ) -> Result<(), Fault> {
+        entry.node = Node::File(content);
+        self.doubt.mark(&mut entry);
+        match expected.map(|expected| expected.is(&entry)) {
+            // As it stands in the tree.
+            Some(true) if entry.ctime_ns == NEVER_THE_SAME => return Ok(()),
+            Some(false) => self.counts.changed(),
+            Some(true) | None => {}
+        }
+        self.store(key, entry)
+    }
+
+    /// Writes an entry. One that no tree takes is warned of, and is not in the replica.
+    fn store(&self, key: &FileKey, mut entry: Box<FileEntry>) -> Result<(), Fault> {
+        self.doubt.mark(&mut entry);
+        match self.writer.put_entry(key, &entry) {
+            Err(fault) if fault.code == Code::EntryRefused => {
+                let path = key.to_path().unwrap_or_default();
+                self.flow.warn(Warning { path, fault });
+                self.writer.delete_entry(key)
+            }
+            other => other,
+        }
     }
 }
 

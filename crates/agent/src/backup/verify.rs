@@ -15,11 +15,31 @@ use crate::flow::{Flow, Stopped};
 /// Bytes compared at once.
 const STEP_BYTES: usize = 1 << 20;
 
+/// What a comparison came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The store holds exactly what the source has.
+    Same,
+    /// It holds something else.
+    Differs,
+    /// It cannot give back what it should hold.
+    Damaged,
+}
+
+impl From<bool> for Verdict {
+    fn from(same: bool) -> Self {
+        match same {
+            true => Self::Same,
+            false => Self::Differs,
+        }
+    }
+}
+
 /// Says whether the store holds exactly `bytes` under `content`.
-pub(crate) fn holds(reader: &dyn ChunkReader, content: &Content, bytes: &[u8]) -> bool {
+pub(crate) fn holds(reader: &dyn ChunkReader, content: &Content, bytes: &[u8]) -> Verdict {
     match content {
-        Content::Inline(stored) => stored == bytes,
-        _ => compare_whole(reader, content, bytes).unwrap_or(false),
+        Content::Inline(stored) => Verdict::from(stored == bytes),
+        _ => compare_whole(reader, content, bytes).map_or(Verdict::Damaged, Verdict::from),
     }
 }
 
@@ -51,11 +71,13 @@ enum Next {
 /// A large file as it is read beside its stored content.
 struct Beside<'a> {
     file: &'a mut OpenFile,
+    count: &'a mut dyn FnMut(Segment),
     buffer: Vec<u8>,
     next: Next,
 }
 
-/// Says whether the store holds exactly what the file has. The file is read on from where it stands.
+/// Says whether the store holds exactly what the file has. The file is read on from where it stands; `count` hears
+/// of what is read.
 ///
 /// # Errors
 /// The outer one: the run is ending. The inner one: the source cannot be read.
@@ -64,9 +86,11 @@ pub(crate) fn holds_file(
     reader: &dyn ChunkReader,
     content: &Content,
     file: &mut OpenFile,
-) -> Result<Result<bool, Problem>, Stopped> {
+    count: &mut dyn FnMut(Segment),
+) -> Result<Result<Verdict, Problem>, Stopped> {
     let mut beside = Beside {
         file,
+        count,
         buffer: Vec::new(),
         next: Next::End,
     };
@@ -74,7 +98,7 @@ pub(crate) fn holds_file(
         return Ok(Err(problem));
     }
     let Ok(extents) = Extents::of(reader, content) else {
-        return Ok(Ok(false));
+        return Ok(Ok(Verdict::Damaged));
     };
     for extent in extents {
         flow.go_on()?;
@@ -83,23 +107,28 @@ pub(crate) fn holds_file(
             Ok(Extent::Data { chunk, offset, len }) => {
                 match Held::read(reader, &chunk, offset, len) {
                     Ok(held) => beside.data(held.bytes()),
-                    Err(_) => Ok(false),
+                    Err(_) => return Ok(Ok(Verdict::Damaged)),
                 }
             }
-            Err(_) => Ok(false),
+            Err(_) => return Ok(Ok(Verdict::Damaged)),
         };
         match same {
             Ok(true) => {}
-            other => return Ok(other),
+            Ok(false) => return Ok(Ok(Verdict::Differs)),
+            Err(problem) => return Ok(Err(problem)),
         }
     }
-    Ok(Ok(matches!(beside.next, Next::End)))
+    Ok(Ok(Verdict::from(matches!(beside.next, Next::End))))
 }
 
 impl Beside<'_> {
     fn read(&mut self) -> Result<(), Problem> {
         self.buffer.clear();
-        self.next = match self.file.next(&mut self.buffer, STEP_BYTES)? {
+        let segment = self.file.next(&mut self.buffer, STEP_BYTES)?;
+        if let Some(segment) = segment {
+            (self.count)(segment);
+        }
+        self.next = match segment {
             Some(Segment::Hole(len)) => Next::Hole(len),
             Some(Segment::Data(_)) => Next::Data(0),
             None => Next::End,

@@ -16,7 +16,7 @@ use testkit::{TempDir, tempdir, trees};
 
 use crate::memory::{Memory, back_up, cancelled};
 
-fn entries(memory: &Memory, root: &ChunkId) -> BTreeMap<Vec<u8>, FileEntry> {
+pub(crate) fn entries(memory: &Memory, root: &ChunkId) -> BTreeMap<Vec<u8>, FileEntry> {
     Cursor::<FileEntry>::new(memory, root)
         .unwrap()
         .map(|item| {
@@ -52,7 +52,7 @@ fn content(memory: &Memory, entry: &FileEntry) -> Vec<u8> {
 }
 
 /// Compares a tree with the directory it was made from, file by file.
-fn assert_holds(memory: &Memory, root: &ChunkId, source: &Path) {
+pub(crate) fn assert_holds(memory: &Memory, root: &ChunkId, source: &Path) {
     let mut found = entries(memory, root);
     let mut pending = vec![Vec::new()];
     while let Some(path) = pending.pop() {
@@ -145,6 +145,90 @@ fn a_file_of_many_extents_has_a_map() {
         memory.stored_bytes.load(Ordering::Relaxed) <= hundred * 4096,
         "holes are not read"
     );
+}
+
+/// A file of `blocks` blocks of 4 KiB, each different, with a hole of a block after each but the last.
+fn fragmented(path: &Path, blocks: u64) {
+    let file = fs::File::create(path).unwrap();
+    let mut dice = testkit::Dice::new(blocks);
+    for n in 0..blocks {
+        std::os::unix::fs::FileExt::write_all_at(&file, &dice.bytes(4096), n * 8192).unwrap();
+    }
+}
+
+#[test]
+fn holes_end_no_chunk() {
+    let source = tempdir().unwrap();
+    let path = source.path().join("image");
+    fragmented(&path, 3000);
+    let memory = Memory::default();
+    let run = back_up(&memory, source.path(), None, false);
+    assert_holds(&memory, &run.root, source.path());
+    let key = FileKey::from_path(b"image").unwrap();
+    let entry: FileEntry = get(&memory, &run.root, &key.0).unwrap().unwrap();
+    let Node::File(Content::Map(map)) = entry.node else {
+        panic!("a map")
+    };
+    let (mut chunks, mut holes) = (std::collections::HashSet::new(), 0);
+    for item in Cursor::<Extent>::new(&memory, &map).unwrap() {
+        match item.unwrap().1 {
+            Extent::Data { chunk, .. } => drop(chunks.insert(chunk)),
+            Extent::Hole { .. } => holes += 1,
+        }
+    }
+    assert_eq!(holes, 2999, "every hole is kept");
+    assert!(
+        chunks.len() <= 3000 * 4096 / limits::CHUNK_BYTES_MIN,
+        "{} chunks",
+        chunks.len()
+    );
+    let check = back_up(&memory, source.path(), Some(run.root), true);
+    assert_eq!((check.root, check.report.differed), (run.root, 0));
+}
+
+#[test]
+fn a_hole_that_is_filled_changes_the_chunks_around_it_only() {
+    let source = tempdir().unwrap();
+    let path = source.path().join("image");
+    fragmented(&path, 8000);
+    let memory = Memory::default();
+    let first = back_up(&memory, source.path(), None, false);
+    let stored = memory.stored_bytes.load(Ordering::Relaxed);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[7; 4096], 4000 * 8192 + 4096).unwrap();
+    let second = back_up(&memory, source.path(), Some(first.root), false);
+    assert_holds(&memory, &second.root, source.path());
+    let new = memory.stored_bytes.load(Ordering::Relaxed) - stored;
+    assert!(
+        new <= 3 * limits::CHUNK_BYTES_MAX as u64,
+        "{new} new bytes for 4096"
+    );
+}
+
+#[test]
+fn a_terabyte_of_holes_is_no_work() {
+    let source = tempdir().unwrap();
+    let file = fs::File::create(source.path().join("thin")).unwrap();
+    let tail = (1 << 40) - 4096;
+    std::os::unix::fs::FileExt::write_all_at(&file, &[1; 4096], tail).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[2; 4096], 1 << 30).unwrap();
+    let memory = Memory::default();
+    let run = back_up(&memory, source.path(), None, false);
+    let Node::File(Content::Extents(extents)) =
+        &entries(&memory, &run.root)[b"thin".as_slice()].node
+    else {
+        panic!("extents")
+    };
+    let (mut chunks, mut shape) = (Vec::new(), Vec::new());
+    for extent in extents {
+        if let Extent::Data { chunk, .. } = extent {
+            chunks.push(*chunk);
+        }
+        shape.push(extent.len());
+    }
+    assert_eq!(shape, [1 << 30, 4096, tail - (1 << 30) - 4096, 4096]);
+    assert_eq!(chunks[0], chunks[1], "both pieces are in one chunk");
+    assert_eq!(run.report.read_bytes, 8192);
 }
 
 #[test]
@@ -306,8 +390,8 @@ fn a_cancelled_run_says_so() {
     )
     .unwrap();
     let memory = Memory::default();
-    for heard in [0, 1, 10, 100] {
-        let fault = cancelled(&memory, source.path(), heard).unwrap_err();
+    for asked in [0, 1, 10, 100, 500] {
+        let fault = cancelled(&memory, source.path(), asked).unwrap_err();
         assert_eq!(fault.code, Code::JobCancelled);
     }
 }
@@ -401,4 +485,41 @@ fn a_file_that_changed_while_it_was_read_is_read_again_by_the_next_run() {
     let second = back_up(&memory, source.path(), Some(first.root), false);
     assert_eq!(second.written, [FileKey::from_path(b"busy").unwrap()]);
     assert_holds(&memory, &second.root, source.path());
+}
+
+#[test]
+fn progress_is_told_in_steps_and_never_passes_the_whole() {
+    let source = every_way();
+    for n in 0..1000 {
+        fs::write(source.path().join(format!("small-{n:04}")), vec![1; 2000]).unwrap();
+    }
+    let memory = Memory::default();
+    let first = back_up(&memory, source.path(), None, false);
+    assert!(first.progress.iter().all(|p| p.bytes_total.is_none()));
+    // The source grows, shrinks and changes.
+    fs::write(source.path().join("a/grown"), vec![3; 20 << 20]).unwrap();
+    fs::remove_file(source.path().join("a/b/chunked")).unwrap();
+    fs::write(source.path().join("bundled"), "smaller").unwrap();
+    for check in [false, true] {
+        let run = back_up(&memory, source.path(), Some(first.root), check);
+        assert!(run.progress.len() < 200, "{} reports", run.progress.len());
+        for p in &run.progress {
+            assert!(p.bytes <= p.bytes_total.unwrap(), "{p:?}");
+        }
+        let last = run.progress.last().unwrap();
+        assert_eq!(last.bytes_total, Some(last.bytes), "in the end all is done");
+        assert_eq!(
+            (last.bytes, last.entries),
+            (run.report.bytes, run.report.entries)
+        );
+    }
+}
+
+#[test]
+fn a_check_counts_what_it_reads() {
+    let source = every_way();
+    let memory = Memory::default();
+    let first = back_up(&memory, source.path(), None, false);
+    let check = back_up(&memory, source.path(), Some(first.root), true);
+    assert_eq!(check.report.read_bytes, check.report.bytes);
 }

@@ -6,3 +6,4 @@ mod backup;
 mod memory;
 mod power_cut;
 mod restore;
+mod young;

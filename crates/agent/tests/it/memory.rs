@@ -159,12 +159,15 @@ fn key() -> ChunkerKey {
     ChunkerKey::new([7; 32])
 }
 
-/// Remembers warnings; cancels after so many reports of progress.
+/// Remembers warnings and progress; cancels after so many reports of progress, or when asked so often.
 #[derive(Default)]
 pub(crate) struct Watcher {
     pub(crate) warnings: Mutex<Vec<Warning>>,
+    pub(crate) progress: Mutex<Vec<Progress>>,
     cancel_after: Option<u64>,
     heard: AtomicU64,
+    cancel_when_asked: Option<u64>,
+    asked: AtomicU64,
 }
 
 impl Watcher {
@@ -178,8 +181,9 @@ impl Watcher {
 }
 
 impl Monitor for Watcher {
-    fn progress(&self, _: Progress) {
+    fn progress(&self, so_far: Progress) {
         self.heard.fetch_add(1, Ordering::Relaxed);
+        self.progress.lock().unwrap().push(so_far);
     }
 
     fn warn(&self, warning: Warning) {
@@ -187,8 +191,11 @@ impl Monitor for Watcher {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancel_after
-            .is_some_and(|n| self.heard.load(Ordering::Relaxed) > n)
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        self.cancel_when_asked.is_some_and(|n| asked >= n)
+            || self
+                .cancel_after
+                .is_some_and(|n| self.heard.load(Ordering::Relaxed) > n)
     }
 }
 
@@ -197,14 +204,35 @@ pub(crate) struct Run {
     pub(crate) report: Report,
     pub(crate) root: ChunkId,
     pub(crate) written: Vec<FileKey>,
+    pub(crate) progress: Vec<Progress>,
 }
 
-/// Backs `source` up into `memory`, on top of `earlier`.
+/// Backs `source` up into `memory`, on top of `earlier`, long after its last change.
 pub(crate) fn back_up(
     memory: &Memory,
     source: &std::path::Path,
     earlier: Option<ChunkId>,
     read_unchanged: bool,
+) -> Run {
+    run(memory, source, earlier, read_unchanged, i64::MAX)
+}
+
+/// As [`back_up`], in a run that began at a certain time.
+pub(crate) fn back_up_at(
+    memory: &Memory,
+    source: &std::path::Path,
+    earlier: Option<ChunkId>,
+    began_ns: i64,
+) -> Run {
+    run(memory, source, earlier, false, began_ns)
+}
+
+fn run(
+    memory: &Memory,
+    source: &std::path::Path,
+    earlier: Option<ChunkId>,
+    read_unchanged: bool,
+    began_ns: i64,
 ) -> Run {
     let session = Session::new(memory, earlier);
     let watcher = Watcher::default();
@@ -213,6 +241,7 @@ pub(crate) fn back_up(
         walk: &WalkOptions::default(),
         earlier,
         read_unchanged,
+        began_ns,
         reader: memory,
         writer: &session,
         chunker: &Chunker::new(&key()),
@@ -223,22 +252,27 @@ pub(crate) fn back_up(
         report,
         root: session.finish(),
         written: session.written.into_inner().unwrap(),
+        progress: watcher.progress.into_inner().unwrap(),
     }
 }
 
-/// Runs a backup that is cancelled after `heard` reports of progress.
+/// Runs a backup that is cancelled when it has asked `asked` times whether it is.
 pub(crate) fn cancelled(
     memory: &Memory,
     source: &std::path::Path,
-    heard: u64,
+    asked: u64,
 ) -> Result<Report, Fault> {
     let session = Session::new(memory, None);
-    let watcher = Watcher::cancelling_after(heard);
+    let watcher = Watcher {
+        cancel_when_asked: Some(asked),
+        ..Watcher::default()
+    };
     backup::run(&Backup {
         root: source,
         walk: &WalkOptions::default(),
         earlier: None,
         read_unchanged: false,
+        began_ns: i64::MAX,
         reader: memory,
         writer: &session,
         chunker: &Chunker::new(&key()),

@@ -25,6 +25,12 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// Says whether a total is worth telling: it costs more than to count, and changes with every new file of a source that
+/// grows. Half a percent is not seen, as long as the part stays within the whole.
+fn is_news(told: Option<u64>, total: u64, bytes: u64) -> bool {
+    told.is_none_or(|told| bytes > told || told.abs_diff(total) > told / 256)
+}
+
 impl Monitor for Watch<'_> {
     fn progress(&self, so_far: Progress) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,7 +39,14 @@ impl Monitor for Watch<'_> {
         let bytes = so_far.bytes.saturating_sub(told.bytes);
         told.files = told.files.max(so_far.files);
         told.bytes = told.bytes.max(so_far.bytes);
+        let total = so_far.bytes_total.map(|total| total.max(told.bytes));
+        let news = total.filter(|total| is_news(told.bytes_total, *total, told.bytes));
+        told.bytes_total = news.or(told.bytes_total);
         drop(told);
+        // First the whole, then the part: at no moment is the part more.
+        if news.is_some() {
+            self.context.totals(None, news);
+        }
         self.context.advance(files, bytes);
     }
 

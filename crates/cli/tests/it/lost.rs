@@ -93,12 +93,8 @@ fn whatever_cache_is_lost_nothing_is() {
         }
         // And work goes on: with the cache lost again just before it, and nothing stored that the pool has.
         lose(&place.path("data"), loss);
-        let again = place.dozo(0, &["protect", "docs"]);
-        assert!(
-            again.err.contains("0 B new in the pool"),
-            "{loss:?}\n{}",
-            again.all()
-        );
+        println!("lost: {loss:?}");
+        place.nothing_new("docs");
         trees::change(&docs, round as u64, 20).unwrap();
         kept.push(("docs", place.point("docs"), describe(&docs).unwrap()));
     }

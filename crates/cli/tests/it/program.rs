@@ -3,6 +3,7 @@
 //! Also runs the strangers: programs that others wrote and that judge what Dozo restores. One that is missing
 //! fails the test; `./test` installs them all.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -90,6 +91,25 @@ impl Place {
         let points = listed["points"].as_array().unwrap();
         let ids = points.iter().map(|p| p["id"].as_str().unwrap().to_owned());
         ids.collect()
+    }
+
+    /// Makes another point of a path that has not changed since the last, and fails if any content is stored for it. The tree
+    /// may be: what had changed a moment before the last one is looked at again, and settled.
+    pub(crate) fn nothing_new(&self, path: &str) {
+        let before = self.content_packs();
+        let again = self.dozo(0, &["protect", path]);
+        assert!(again.err.contains("; 0 changed, "), "{}", again.all());
+        assert_eq!(self.content_packs(), before, "{}", again.all());
+    }
+
+    fn content_packs(&self) -> BTreeSet<PathBuf> {
+        let mut packs = BTreeSet::new();
+        for group in fs::read_dir(self.path("data/pool/packs")).unwrap() {
+            for pack in fs::read_dir(group.unwrap().path()).unwrap() {
+                packs.insert(pack.unwrap().path());
+            }
+        }
+        packs
     }
 
     /// Restores a point of a path into a directory that is not there yet.

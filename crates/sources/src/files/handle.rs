@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::limits;
 use format::entry::{FileEntry, FileKey};
-use rustix::fs::{FileType, OFlags, Statx, readlinkat};
+use rustix::fs::{FileType, OFlags, SeekFrom, Statx, readlinkat, seek};
 use rustix::io::Errno;
 
 use super::dir::open_quietly;
@@ -31,7 +31,8 @@ pub struct Handle {
     listing: Arc<Listing>,
     index: u32,
     seen: Stamp,
-    sparse: bool,
+    /// It takes less space than it has bytes: it has holes, or its file system compresses.
+    looks_sparse: bool,
 }
 
 /// A file read whole.
@@ -63,14 +64,8 @@ impl Handle {
             index: u32::try_from(index).expect("names are counted in 32 bits"),
             seen: Stamp::from(stat),
             // A file without holes takes at least as many sectors of 512 bytes as it has bytes.
-            sparse: stat.stx_size > SPARSE_BYTES_MIN && stat.stx_blocks * 512 < stat.stx_size,
+            looks_sparse: stat.stx_size > SPARSE_BYTES_MIN && stat.stx_blocks * 512 < stat.stx_size,
         }
-    }
-
-    /// Says whether the file takes less space than it has bytes: it has holes, or its file system
-    /// compresses. Such a file is worth reading in pieces, however small.
-    pub fn is_sparse(&self) -> bool {
-        self.sparse
     }
 
     /// Returns the entry's key.
@@ -159,7 +154,8 @@ impl Handle {
     /// Reads a regular file of at most `limit` bytes whole, appending it to `into`: one open, one read. A file
     /// that changes meanwhile is read again; if it still does, what was read last is used, with a problem.
     ///
-    /// Returns `None`, and `into` as it was, if the file has grown beyond `limit`: read it in pieces then.
+    /// Returns `None`, and `into` as it was, if the file has grown beyond `limit`, or has holes: read it in pieces
+    /// then.
     ///
     /// # Errors
     /// As [`Self::open`], and whatever reading brings; `into` is as it was.
@@ -179,6 +175,9 @@ impl Handle {
             let fd = self
                 .open_any()
                 .map_err(|reason| self.problem(Op::Open, reason))?;
+            if self.looks_sparse && has_hole(fd.as_fd(), before.size) {
+                return Ok(None);
+            }
             let read = read_whole(fd.as_fd(), before.size, limit, into)
                 .and_then(|()| Ok(stat::of(fd.as_fd())?));
             let stat = read.map_err(|reason| {
@@ -225,6 +224,13 @@ impl Handle {
         }
         entry
     }
+}
+
+/// Says whether a hole begins before `size`. A file system that compresses, or keeps small files elsewhere, has
+/// none, however little space a file takes there.
+fn has_hole(fd: BorrowedFd<'_>, size: u64) -> bool {
+    // Where nobody tells, all is data. What is no regular file any more is noticed when it is read.
+    seek(fd, SeekFrom::Hole(0)).is_ok_and(|start| start < size)
 }
 
 /// Reads to the end of the file, or to one byte past `limit`. `expected` bytes take one call.

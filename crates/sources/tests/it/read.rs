@@ -134,6 +134,36 @@ fn holes_are_told_and_not_read() {
 }
 
 #[test]
+fn a_small_file_with_a_hole_is_to_be_read_in_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(dir.path().join("hole")).unwrap();
+    file.set_len(100_000).unwrap();
+    let met = walk_plain(dir.path());
+    let mut content = b"before".to_vec();
+    let read = met
+        .handle("hole")
+        .read_small(1 << 20, &mut content, &mut Vec::new());
+    assert!(read.unwrap().is_none());
+    assert_eq!(content, b"before");
+}
+
+#[test]
+fn a_file_that_takes_less_space_than_it_has_bytes_and_has_no_hole_is_read_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(dir.path().join("compressed")).unwrap();
+    file.set_len(100_000).unwrap();
+    // The walk sees a file of no sectors, as on a file system that compresses. Then its hole is filled.
+    let met = walk_plain(dir.path());
+    file.write_all_at(&[b'a'; 100_000], 0).unwrap();
+    let mut content = Vec::new();
+    let read = met
+        .handle("compressed")
+        .read_small(1 << 20, &mut content, &mut Vec::new());
+    assert!(!read.unwrap().unwrap().changed);
+    assert_eq!(content, [b'a'; 100_000]);
+}
+
+#[test]
 fn a_large_file_that_changes_is_told_and_can_be_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("f");
