@@ -18,7 +18,7 @@
 //! consistency check. Of an entry that is then found to be what the replica has, no content is stored.
 //!
 //! What cannot be read is warned of, and the run goes on; the replica keeps what it had of it. What cannot be
-//! written ends the run.
+//! written ends the run, and so does a machine without open files or memory.
 
 mod bundle;
 mod compare;
@@ -98,8 +98,8 @@ pub struct Report {
 /// Runs it, and returns when everything has been handed to the writer. Committing is the caller's.
 ///
 /// # Errors
-/// `SourcePathMissing`, `SourcePathUnreadable`, `ExcludePatternInvalid` before anything was read; the writer's
-/// or the reader's fault; `JobCancelled`. The writer's session is then of no use any more.
+/// `SourcePathMissing`, `SourcePathUnreadable`, `ExcludePatternInvalid` before anything was read; `ResourcesExhausted`
+/// at any time; the writer's or the reader's fault; `JobCancelled`. The writer's session is then of no use any more.
 pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
     let walk = Walk::start(backup.root, backup.walk).map_err(cannot_start)?;
     let earlier = backup
@@ -121,7 +121,7 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         let (changes, to_bundler) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
         let (seal, to_sealers) = bounded(limits::CHUNKS_QUEUED_MAX);
         let (tree, to_tree) = bounded(limits::TREE_QUEUED_MAX);
-        for _ in 0..limits::READER_THREADS {
+        for _ in 0..sources::files::threads_allowed(limits::READER_THREADS) {
             let to_readers = to_readers.clone();
             let readers = read::Readers {
                 flow: &flow,
@@ -184,6 +184,11 @@ fn seal_all(
 
 fn cannot_start(error: WalkError) -> Fault {
     match error {
+        WalkError::Root { path, source } if is_exhaustion(&source) => {
+            Fault::new(Code::ResourcesExhausted)
+                .with("reason", &source)
+                .because(source)
+        }
         WalkError::Root { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             Fault::new(Code::SourcePathMissing)
                 .with("path", path.display())
@@ -202,8 +207,17 @@ fn cannot_start(error: WalkError) -> Fault {
     }
 }
 
-/// Tells the monitor of a problem with one entry.
+fn is_exhaustion(error: &std::io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error).is_some_and(|errno| Reason::from(errno).is_exhaustion())
+}
+
+/// Tells the monitor of a problem with one entry. One that is the machine's ends the run: it would hit entry after entry,
+/// whichever are being read.
 pub(crate) fn warn(flow: &Flow<'_>, problem: &Problem) {
+    if problem.reason.is_exhaustion() {
+        flow.fail(Fault::new(Code::ResourcesExhausted).with("reason", problem.reason));
+        return;
+    }
     let code = match problem.reason {
         Reason::Vanished => Code::FileVanished,
         Reason::Changed => Code::FileChangedWhileRead,
@@ -219,4 +233,51 @@ pub(crate) fn warn(flow: &Flow<'_>, problem: &Problem) {
         path: problem.path.clone(),
         fault,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use format::entry::FileKey;
+    use rustix::io::Errno;
+    use sources::Op;
+
+    use super::*;
+    use crate::monitor::Progress;
+
+    struct Deaf;
+
+    impl Monitor for Deaf {
+        fn progress(&self, _: Progress) {}
+
+        fn warn(&self, warning: Warning) {
+            assert_eq!(warning.fault.code, Code::FileUnreadable);
+        }
+
+        fn is_cancelled(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_machine_without_open_files_ends_the_run_and_a_bad_sector_does_not() {
+        for (errno, ends) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::NOMEM, true),
+            (Errno::IO, false),
+        ] {
+            let flow = Flow::new(&Deaf);
+            let problem = Problem {
+                key: FileKey::root(),
+                path: b"some/file".to_vec(),
+                op: Op::Open,
+                reason: errno.into(),
+            };
+            warn(&flow, &problem);
+            assert_eq!(flow.go_on().is_err(), ends, "{errno}");
+            assert_eq!(flow.warnings(), u64::from(!ends), "{errno}");
+            let code = flow.outcome().err().map(|fault| fault.code);
+            assert_eq!(code, ends.then_some(Code::ResourcesExhausted), "{errno}");
+        }
+    }
 }

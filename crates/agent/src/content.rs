@@ -1,6 +1,6 @@
 //! A regular file's content as its tree entry tells it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{ChunkId, Fault};
 use format::entry::{Content, Extent};
@@ -35,6 +35,36 @@ impl Iterator for Extents<'_> {
             Self::Listed(list) => list.next().map(Ok),
             Self::Mapped(cursor) => cursor.next().map(|item| Ok(item?.1)),
         }
+    }
+}
+
+/// A reader that keeps the chunk it read last: a sparse file's pieces of one chunk come one after the other, and may be
+/// thousands. Beside many other files the reader beneath would have forgotten it, and open it for each.
+pub(crate) struct Lately<'a> {
+    reader: &'a dyn ChunkReader,
+    last: Mutex<Option<(ChunkId, Arc<Vec<u8>>)>>,
+}
+
+impl<'a> Lately<'a> {
+    pub(crate) fn new(reader: &'a dyn ChunkReader) -> Self {
+        Self {
+            reader,
+            last: Mutex::new(None),
+        }
+    }
+}
+
+impl ChunkReader for Lately<'_> {
+    fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, chunk)) = last.as_ref().filter(|(known, _)| known == id) {
+            return Ok(Arc::clone(chunk));
+        }
+        // Let go of one before the next is held.
+        *last = None;
+        let chunk = self.reader.read_chunk(id)?;
+        *last = Some((*id, Arc::clone(&chunk)));
+        Ok(chunk)
     }
 }
 

@@ -122,7 +122,10 @@ pub const WALK_ENTRIES_AHEAD_MAX: usize = 8192;
 pub const WALK_BATCH_ENTRIES: usize = 256;
 /// Directories under way at once in a walk, beyond two a thread: a thread looks through them to find work.
 pub const WALK_DIRS_AHEAD_MAX: usize = 32;
-/// Directories a walk holds open, if the process may open four times as many files.
+/// Open files that are not a walk's: catalog, index, packs, sockets, and what the process was given. Some twenty were
+/// counted while a server ran two jobs.
+pub const FILES_OF_OTHERS: u64 = 32;
+/// Directories a walk holds open, if the process may open four times as many files beside [`FILES_OF_OTHERS`].
 pub const WALK_DIRS_OPEN_MAX: usize = 256;
 /// An entry whose times are not older than this when a run begins is looked at again by the next: it may change
 /// once more without a new time. The coarsest times of a file system are those of FAT, two seconds; ext4 with

@@ -20,4 +20,4 @@ pub use exclude::PatternError;
 pub use handle::{Handle, SmallRead};
 pub use owners::Owners;
 pub use read::{OpenFile, Segment};
-pub use walk::{Event, Found, Walk, WalkError, WalkOptions};
+pub use walk::{Event, Found, Walk, WalkError, WalkOptions, threads_allowed};

@@ -112,6 +112,17 @@ pub enum Reason {
     System(Errno),
 }
 
+impl Reason {
+    /// Says whether it is the machine that lacks something: open files or memory. The entry has nothing to do with
+    /// it, and others will meet the same.
+    pub fn is_exhaustion(self) -> bool {
+        matches!(
+            self,
+            Self::System(Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+        )
+    }
+}
+
 impl From<Errno> for Reason {
     fn from(errno: Errno) -> Self {
         match errno {

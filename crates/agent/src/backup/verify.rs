@@ -9,7 +9,7 @@ use format::replica::ChunkReader;
 use sources::Problem;
 use sources::files::{OpenFile, Segment};
 
-use crate::content::{Extents, Held};
+use crate::content::{Extents, Held, Lately};
 use crate::flow::{Flow, Stopped};
 
 /// Bytes compared at once.
@@ -100,12 +100,13 @@ pub(crate) fn holds_file(
     let Ok(extents) = Extents::of(reader, content) else {
         return Ok(Ok(Verdict::Damaged));
     };
+    let chunks = Lately::new(reader);
     for extent in extents {
         flow.go_on()?;
         let same = match extent {
             Ok(Extent::Hole { len }) => beside.hole(len),
             Ok(Extent::Data { chunk, offset, len }) => {
-                match Held::read(reader, &chunk, offset, len) {
+                match Held::read(&chunks, &chunk, offset, len) {
                     Ok(held) => beside.data(held.bytes()),
                     Err(_) => return Ok(Ok(Verdict::Damaged)),
                 }

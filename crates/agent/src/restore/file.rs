@@ -9,7 +9,7 @@ use sources::Problem;
 use sources::files::restore::{Begun, Existing, FileWriter, Made};
 
 use super::Work;
-use crate::content::{Extents, Held};
+use crate::content::{Extents, Held, Lately};
 use crate::monitor::Warning;
 
 /// Why a file was not written.
@@ -111,13 +111,14 @@ impl Work<'_> {
             return take(0, Piece::Data(bytes));
         }
         let mut at = 0;
+        let chunks = Lately::new(self.restore.reader);
         for extent in Extents::of(self.restore.reader, content)? {
             self.go_on()?;
             let extent = extent?;
             let goes_on = match extent {
                 Extent::Hole { len } => take(at, Piece::Hole(len))?,
                 Extent::Data { chunk, offset, len } => {
-                    let held = Held::read(self.restore.reader, &chunk, offset, len)?;
+                    let held = Held::read(&chunks, &chunk, offset, len)?;
                     take(at, Piece::Data(held.bytes()))?
                 }
             };

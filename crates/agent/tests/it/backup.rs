@@ -182,8 +182,12 @@ fn holes_end_no_chunk() {
         "{} chunks",
         chunks.len()
     );
+    memory.reads.store(0, Ordering::Relaxed);
     let check = back_up(&memory, source.path(), Some(run.root), true);
     assert_eq!((check.root, check.report.differed), (run.root, 0));
+    // Chunks and the nodes of the map, once each.
+    let reads = memory.reads.load(Ordering::Relaxed);
+    assert!(reads < 100, "{reads} reads for 5999 extents");
 }
 
 #[test]

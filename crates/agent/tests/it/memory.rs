@@ -23,10 +23,13 @@ pub(crate) struct Memory {
     damaged: Mutex<HashSet<ChunkId>>,
     /// Bytes of content that were stored.
     pub(crate) stored_bytes: AtomicU64,
+    /// How often a chunk was asked for.
+    pub(crate) reads: AtomicU64,
 }
 
 impl ChunkReader for Memory {
     fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let missing = || Fault::new(Code::ChunkMissing).with("chunk", id);
         if self.damaged.lock().unwrap().contains(id) {
             return Err(missing());

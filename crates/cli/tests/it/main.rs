@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bench;
-mod full;
+mod few;
 mod find;
+mod full;
 mod json;
 mod judges;
 mod kills;

@@ -188,11 +188,11 @@ impl Walk {
             source: errno.into(),
         };
         let excludes = Excludes::new(options)?;
-        let dirs = OpenDirs::new(open_dirs_max());
+        let dirs = OpenDirs::new(Room::of_process().directories());
         let (dir, name, directory) = open_root(root, dirs).map_err(failed)?;
         let fd = dir.fd().map_err(|_| failed(Errno::NOENT))?;
         let stat = stat::at(fd.as_fd(), &name).map_err(failed)?;
-        let threads = options.threads.max(1);
+        let threads = threads_allowed(options.threads);
         let shared = Arc::new(Shared {
             excludes,
             one_file_system: options.one_file_system,
@@ -283,11 +283,36 @@ impl Drop for Walk {
     }
 }
 
-/// Returns how many directories a walk may hold open: a quarter of what the process may open.
-fn open_dirs_max() -> usize {
-    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from((allowed / 4).clamp(8, limits::WALK_DIRS_OPEN_MAX as u64))
-        .expect("a small number")
+/// Returns how many threads may open files at the same time, if so many are `wanted` and the process may not open so
+/// many files: each holds a directory and a file.
+pub fn threads_allowed(wanted: usize) -> usize {
+    Room::of_process().threads(wanted)
+}
+
+/// Open files beside those that are no walk's. Two jobs of walkers, readers and directories stay within it.
+#[derive(Clone, Copy)]
+struct Room(u64);
+
+impl Room {
+    fn of_process() -> Self {
+        Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+    }
+
+    fn of(files_allowed: u64) -> Self {
+        Self(files_allowed.saturating_sub(limits::FILES_OF_OTHERS))
+    }
+
+    /// Returns how many directories a walk may hold open: a quarter.
+    fn directories(self) -> usize {
+        usize::try_from((self.0 / 4).clamp(8, limits::WALK_DIRS_OPEN_MAX as u64))
+            .expect("a small number")
+    }
+
+    /// Returns how many of the wanted threads there may be of a kind.
+    fn threads(self, wanted: usize) -> usize {
+        let allowed = usize::try_from(self.0 / 16).unwrap_or(usize::MAX);
+        wanted.min(allowed.max(2)).max(1)
+    }
 }
 
 /// Opens the root: a directory itself, or the directory that holds it, with the name to find it by there.
@@ -354,4 +379,30 @@ fn is_made_up(fs_type: i64) -> bool {
 /// Returns whether `stat` is of a directory.
 fn is_directory(stat: &Statx) -> bool {
     stat::kind(stat) == FileType::Directory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_jobs_stay_within_the_files_a_process_may_open() {
+        for files in (64..5000).chain([1 << 20, u64::MAX]) {
+            let room = Room::of(files);
+            let walkers = room.threads(limits::WALK_THREADS);
+            let readers = room.threads(limits::READER_THREADS);
+            let job = room.directories() + 2 * (walkers + readers);
+            assert!(
+                2 * job as u64 + limits::FILES_OF_OTHERS <= files,
+                "{job} of {files}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_files_are_plenty_all_threads_work() {
+        let room = Room::of(1024);
+        assert_eq!(room.threads(limits::READER_THREADS), limits::READER_THREADS);
+        assert_eq!(room.threads(1), 1);
+    }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use format::entry::{FileKey, Node};
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, makedev, mkdirat, mknodat, openat,
-    utimensat,
+    AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, linkat, makedev, mkdirat, mknodat,
+    openat, utimensat,
 };
-use sources::files::{Walk, WalkError, WalkOptions};
+use sources::files::{Event, Walk, WalkError, WalkOptions};
 use sources::{Op, Reason};
 
 use crate::tree::{in_memory, is_root, make, raw, walk, walk_plain};
@@ -263,6 +263,31 @@ fn a_directory_of_a_hundred_thousand_entries_is_walked_in_order() {
         ..WalkOptions::default()
     };
     assert_eq!(walk(dir.path(), &options).entries.len(), 100_001);
+}
+
+#[test]
+fn a_directory_of_a_million_entries_is_walked_in_order() {
+    const FILES: u64 = 1000;
+    let dir = in_memory();
+    let fd = openat(CWD, dir.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
+    // A thousand files of a thousand names each: names cost less than files, and the walk looks at every one.
+    let name = |i: u64| format!("{:016x}", i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    for i in 0..FILES {
+        mknodat(&fd, name(i), FileType::RegularFile, Mode::RUSR, 0).unwrap();
+    }
+    for i in FILES..1_000_000 {
+        linkat(&fd, name(i % FILES), &fd, name(i), AtFlags::empty()).unwrap();
+    }
+    let (mut last, mut files) = (None, 0);
+    for event in Walk::start(dir.path(), &WalkOptions::default()).unwrap() {
+        let Event::Entry(found) = event else {
+            panic!("{event:?}")
+        };
+        assert!(last.as_ref() < Some(&found.key), "{:?}", found.key);
+        last = Some(found.key);
+        files += u64::from(found.entry.links == 1000);
+    }
+    assert_eq!(files, 1_000_000);
 }
 
 #[test]

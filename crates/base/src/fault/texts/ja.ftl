@@ -80,7 +80,7 @@ ServerUnreachable-try =
     `dozo status` で応答を確認してください。
 
 ResourcesExhausted-what = オペレーティング システムのリソースが不足しています: {$reason}
-ResourcesExhausted-why = このプロセスまたはコンピューター全体で、開けるファイル数またはメモリの上限に達しました。記憶域プールに問題はありません。実行中だった処理は、害が及ぶ前に停止しました。
+ResourcesExhausted-why = このプロセスまたはコンピューター全体で、開けるファイル数またはメモリの上限に達しました。記憶域プールと回復ポイントに問題はありません。この状態で続けると、どのデータが欠けるかわからないため、実行中だった処理を中止しました。
 ResourcesExhausted-try =
     プロセスが開けるファイル数の上限を引き上げてください: `ulimit -n`、またはサービスの LimitNOFILE=。コンピューター全体の上限は `sysctl fs.file-max` です。
     メモリが不足している場合は、`free -m` と `dmesg` を確認し、他のプログラムを終了するか、サービスの MemoryMax= を引き上げてください。
