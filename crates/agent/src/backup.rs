@@ -184,7 +184,7 @@ fn seal_all(
 
 fn cannot_start(error: WalkError) -> Fault {
     match error {
-        WalkError::Root { path, source } if is_exhaustion(&source) => {
+        WalkError::Root { source, .. } if is_exhaustion(&source) => {
             Fault::new(Code::ResourcesExhausted)
                 .with("reason", &source)
                 .because(source)
