@@ -75,7 +75,14 @@ impl Mounted {
         ];
         let (points, wanted) = Points::new(operations, top, zone);
         let entries = points.entries();
-        let session = fuser::spawn_mount(points, directory, &config)?;
+        let session = match fuser::spawn_mount(points, directory, &config) {
+            Ok(session) => session,
+            Err(error) => {
+                // What is mounted there is somebody else's: it must not go with this one.
+                guard.dismiss();
+                return Err(error);
+            }
+        };
         let trimmer = fs::Trimmer::start(session.notifier(), entries, wanted)?;
         Ok(Self {
             session,
