@@ -17,7 +17,9 @@ use super::count::{Counts, Share};
 use super::cut::{Part, Run};
 use super::doubt::NEVER_THE_SAME;
 use super::read::{Ended, LargeFile};
-use super::stages::{Body, Change, ChunkSlot, ContentSlot, Link, Outcome, Piece, ToSeal, ToTree};
+use super::stages::{
+    Body, Change, ChunkSlot, ContentSlot, Link, Outcome, Piece, ToSeal, ToTree, Written,
+};
 use super::warn;
 use crate::flow::{Flow, Stopped};
 
@@ -86,7 +88,10 @@ impl<'a> Bundler<'a> {
             Outcome::Settled(entry, link) => {
                 if let (Some(link), Node::File(content)) = (link, &entry.node) {
                     // Set already if another link was settled before.
-                    let _ = leave(&link).set(content.clone());
+                    let _ = leave(&link).set(Written {
+                        content: content.clone(),
+                        size: entry.size,
+                    });
                 }
                 match entry.ctime_ns {
                     // As it stands in the tree.

@@ -14,7 +14,15 @@ use super::read::{Expected, LargeFile};
 pub(crate) type ChunkSlot = Arc<OnceLock<ChunkId>>;
 
 /// A file's content, set by the tree stage when it has written the first entry that has it.
-pub(crate) type ContentSlot = Arc<OnceLock<Content>>;
+pub(crate) type ContentSlot = Arc<OnceLock<Written>>;
+
+/// A content that was written, for the file's other links.
+#[derive(Clone)]
+pub(crate) struct Written {
+    pub(crate) content: Content,
+    /// How much that is: the file may have had another size when the walk saw it.
+    pub(crate) size: u64,
+}
 
 /// Where the links of one file meet: the first to be read leaves its content's slot here.
 pub(crate) type Link = Arc<OnceLock<ContentSlot>>;

@@ -9,7 +9,7 @@ use format::replica::{MapWriter, ReplicaWriter};
 use super::count::Counts;
 use super::doubt::{Doubt, NEVER_THE_SAME};
 use super::read::Expected;
-use super::stages::{ContentSlot, ToTree, internal};
+use super::stages::{ContentSlot, ToTree, Written, internal};
 use crate::flow::{Flow, Stopped};
 use crate::monitor::Warning;
 
@@ -38,7 +38,7 @@ impl Tree<'_> {
                     .extent()
                     .and_then(|e| self.put(&key, entry, Content::Extents(vec![e]), slot.as_ref())),
                 ToTree::Same(key, entry, slot, expected) => match slot.get() {
-                    Some(content) => self.link(&key, entry, content.clone(), expected.as_ref()),
+                    Some(written) => self.link(&key, entry, written.clone(), expected.as_ref()),
                     None => Err(internal("a content was used before it was written")),
                 },
                 ToTree::Open => {
@@ -67,21 +67,30 @@ impl Tree<'_> {
     ) -> Result<(), Fault> {
         if let Some(slot) = slot {
             // Set already if another link of the file brought it.
-            let _ = slot.set(content.clone());
+            let _ = slot.set(Written {
+                content: content.clone(),
+                size: entry.size,
+            });
         }
         entry.node = Node::File(content);
         self.store(key, entry)
     }
 
-    /// Writes another link of a file, unless it was doubted and is what it was.
+    /// Writes another link of a file, unless it was doubted and is what it was. Of a file that changed between the
+    /// walk and the reading, the entry is of before and the content of after: the size is the content's, and the
+    /// next run looks again.
     fn link(
         &self,
         key: &FileKey,
         mut entry: Box<FileEntry>,
-        content: Content,
+        written: Written,
         expected: Option<&Expected>,
     ) -> Result<(), Fault> {
-        entry.node = Node::File(content);
+        if entry.size != written.size {
+            entry.size = written.size;
+            entry.ctime_ns = NEVER_THE_SAME;
+        }
+        entry.node = Node::File(written.content);
         self.doubt.mark(&mut entry);
         match expected.map(|expected| expected.is(&entry)) {
             // As it stands in the tree.
@@ -140,5 +149,108 @@ impl<'a> Pieces<'a> {
             Some(map) => map.finish().map(Content::Map),
             None => Ok(Content::Extents(self.list)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use base::{ChunkHash, ChunkId};
+    use crossbeam_channel::bounded;
+
+    use super::*;
+    use crate::backup::stages::Piece;
+    use crate::monitor::{Monitor, Progress};
+
+    /// Keeps entries as they are written, and fails every other call.
+    #[derive(Default)]
+    struct Entries(Mutex<Vec<(FileKey, FileEntry)>>);
+
+    impl ReplicaWriter for Entries {
+        fn put_chunk(&self, _: &ChunkHash, _: &[u8]) -> Result<ChunkId, Fault> {
+            Err(internal("no chunk is written here"))
+        }
+
+        fn begin_map(&self) -> Result<Box<dyn MapWriter + '_>, Fault> {
+            Err(internal("no map is written here"))
+        }
+
+        fn put_entry(&self, key: &FileKey, entry: &FileEntry) -> Result<(), Fault> {
+            let mut entries = self.0.lock().expect("no test panics with it");
+            entries.push((key.clone(), entry.clone()));
+            Ok(())
+        }
+
+        fn delete_entry(&self, _: &FileKey) -> Result<(), Fault> {
+            Err(internal("no entry is deleted here"))
+        }
+    }
+
+    struct Nobody;
+
+    impl Monitor for Nobody {
+        fn progress(&self, _: Progress) {}
+        fn warn(&self, _: Warning) {}
+        fn is_cancelled(&self) -> bool {
+            false
+        }
+    }
+
+    /// An entry with two links, as the walk saw it.
+    fn seen(size: u64) -> Box<FileEntry> {
+        Box::new(FileEntry {
+            node: Node::File(Content::Extents(Vec::new())),
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            user: Vec::new(),
+            group: Vec::new(),
+            mtime_ns: 5,
+            ctime_ns: 5,
+            inode: 1,
+            device: 1,
+            links: 2,
+            size,
+            xattrs: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_link_of_a_file_that_grew_meanwhile_has_the_size_of_what_was_read() {
+        let (send, items) = bounded(9);
+        let (named, name) = bounded(1);
+        let (chunk, content) = (Arc::default(), ContentSlot::default());
+        let piece = Piece {
+            chunk: Arc::clone(&chunk),
+            offset: 0,
+            len: 101,
+        };
+        let key = |name: &[u8]| FileKey::root().child(name).expect("a name");
+        named.send(ChunkId([1; 32])).expect("there is room");
+        for item in [
+            ToTree::Chunk(chunk, name),
+            ToTree::Bundled(key(b"a"), seen(101), piece, Some(content.clone())),
+            ToTree::Same(key(b"b"), seen(100), content, None),
+        ] {
+            send.send(item).expect("there is room");
+        }
+        drop(send);
+        let (entries, flow) = (Entries::default(), Flow::new(&Nobody));
+        let tree = Tree {
+            flow: &flow,
+            counts: &Counts::new(None),
+            doubt: &Doubt::of_run(1_000_000_000_000),
+            writer: &entries,
+        };
+        assert!(tree.run(&items).is_ok());
+        let entries = entries.0.into_inner().expect("nobody panicked with it");
+        let facts = |(_, entry): &(FileKey, FileEntry)| (entry.size, entry.node.clone());
+        assert_eq!(facts(&entries[0]), facts(&entries[1]));
+        assert_eq!(entries[0].1.ctime_ns, 5);
+        assert_eq!(
+            entries[1].1.ctime_ns, NEVER_THE_SAME,
+            "the next run looks again"
+        );
     }
 }
