@@ -145,8 +145,8 @@ impl Plan {
 /// Restores, and returns when everything is durable.
 ///
 /// # Errors
-/// `RestorePathUnknown`; `RestoreTargetUnwritable`; `RestoreTargetFull`; the tree cannot be read (a damaged
-/// *file* is a warning); `JobCancelled`. What was restored until then stays, and is not written again by the next
+/// `RestorePathUnknown`; `RestoreTargetUnwritable`; `RestoreTargetFull`; `ResourcesExhausted`; the store cannot be
+/// read, or the tree is damaged (a damaged *file* is a warning); `JobCancelled`. What was restored until then stays, and is not written again by the next
 /// run.
 pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
     let selection = Selection::new(restore.reader, restore.root, restore.selection)?;
@@ -424,6 +424,11 @@ impl Work<'_> {
             let fault =
                 Fault::new(Code::RestoreTargetFull).with("path", self.restore.target.display());
             self.flow.fail(fault);
+            return;
+        }
+        if problem.reason.is_exhaustion() {
+            self.flow
+                .fail(Fault::new(Code::ResourcesExhausted).with("reason", problem.reason));
             return;
         }
         self.flow.warn(Warning {

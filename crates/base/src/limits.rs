@@ -134,7 +134,7 @@ pub const TIMES_DOUBTED_NS: i64 = 2_000_000_000;
 /// A modification time so much further ahead was set by a program: no clock of a file server is so wrong, and a file from
 /// the future is not to be read by every run.
 pub const MTIMES_DOUBTED_AHEAD_NS: i64 = 24 * 3600 * 1_000_000_000;
-/// Attempts at a small file that changes while it is read.
+/// Attempts at a file that changes while it is read.
 pub const READ_ATTEMPTS: usize = 3;
 /// Directories a restore holds open; more cost a few calls each to open again.
 pub const RESTORE_DIRS_OPEN_MAX: usize = 128;

@@ -113,12 +113,12 @@ impl<'a> Bundler<'a> {
                 }
                 // The link that came first could not be read; this one may be.
                 None => {
-                    if expected.is_some() {
-                        self.counts.changed();
-                    }
                     let mut count = |bytes| share.read(bytes, self.counts, self.flow);
                     let outcome =
                         super::read::read(self.flow, *entry, &handle, Some(link), &mut count);
+                    if expected.is_some() && !matches!(outcome, Outcome::Unreadable) {
+                        self.counts.changed();
+                    }
                     self.take(key, outcome, share)
                 }
             },

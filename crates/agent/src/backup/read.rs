@@ -21,9 +21,6 @@ use super::verify::{self, Verdict};
 use super::warn;
 use crate::flow::{Flow, Stopped};
 
-/// Attempts at a large file that changes while it is read.
-const ATTEMPTS: usize = 3;
-
 /// An entry that has to be read, and where the answer goes.
 pub(crate) struct Wanted {
     pub(crate) found: Found,
@@ -100,7 +97,8 @@ impl Readers<'_> {
         let (verdict, now) = match (&body, content(&expected.entry)) {
             (Body::Large(large), Some(stored)) => self.beside(large, stored, expected, share)?,
             (Body::Small(bytes, ..), Some(stored)) if expected.is_but_content(&entry) => {
-                (verify::holds(self.store, stored, bytes), None)
+                let verdict = verify::holds(self.store, stored, bytes);
+                (verdict.map_err(|fault| self.flow.fail(fault))?, None)
             }
             (Body::Whole, _) if expected.is(&entry) => (Verdict::Same, None),
             _ => (Verdict::Differs, None),
@@ -136,9 +134,12 @@ impl Readers<'_> {
             Segment::Data(len) => share.read(len as u64, self.counts, self.flow),
         };
         let held = verify::holds_file(self.flow, self.store, stored, &mut file, &mut count)?;
-        Ok(match (held, file.finish(&mut Vec::new())) {
+        let mut problems = Vec::new();
+        Ok(match (held, file.finish(&mut problems)) {
             (Ok(Verdict::Damaged), _) => (Verdict::Damaged, None),
             (Ok(Verdict::Same), Ok((now, true))) if expected.is_but_content(&now) => {
+                // Whoever reads it again to chunk it would warn of these.
+                problems.iter().for_each(|p| warn(self.flow, p));
                 (Verdict::Same, Some(Box::new(now)))
             }
             _ => (Verdict::Differs, None),
@@ -289,7 +290,7 @@ impl LargeFile {
         let read = cut::file(&mut file, chunker, flow, emit)?;
         let ended = match read.and_then(|()| file.finish(&mut problems)) {
             Ok((entry, true)) => Ended::Whole(Box::new(entry)),
-            Ok((_, false)) if number < ATTEMPTS => return Ok(Ended::Again),
+            Ok((_, false)) if number < limits::READ_ATTEMPTS => return Ok(Ended::Again),
             Ok((mut entry, false)) => {
                 problems.push(file.changed());
                 entry.ctime_ns = NEVER_THE_SAME;

@@ -1,9 +1,10 @@
 //! The consistency check of one file: what the source has beside what the store has, byte by byte.
 //!
-//! Holes count: a file that lost one, or has one more, differs. What the store cannot give back differs too,
-//! so that it is stored again.
+//! Holes count: a file that lost one, or has one more, differs. What the store has lost differs too, so that it is
+//! stored again. A store that cannot be read at the moment says nothing about a file: that ends the run.
 
 use base::Fault;
+use base::fault::Kind;
 use format::entry::{Content, Extent};
 use format::replica::ChunkReader;
 use sources::Problem;
@@ -35,11 +36,29 @@ impl From<bool> for Verdict {
     }
 }
 
+/// Returns what a fault of the store says of the file that was to be read.
+///
+/// # Errors
+/// Nothing: it is not that file's.
+fn verdict_of(fault: Fault) -> Result<Verdict, Fault> {
+    match fault.kind() {
+        Kind::Damaged => Ok(Verdict::Damaged),
+        _ => Err(fault),
+    }
+}
+
 /// Says whether the store holds exactly `bytes` under `content`.
-pub(crate) fn holds(reader: &dyn ChunkReader, content: &Content, bytes: &[u8]) -> Verdict {
+///
+/// # Errors
+/// The store cannot be read, for no fault of its content's.
+pub(crate) fn holds(
+    reader: &dyn ChunkReader,
+    content: &Content,
+    bytes: &[u8],
+) -> Result<Verdict, Fault> {
     match content {
-        Content::Inline(stored) => Verdict::from(stored == bytes),
-        _ => compare_whole(reader, content, bytes).map_or(Verdict::Damaged, Verdict::from),
+        Content::Inline(stored) => Ok(Verdict::from(stored == bytes)),
+        _ => compare_whole(reader, content, bytes).map_or_else(verdict_of, |same| Ok(same.into())),
     }
 }
 
@@ -80,7 +99,8 @@ struct Beside<'a> {
 /// of what is read.
 ///
 /// # Errors
-/// The outer one: the run is ending. The inner one: the source cannot be read.
+/// The outer one: the run is ending, also because the store cannot be read. The inner one: the source cannot be
+/// read.
 pub(crate) fn holds_file(
     flow: &Flow<'_>,
     reader: &dyn ChunkReader,
@@ -97,8 +117,13 @@ pub(crate) fn holds_file(
     if let Err(problem) = beside.read() {
         return Ok(Err(problem));
     }
-    let Ok(extents) = Extents::of(reader, content) else {
-        return Ok(Ok(Verdict::Damaged));
+    let lost = |fault| match verdict_of(fault) {
+        Ok(verdict) => Ok(Ok(verdict)),
+        Err(fault) => Err(flow.fail(fault)),
+    };
+    let extents = match Extents::of(reader, content) {
+        Ok(extents) => extents,
+        Err(fault) => return lost(fault),
     };
     let chunks = Lately::new(reader);
     for extent in extents {
@@ -108,10 +133,10 @@ pub(crate) fn holds_file(
             Ok(Extent::Data { chunk, offset, len }) => {
                 match Held::read(&chunks, &chunk, offset, len) {
                     Ok(held) => beside.data(held.bytes()),
-                    Err(_) => return Ok(Ok(Verdict::Damaged)),
+                    Err(fault) => return lost(fault),
                 }
             }
-            Err(_) => return Ok(Ok(Verdict::Damaged)),
+            Err(fault) => return lost(fault),
         };
         match same {
             Ok(true) => {}

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use base::Fault;
-use base::fault::Code;
+use base::fault::{Code, Kind};
 use format::entry::{Content, Extent, FileEntry, FileKey, Node};
 use sources::Problem;
 use sources::files::restore::{Begun, Existing, FileWriter, Made};
@@ -48,7 +48,11 @@ impl Work<'_> {
         let made = match self.make(key, entry, content) {
             Ok(made) => Ok(made),
             Err(Failure::Target(problem)) => Err(problem),
-            Err(Failure::Store(fault)) if fault.code == Code::JobCancelled => return,
+            // What the store cannot give back at the moment it has not lost: the next file would fare no better.
+            Err(Failure::Store(fault)) if fault.kind() != Kind::Damaged => {
+                self.flow.fail(fault);
+                return;
+            }
             Err(Failure::Store(fault)) => {
                 *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 let path = key.to_path().unwrap_or_default();

@@ -14,7 +14,7 @@ use format::replica::ChunkReader;
 use format::tree::{Cursor, get};
 use testkit::{TempDir, tempdir, trees};
 
-use crate::memory::{Memory, back_up, cancelled};
+use crate::memory::{Memory, back_up, cancelled, fail_to_back_up};
 
 pub(crate) fn entries(memory: &Memory, root: &ChunkId) -> BTreeMap<Vec<u8>, FileEntry> {
     Cursor::<FileEntry>::new(memory, root)
@@ -349,6 +349,25 @@ fn a_check_stores_again_what_the_store_has_lost() {
     }
     let check = back_up(&memory, source.path(), Some(first.root), true);
     assert_holds(&memory, &check.root, source.path());
+}
+
+#[test]
+fn a_store_that_is_away_for_the_moment_is_no_difference() {
+    let source = every_way();
+    for name in [&b"bundled"[..], b"a/b/chunked"] {
+        let memory = Memory::default();
+        let first = back_up(&memory, source.path(), None, false);
+        let all = entries(&memory, &first.root);
+        let Node::File(Content::Extents(extents)) = &all[name].node else {
+            panic!("extents")
+        };
+        let Extent::Data { chunk, .. } = extents[0] else {
+            panic!("data")
+        };
+        memory.take_away(chunk);
+        let fault = fail_to_back_up(&memory, source.path(), Some(first.root), true);
+        assert_eq!(fault.code, Code::PoolUnreadable);
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Memory {
     chunks: Mutex<HashMap<ChunkId, Arc<Vec<u8>>>>,
     /// Chunks that cannot be read any more, until they are stored again.
     damaged: Mutex<HashSet<ChunkId>>,
+    /// Chunks that are sound, and cannot be read at the moment.
+    away: Mutex<HashSet<ChunkId>>,
     /// Bytes of content that were stored.
     pub(crate) stored_bytes: AtomicU64,
     /// How often a chunk was asked for.
@@ -31,6 +33,10 @@ impl ChunkReader for Memory {
     fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let missing = || Fault::new(Code::ChunkMissing).with("chunk", id);
+        if self.away.lock().unwrap().contains(id) {
+            let fault = Fault::new(Code::PoolUnreadable).with("path", "memory");
+            return Err(fault.with("reason", "it is away"));
+        }
         if self.damaged.lock().unwrap().contains(id) {
             return Err(missing());
         }
@@ -55,6 +61,11 @@ impl NodeSink for Memory {
 }
 
 impl Memory {
+    /// Lets nobody read a chunk for now.
+    pub(crate) fn take_away(&self, id: ChunkId) {
+        self.away.lock().unwrap().insert(id);
+    }
+
     /// Makes every chunk of `plain` content unreadable.
     pub(crate) fn damage(&self, id: ChunkId) {
         self.damaged.lock().unwrap().insert(id);
@@ -217,7 +228,18 @@ pub(crate) fn back_up(
     earlier: Option<ChunkId>,
     read_unchanged: bool,
 ) -> Run {
-    run(memory, source, earlier, read_unchanged, i64::MAX)
+    run(memory, source, earlier, read_unchanged, i64::MAX).unwrap()
+}
+
+/// As [`back_up`], for a run that fails.
+pub(crate) fn fail_to_back_up(
+    memory: &Memory,
+    source: &std::path::Path,
+    earlier: Option<ChunkId>,
+    read_unchanged: bool,
+) -> Fault {
+    let run = run(memory, source, earlier, read_unchanged, i64::MAX);
+    run.map(|_| ()).expect_err("the run fails")
 }
 
 /// As [`back_up`], in a run that began at a certain time.
@@ -227,7 +249,7 @@ pub(crate) fn back_up_at(
     earlier: Option<ChunkId>,
     began_ns: i64,
 ) -> Run {
-    run(memory, source, earlier, false, began_ns)
+    run(memory, source, earlier, false, began_ns).unwrap()
 }
 
 fn run(
@@ -236,7 +258,7 @@ fn run(
     earlier: Option<ChunkId>,
     read_unchanged: bool,
     began_ns: i64,
-) -> Run {
+) -> Result<Run, Fault> {
     let session = Session::new(memory, earlier);
     let watcher = Watcher::default();
     let report = backup::run(&Backup {
@@ -249,14 +271,13 @@ fn run(
         writer: &session,
         chunker: &Chunker::new(&key()),
         monitor: &watcher,
-    })
-    .unwrap();
-    Run {
+    })?;
+    Ok(Run {
         report,
         root: session.finish(),
         written: session.written.into_inner().unwrap(),
         progress: watcher.progress.into_inner().unwrap(),
-    }
+    })
 }
 
 /// Runs a backup that is cancelled when it has asked `asked` times whether it is.

@@ -241,21 +241,7 @@ fn a_path_that_is_not_there_is_refused_before_anything_is_made() {
 
 #[test]
 fn a_damaged_file_is_named_and_the_rest_comes_back() {
-    let source = tempdir().unwrap();
-    let mut dice = testkit::Dice::new(9);
-    for name in ["one", "two", "three"] {
-        let noise: Vec<u8> = (0..3 << 20).map(|_| dice.index(256) as u8).collect();
-        fs::write(source.path().join(name), noise).unwrap();
-    }
-    let memory = Memory::default();
-    let root = back_up(&memory, source.path(), None, false).root;
-    let entry: FileEntry = get(&memory, &root, &key("two").0).unwrap().unwrap();
-    let Node::File(Content::Extents(extents)) = entry.node else {
-        panic!("extents")
-    };
-    let Extent::Data { chunk, .. } = extents[1] else {
-        panic!("data")
-    };
+    let (source, memory, root, chunk) = three_large_files();
     memory.damage(chunk);
     let scene = Scene::of(source, memory, root);
     let (report, watcher) = scene.execute(&[], Conflict::Skip);
@@ -271,6 +257,36 @@ fn a_damaged_file_is_named_and_the_rest_comes_back() {
         !scene.target.join("two").try_exists().unwrap(),
         "no half file"
     );
+}
+
+#[test]
+fn a_store_that_is_away_for_the_moment_ends_the_restore_and_damages_nothing() {
+    let (source, memory, root, chunk) = three_large_files();
+    memory.take_away(chunk);
+    let scene = Scene::of(source, memory, root);
+    let (report, watcher) = scene.execute(&[], Conflict::Skip);
+    assert_eq!(report.unwrap_err().code, Code::PoolUnreadable);
+    assert!(watcher.warnings.lock().unwrap().is_empty());
+}
+
+/// A source of three files, backed up, and a chunk in the middle of the one named `two`.
+fn three_large_files() -> (TempDir, Memory, ChunkId, ChunkId) {
+    let source = tempdir().unwrap();
+    let mut dice = testkit::Dice::new(9);
+    for name in ["one", "two", "three"] {
+        let noise: Vec<u8> = (0..3 << 20).map(|_| dice.index(256) as u8).collect();
+        fs::write(source.path().join(name), noise).unwrap();
+    }
+    let memory = Memory::default();
+    let root = back_up(&memory, source.path(), None, false).root;
+    let entry: FileEntry = get(&memory, &root, &key("two").0).unwrap().unwrap();
+    let Node::File(Content::Extents(extents)) = entry.node else {
+        panic!("extents")
+    };
+    let Extent::Data { chunk, .. } = extents[1] else {
+        panic!("data")
+    };
+    (source, memory, root, chunk)
 }
 
 #[test]
