@@ -5,8 +5,8 @@
 //!   a point says, and what stands in the target, cannot lead outside.
 //! - A file appears under its name complete, with all its metadata, or not at all: it is written without a
 //!   name (or under one that starts with `.dozo-part-` where the file system cannot do that) and linked last.
-//! - What stood there is never replaced unless [`Conflict::Overwrite`] says so; a directory that is not
-//!   empty is never removed.
+//! - What stood there is never replaced unless [`Conflict::Overwrite`] says so, and then by what is durable and
+//!   has all its metadata; a directory that is not empty is never removed.
 //! - Directories get their metadata when all below them is done and durable ([`Target::settle`]). Until then
 //!   their mode is `01700`, sticky and private, which nobody uses: so a run that resumes one that was killed
 //!   knows its directories. The same goes for the target itself.
@@ -169,8 +169,18 @@ enum Chosen {
 struct Place {
     name: CString,
     made: Made,
-    /// It takes the place of what stands there.
-    replaces: bool,
+    /// What stands there and goes.
+    replaces: Replaces,
+}
+
+/// What is replaced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Replaces {
+    Nothing,
+    /// Our own work, which a power cut may have torn.
+    Unfinished,
+    /// Something whole that is somebody's.
+    Another,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -306,10 +316,10 @@ impl Shared {
         first: usize,
         judge: impl Fn(usize, &CStr, &Statx) -> Standing,
     ) -> Result<Chosen, Reason> {
-        let place = |i: usize, name: CString, replaces: bool| {
+        let place = |i: usize, name: CString, replaces: Replaces| {
             let made = match (i, replaces) {
-                (0, false) => Made::New,
-                (0, true) => Made::Replaced,
+                (0, Replaces::Nothing) => Made::New,
+                (0, _) => Made::Replaced,
                 _ => Made::Renamed(name.to_bytes().to_vec()),
             };
             Chosen::Make(Place {
@@ -319,19 +329,19 @@ impl Shared {
             })
         };
         if spot.dir.fresh {
-            return Ok(place(0, spot.name.clone(), false));
+            return Ok(place(0, spot.name.clone(), Replaces::Nothing));
         }
         let fd = spot.dir.fd.as_fd();
         for i in first..limits::RESTORE_NAMES_MAX {
             let name = renamed(&spot.name, i);
             let standing = match stat::at(fd, &name) {
                 Ok(standing) => standing,
-                Err(Errno::NOENT) => return Ok(place(i, name, false)),
+                Err(Errno::NOENT) => return Ok(place(i, name, Replaces::Nothing)),
                 Err(errno) => return Err(errno.into()),
             };
             match judge(i, &name, &standing) {
                 Standing::Same => return Ok(Chosen::Same { name, tried: i }),
-                Standing::Unfinished => return Ok(place(i, name, true)),
+                Standing::Unfinished => return Ok(place(i, name, Replaces::Unfinished)),
                 Standing::Other => {}
             }
             match self.options.conflict {
@@ -339,7 +349,7 @@ impl Shared {
                 Conflict::Overwrite if stat::kind(&standing) == FileType::Directory => {
                     return Err(Reason::InTheWay);
                 }
-                Conflict::Overwrite => return Ok(place(i, name, true)),
+                Conflict::Overwrite => return Ok(place(i, name, Replaces::Another)),
                 Conflict::Rename => {}
             }
         }
@@ -396,7 +406,7 @@ impl Shared {
 /// Gives what is under the name `part` its name.
 fn publish(dir: BorrowedFd<'_>, part: &CStr, place: &Place) -> Result<(), Reason> {
     let name = place.name.as_c_str();
-    let result = if place.replaces {
+    let result = if place.replaces != Replaces::Nothing {
         renameat(dir, part, dir, name)
     } else {
         renameat_with(dir, part, dir, name, RenameFlags::NOREPLACE).or_else(|errno| match errno {

@@ -265,6 +265,53 @@ fn a_file_that_gives_privileges_to_another_owner_is_whole_when_it_appears() {
 }
 
 #[test]
+fn a_file_that_replaces_another_is_as_it_shall_be_when_it_appears() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in use");
+    fs::write(&path, "what somebody works with").unwrap();
+    let Restored { target, .. } = &Restored::open(dir.path(), Conflict::Overwrite);
+    let Begun::Write(writer) = target.begin_file(&key("in use"), &file(7)).unwrap() else {
+        panic!("another file stands there")
+    };
+    writer.write_at(0, b"content").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"what somebody works with");
+    assert_eq!(writer.finish(), Ok(Made::Replaced));
+    assert_eq!(mode(&path), 0o640);
+    assert_eq!(target.waiting(), 0);
+}
+
+#[test]
+fn what_was_deleted_meanwhile_is_not_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("d")).unwrap();
+    let restored = Restored::open(dir.path(), Conflict::Skip);
+    let target = &restored.target;
+    target
+        .directory(&key("d"), &entry(Node::Directory))
+        .unwrap();
+    target
+        .directory(&key("made"), &entry(Node::Directory))
+        .unwrap();
+    put(target, "d/f", "file");
+    for path in ["d", "made"] {
+        fs::remove_dir_all(dir.path().join(path)).unwrap();
+    }
+    // Few directories are held open, so that these are looked for by name.
+    for i in 0..base::limits::RESTORE_DIRS_OPEN_MAX {
+        let name = format!("other{i}");
+        target
+            .directory(&key(&name), &entry(Node::Directory))
+            .unwrap();
+        put(target, &format!("{name}/f"), "file");
+    }
+    let problems = restored.finish();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    for path in ["d", "made"] {
+        assert!(!dir.path().join(path).try_exists().unwrap(), "{path}");
+    }
+}
+
+#[test]
 fn what_took_the_place_of_a_marked_file_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let at = |path: &str| dir.path().join(path);

@@ -29,6 +29,13 @@ pub(super) struct TargetDir {
     pub(super) gives_acl: bool,
 }
 
+/// What to do about a directory on the way that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Make,
+    Fail,
+}
+
 /// All directories of a target.
 pub(super) struct Dirs {
     root: Arc<TargetDir>,
@@ -150,6 +157,16 @@ impl Dirs {
 
     /// Returns the directory with the prefix `prefix`, making what is missing on the way.
     pub(super) fn get(&self, prefix: &[u8]) -> Result<Arc<TargetDir>, Reason> {
+        self.reach(prefix, Missing::Make)
+    }
+
+    /// Returns the directory with the prefix `prefix`, which was there before: what somebody has deleted meanwhile
+    /// is not made again.
+    pub(super) fn find(&self, prefix: &[u8]) -> Result<Arc<TargetDir>, Reason> {
+        self.reach(prefix, Missing::Fail)
+    }
+
+    fn reach(&self, prefix: &[u8], missing: Missing) -> Result<Arc<TargetDir>, Reason> {
         if prefix.is_empty() {
             return Ok(self.root.clone());
         }
@@ -173,7 +190,7 @@ impl Dirs {
             });
         let (depth, mut dir) = open.unwrap_or_else(|| (0, self.root.clone()));
         for component in &components[depth..] {
-            dir = self.enter(&dir, &component.name, &prefix[..component.end])?;
+            dir = self.enter(&dir, &component.name, &prefix[..component.end], missing)?;
         }
         Ok(dir)
     }
@@ -188,6 +205,7 @@ impl Dirs {
         parent: &TargetDir,
         name: &CStr,
         prefix: &[u8],
+        missing: Missing,
     ) -> Result<Arc<TargetDir>, Reason> {
         let (name, fresh) = {
             let state = lock(&self.state);
@@ -199,7 +217,7 @@ impl Dirs {
             (name, state.fresh.contains(prefix))
         };
         let fd = match open_beneath(parent.fd.as_fd(), &name) {
-            Err(Errno::NOENT) => {
+            Err(Errno::NOENT) if missing == Missing::Make => {
                 // An entry whose directory was not restored: an ordinary one takes its place.
                 mkdirat(&parent.fd, &name, Mode::RWXU | Mode::RWXG | Mode::RWXO)
                     .map_err(in_the_way)?;

@@ -12,8 +12,8 @@ use rustix::io::{Errno, pwrite};
 use super::links::FileId;
 use super::meta::Meta;
 use super::{
-    Chosen, Conflict, Made, Place, Shared, Spot, Standing, in_the_way, is_same_file, mark, problem,
-    publish,
+    Chosen, Conflict, Made, Place, Replaces, Shared, Spot, Standing, in_the_way, is_same_file,
+    mark, problem, publish,
 };
 use crate::files::dir::open_quietly;
 use crate::files::stat::{self, Identity};
@@ -125,7 +125,10 @@ fn write(
     place: Place,
 ) -> Result<FileWriter, Reason> {
     let (fd, part) = create(shared, spot.dir.fd.as_fd(), &place.name)?;
-    let guard = if spot.dir.ours && entry.links <= 1 {
+    let guard = if place.replaces == Replaces::Another {
+        // What stands there is whole, and somebody uses it: only what is durable and complete takes its place.
+        Guard::Sync
+    } else if spot.dir.ours && entry.links <= 1 {
         Guard::Directory
     } else if mark::may_mark(entry, &shared.owners) {
         Guard::Mark
@@ -243,13 +246,21 @@ impl FileWriter {
     /// Sets all metadata. Returns the mode if the mark has its place.
     fn dress(&self) -> Result<Option<Mode>, Problem> {
         let report = &mut |op, reason| self.shared.report(&self.spot.key, op, reason);
-        if self.guard == Guard::Mark {
-            return Ok(self.meta.set_marked(self.fd.as_fd(), report));
+        let fd = self.fd.as_fd();
+        match self.guard {
+            Guard::Mark => {
+                if let Some(mode) = self.meta.set_marked(fd, report) {
+                    return Ok(Some(mode));
+                }
+            }
+            Guard::Directory => {
+                self.meta.set_on(fd, report);
+                return Ok(None);
+            }
+            Guard::Sync => self.meta.set_on(fd, report),
         }
-        self.meta.set_on(self.fd.as_fd(), report);
-        if self.guard == Guard::Sync {
-            fsync(&self.fd).map_err(|errno| self.problem(Op::Write, errno.into()))?;
-        }
+        // No mark tells it: it has to be whole when it appears.
+        fsync(fd).map_err(|errno| self.problem(Op::Write, errno.into()))?;
         Ok(None)
     }
 
@@ -258,7 +269,7 @@ impl FileWriter {
         if let Some(part) = &self.part {
             return publish(dir, part, &self.place);
         }
-        if !self.place.replaces {
+        if self.place.replaces == Replaces::Nothing {
             return link_unnamed(self.fd.as_fd(), dir, name).map_err(in_the_way);
         }
         // Linking never replaces: a name in passing, then a rename, which does.
@@ -306,11 +317,15 @@ impl Existing {
     /// becomes the entry's.
     pub fn keep(self) -> Made {
         let (shared, fd) = (&self.shared, self.fd.as_fd());
-        let Ok(standing) = stat::of(fd) else {
-            return Made::Same;
+        let report = &mut |op, reason| shared.report(&self.spot.key, op, reason);
+        let standing = match stat::of(fd) {
+            Ok(standing) => standing,
+            Err(errno) => {
+                report(Op::Stat, errno.into());
+                return Made::Same;
+            }
         };
         let identity = Identity::from(&standing);
-        let report = &mut |op, reason| shared.report(&self.spot.key, op, reason);
         let is_marked = mark::is_our_file(&self.entry, &standing, &shared.owners);
         if is_marked || shared.options.conflict == Conflict::Overwrite {
             let meta = Meta::new(&self.entry, &shared.owners, true);
@@ -366,7 +381,7 @@ mod tests {
     }
 
     /// Begins a file as on a file system that knows no files without a name.
-    fn begin_named(target: &Target, size: u64, replaces: bool) -> FileWriter {
+    fn begin_named(target: &Target, size: u64, replaces: Replaces) -> FileWriter {
         let spot = target
             .shared
             .spot(&FileKey(b"\0f".to_vec()))
@@ -374,7 +389,10 @@ mod tests {
         let name = spot.name.clone();
         let place = Place {
             name: name.clone(),
-            made: if replaces { Made::Replaced } else { Made::New },
+            made: match replaces {
+                Replaces::Nothing => Made::New,
+                _ => Made::Replaced,
+            },
             replaces,
         };
         let mut writer = write(&target.shared, spot, &entry(size), place).expect("it can be made");
@@ -411,12 +429,15 @@ mod tests {
         };
         let target = Target::open(dir.path(), options).expect("it opens");
         // A run that was killed leaves its part; the next one takes it over.
-        std::mem::forget(begin_named(&target, 4, false));
+        std::mem::forget(begin_named(&target, 4, Replaces::Nothing));
         assert!(names(dir.path())[0].starts_with(".dozo-part-0000000000000001-"));
-        drop(begin_named(&target, 4, false));
+        drop(begin_named(&target, 4, Replaces::Nothing));
         assert_eq!(names(dir.path()), [""; 0]);
-        for (made, content) in [(Made::New, "new!"), (Made::Replaced, "more")] {
-            let writer = begin_named(&target, 4, made == Made::Replaced);
+        for (replaces, made, content) in [
+            (Replaces::Nothing, Made::New, "new!"),
+            (Replaces::Another, Made::Replaced, "more"),
+        ] {
+            let writer = begin_named(&target, 4, replaces);
             writer
                 .write_at(0, content.as_bytes())
                 .expect("there is space");
@@ -427,7 +448,7 @@ mod tests {
                 content
             );
         }
-        let refused = begin_named(&target, 0, false)
+        let refused = begin_named(&target, 0, Replaces::Nothing)
             .finish()
             .expect_err("something is there");
         assert_eq!(refused.reason, Reason::InTheWay);

@@ -7,6 +7,9 @@
 //! A file in a directory that stood there before, and a file with several names, which may lie in both kinds of
 //! directories, is marked itself (`01600`) until its content is durable. It has all other metadata already.
 //!
+//! A file that replaces another is durable before it takes its place, and so is one on a file system that keeps no
+//! such mark. Where directories keep none either (FAT), a file that was torn in one is taken for somebody else's.
+//!
 //! Symbolic links, pipes, sockets and devices need no mark: what they are is metadata, which file systems
 //! journal with the name, so that a power cut leaves them whole or not at all.
 

@@ -87,10 +87,12 @@ impl Meta {
     }
 
     /// Sets all on an open file, but the mark in place of its mode. Returns the mode, which is due when the file
-    /// is durable; `None` on a file system that takes no such mark: then it is set.
+    /// is durable; `None` on a file system that takes no such mark: then it is set. Some (FAT, network shares) say
+    /// that they took it and did not, so they are looked at.
     pub(super) fn set_marked(&self, fd: BorrowedFd<'_>, report: Report<'_>) -> Option<Mode> {
         let mode = self.set_before_mode(fd, report);
-        let marked = fchmod(fd, mark::FILE).is_ok();
+        let marked = fchmod(fd, mark::FILE).is_ok()
+            && stat::of(fd).is_ok_and(|standing| mark::is_marked(&standing));
         if !marked {
             told(fchmod(fd, mode), Op::SetMode, report);
         }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::links::FileId;
 use super::meta::Meta;
-use super::{Chosen, Made, Shared, Standing, in_the_way, lock, mark, problem, publish};
+use super::{Chosen, Made, Replaces, Shared, Standing, in_the_way, lock, mark, problem, publish};
 use crate::files::stat::{self, Identity};
 use crate::problem::{Op, Problem, Reason};
 
@@ -123,7 +123,7 @@ fn link_entry(shared: &Shared, key: &FileKey, entry: &FileEntry) -> Result<Made,
         Chosen::Same { .. } => return Ok(Made::Same),
         Chosen::Make(place) => place,
     };
-    let from = shared.dirs.get(&written.dir)?;
+    let from = shared.dirs.find(&written.dir)?;
     let dir = spot.dir.fd.as_fd();
     let to = |name: &CStr| linkat(&from.fd, &written.name, dir, name, AtFlags::empty());
     let check = |name: &CStr| {
@@ -134,7 +134,7 @@ fn link_entry(shared: &Shared, key: &FileKey, entry: &FileEntry) -> Result<Made,
         unlinkat(dir, name, AtFlags::empty())?;
         Err(Reason::Replaced)
     };
-    if place.replaces {
+    if place.replaces != Replaces::Nothing {
         let (part, ()) = shared.with_part(dir, &place.name, to)?;
         check(&part)?;
         publish(dir, &part, &place)?;

@@ -49,12 +49,13 @@ impl Shared {
 
     /// Gives a file its mode, if it still stands where it was put.
     fn unmark(&self, file: &Marked) -> Result<(), Reason> {
-        let spot = self.spot(&file.key)?;
+        let (prefix, _) = path::split_key(&file.key)?.ok_or(Reason::BadName)?;
+        let dir = self.dirs.find(prefix)?;
         // A number is used again when its file is gone: the mark has to be there too.
         let is_it = |standing: &Statx| {
             Identity::from(standing) == file.identity && mark::is_marked(standing)
         };
-        chmod_node(spot.dir.fd.as_fd(), &file.name, is_it, file.mode)
+        chmod_node(dir.fd.as_fd(), &file.name, is_it, file.mode)
     }
 }
 
@@ -115,7 +116,7 @@ impl Target {
         }
         for (prefix, meta) in checkpoint.directories.into_iter().rev() {
             let key = path::key_of_directory(&prefix);
-            match self.shared.dirs.get(&prefix) {
+            match self.shared.dirs.find(&prefix) {
                 Ok(dir) => meta.set_on(dir.fd.as_fd(), &mut |op, reason| report(&key, op, reason)),
                 Err(reason) => report(&key, Op::SetMode, reason),
             }
