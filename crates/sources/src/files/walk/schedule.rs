@@ -1,8 +1,9 @@
 //! Which piece of a walk is done next, and which is handed out next.
 //!
 //! One list in walk order, of directories under way ([`Node`]) and of subdirectories not begun ([`Rest`]). The
-//! consumer takes from its front; workers take the first piece that nobody has begun. Whatever is at the front
-//! may be begun even when all room ahead is taken: so the walk never stands still.
+//! consumer takes from its front; workers take the first piece that nobody has begun. What the consumer waits for
+//! may be begun even when all room ahead is taken: so the walk never stands still, and one directory of millions is
+//! held no further ahead than many small ones.
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
@@ -231,11 +232,11 @@ impl Schedule {
             Item::Begun(node) => node.begin < node.batches.len(),
             Item::Root(_) | Item::Rest(_) => true,
         })?;
-        let room = match self.order[place] {
-            Item::Begun(_) => room,
-            _ => room && self.begun < self.begun_max,
+        let (room, is_next) = match &self.order[place] {
+            Item::Begun(node) => (room, node.begin == node.take),
+            _ => (room && self.begun < self.begun_max, true),
         };
-        (room || place == 0).then_some(place)
+        (room || place == 0 && is_next).then_some(place)
     }
 
     /// Takes the first piece of work that nobody has begun, if there is room for it.
@@ -359,4 +360,64 @@ fn begin_batch(node: &mut Node, ahead: &mut usize) -> Option<Task> {
     node.batches[batch] = Batch::Begun;
     *ahead += range.len();
     Some(Task::Look(node.ticket, listing, batch, range))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::{AsFd, OwnedFd};
+
+    use super::*;
+    use crate::files::dir::OpenDirs;
+    use crate::files::names::Names;
+
+    #[test]
+    fn a_large_directory_is_held_no_further_ahead_than_there_is_room() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let batches = 40;
+        for i in 0..batches * limits::WALK_BATCH_ENTRIES {
+            File::create(dir.path().join(i.to_string())).expect("it can be made");
+        }
+        let fd = OwnedFd::from(File::open(dir.path()).expect("it is there"));
+        let (names, _) = Names::read(fd.as_fd());
+        let root = Dir::root(fd, OpenDirs::new(1)).expect("it can be looked at");
+        let room = 4;
+        let mut schedule = Schedule::new(
+            Some(Arc::clone(&root)),
+            room * limits::WALK_BATCH_ENTRIES,
+            1,
+        );
+        let Some(Task::List(ticket, root)) = schedule.begin() else {
+            panic!("it begins with the root");
+        };
+        let listing = Arc::new(Listing::new(root, names));
+        let mut task = schedule.listed(ticket, listing);
+        let (mut begun, mut taken) = (0, 0);
+        // The consumer takes one batch whenever nothing more may be begun.
+        loop {
+            while let Some(Task::Look(_, _, batch, range)) = task {
+                begun += 1;
+                assert!(begun <= taken + room, "{begun} begun, {taken} taken");
+                let found = range.map(|_| Event::Problem(nothing())).collect();
+                schedule.looked(ticket, batch, found, Subdirs::default());
+                task = schedule.begin();
+            }
+            match schedule.take() {
+                Taken::Batch(_) => taken += 1,
+                Taken::Wait => panic!("the next piece was not begun"),
+                Taken::End => break,
+            }
+            task = schedule.begin();
+        }
+        assert_eq!((begun, taken), (batches, batches));
+    }
+
+    fn nothing() -> crate::problem::Problem {
+        crate::problem::Problem {
+            key: format::entry::FileKey::root(),
+            path: Vec::new(),
+            op: crate::problem::Op::Stat,
+            reason: crate::problem::Reason::Vanished,
+        }
+    }
 }
