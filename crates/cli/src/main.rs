@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 #[expect(clippy::disallowed_methods, reason = "the program's edge")]
 fn main() -> ExitCode {
+    sources::hold_little_memory();
     let filter = std::env::var("DOZO_LOG").unwrap_or_else(|_| "off".to_owned());
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

@@ -15,3 +15,4 @@ pub mod snapshot;
 mod sys;
 
 pub use problem::{Op, Problem, Reason};
+pub use sys::hold_little_memory;

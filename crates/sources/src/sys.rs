@@ -1,5 +1,5 @@
-//! What the safe wrappers of `rustix` do not offer: account names, btrfs subvolumes, and reading a given
-//! number of bytes to the end of a vector without zeroing them first.
+//! What the safe wrappers of `rustix` do not offer: account names, btrfs subvolumes, reading a given number of
+//! bytes to the end of a vector without zeroing them first, and how the C library keeps freed memory.
 //!
 //! The only module with `unsafe`. Every function here is one system or library call made safe.
 #![allow(unsafe_code)]
@@ -167,6 +167,24 @@ pub(crate) fn btrfs_drop(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errn
     };
     // SAFETY: the opcode takes a pointer to this structure and only reads it.
     unsafe { ioctl(parent, Setter::<SNAP_DESTROY, _>::new(args)) }
+}
+
+/// Lets the C library give freed memory back instead of keeping it in case it is wanted again.
+///
+/// Chunks and packs are megabytes, made by one thread and freed by another. As it is by default, the library keeps
+/// an arena for each thread and, once a pack was freed, carves packs out of them: twice as much is held as is used.
+/// Does nothing with other C libraries. To be called before there are threads.
+pub fn hold_little_memory() {
+    #[cfg(target_env = "gnu")]
+    for (parameter, value) in [
+        (libc::M_ARENA_MAX, limits::MALLOC_ARENAS_MAX),
+        (libc::M_MMAP_THRESHOLD, limits::MALLOC_MMAP_BYTES),
+        (libc::M_TRIM_THRESHOLD, limits::MALLOC_KEPT_BYTES_MAX),
+    ] {
+        // SAFETY: takes two numbers and touches nothing but the allocator's own parameters. A value that it does
+        // not take leaves things as they are.
+        unsafe { libc::mallopt(parameter, value) };
+    }
 }
 
 #[cfg(test)]
