@@ -1,15 +1,16 @@
 //! A range of a file's bytes, read out of a tree: for those who look into a point without restoring it.
 
-use base::limits::CHUNK_BYTES_MAX;
+use base::fault::Code;
+use base::limits::{CHUNK_BYTES_MAX, READ_BYTES_MAX};
 use base::{ChunkId, Fault};
 use format::entry::{Content, Extent};
 use format::replica::ChunkReader;
-use format::tree::{Cursor, extent_key};
+use format::tree::{Cursor, extent_key, extent_offset};
 
 use crate::content::Held;
 
-/// Returns the bytes from `offset` to before `end` of a file of `size` bytes with this content: fewer at its end.
-/// Holes are zeros. Reads the chunks that the range touches, and of an extent map only the nodes on the way.
+/// Returns the bytes from `offset` to before `end` of a file of `size` bytes with this content: fewer at its end, and
+/// never more than [`READ_BYTES_MAX`]. Holes are zeros. Reads the chunks that the range touches, and of an extent map only the nodes on the way.
 ///
 /// # Errors
 /// A chunk or a node cannot be read, or does not hold what the tree says.
@@ -19,12 +20,14 @@ pub fn read_range(
     size: u64,
     (offset, end): (u64, u64),
 ) -> Result<Vec<u8>, Fault> {
-    let end = end.min(size);
-    let offset = offset.min(end);
+    let offset = offset.min(size);
+    let end = end
+        .clamp(offset, size)
+        .min(offset.saturating_add(READ_BYTES_MAX as u64));
     let mut range = Range {
         reader,
         offset,
-        bytes: vec![0; usize::try_from(end - offset).unwrap_or(usize::MAX)],
+        bytes: vec![0; (end - offset) as usize],
     };
     match content {
         Content::Inline(bytes) => {
@@ -60,7 +63,11 @@ impl Range<'_> {
         let pieces = Cursor::<Extent>::range(self.reader, root, &extent_key(first), Some(&end))?;
         for item in pieces {
             let (key, extent) = item?;
-            let at = key.try_into().map_or(0, u64::from_be_bytes);
+            let at = extent_offset(&key).ok_or_else(|| {
+                Fault::new(Code::TreeDamaged)
+                    .with("chunk", root)
+                    .with("reason", "an extent stands under no offset")
+            })?;
             self.take(at, extent)?;
         }
         Ok(())

@@ -8,7 +8,9 @@ mod restore;
 mod source;
 mod status;
 
-pub use find::{ChangeView, Changed, DiffView, FindView, FoundPointView, FoundView, VersionView};
+pub use find::{
+    ChangeView, Changed, DiffView, FindView, FoundPointView, FoundView, UnreadView, VersionView,
+};
 pub use group::{
     GoalsView, GroupListView, GroupView, MemberListView, PolicyView, ProtectedView, RetentionView,
 };

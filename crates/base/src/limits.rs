@@ -105,6 +105,20 @@ pub const STOP_NOTICED_WITHIN: std::time::Duration = std::time::Duration::from_m
 /// Most bytes of a file that one request reads: a largest chunk, so that no read opens more than two.
 pub const READ_BYTES_MAX: usize = CHUNK_BYTES_MAX;
 
+/// Entries that a search looks at for one page, whatever it finds: about a second's work.
+pub const FIND_LOOKS_MAX: usize = 2_000_000;
+/// Longest pattern of names to find.
+pub const PATTERN_BYTES_MAX: usize = 1 << 10;
+/// Most opening braces in one: nested deeper than some 200, what compiles patterns gives up by a panic.
+pub const PATTERN_BRACES_MAX: usize = 64;
+/// How much of a pattern a fault repeats.
+pub const PATTERN_SHOWN_CHARS: usize = 100;
+/// Bytes of extended attributes in one page of full entries: it ends early, so that an answer stays small
+/// whatever the entries hold.
+pub const PAGE_XATTR_BYTES_MAX: usize = 16 << 20;
+/// Largest extended attributes of an entry that a mount remembers.
+pub const MOUNT_DETAIL_XATTR_BYTES_MAX: usize = 4 << 10;
+
 /// Entries that a mount lets the kernel know at once: some 30 MB here, and more there.
 pub const MOUNT_ENTRIES_MAX: usize = 100_000;
 /// Entries of a mount that are kept with all their metadata.

@@ -172,7 +172,7 @@ pub enum Point {
         /// The directory, relative to the source [default: the source itself]
         path: Option<OsString>,
     },
-    /// Show what another recovery point has differently
+    /// Show what another recovery point has differently: + came, - went, M content stored anew, m metadata
     Diff {
         /// Its id, or a unique prefix
         point: String,

@@ -9,9 +9,9 @@ use api::request::{self, WhichEntries};
 use api::view::{ChangeView, Changed, EntryKind, EntryView, FullEntryView, XattrView};
 use api::{PathText, Time};
 use base::fault::Code;
-use base::limits::{PAGE_ENTRIES_MAX, READ_BYTES_MAX};
+use base::limits::{FIND_LOOKS_MAX, PAGE_ENTRIES_MAX, PAGE_XATTR_BYTES_MAX};
 use base::{ChunkId, Fault, PointId, Timestamp};
-use format::entry::{Content, Extent, FileEntry, FileKey, Node};
+use format::entry::{Content, Extent, FileEntry, FileKey, NEVER_THE_SAME, Node};
 use format::tree::{self, Change, Cursor};
 use server::{Match, Page};
 use store::{Find, Store};
@@ -66,8 +66,7 @@ impl server::Look for Look {
         let Node::File(content) = &entry.node else {
             return Err(no_such_path(&request.path, point));
         };
-        let bytes = u64::from(request.bytes).min(READ_BYTES_MAX as u64);
-        let end = request.offset.saturating_add(bytes);
+        let end = request.offset.saturating_add(u64::from(request.bytes));
         read_range(&self.store, content, entry.size, (request.offset, end))
     }
 
@@ -81,7 +80,7 @@ impl server::Look for Look {
         let top = FileKey::from_path(&request.path.0).map_err(unknown)?;
         let mut changes = Changes::new(request.limit);
         let after = match &request.after {
-            Some(path) => Some(FileKey::from_path(&path.0).map_err(unknown)?),
+            Some(path) => Some(key_of(path)?),
             None => {
                 let entry = |root| tree::get::<FileEntry>(&self.store, root, &top.0);
                 let (old, new) = (entry(old)?, entry(new)?);
@@ -112,9 +111,10 @@ impl server::Look for Look {
         limit: u32,
     ) -> Result<Page<Match>, Fault> {
         let pattern = Pattern::new(pattern)?;
-        // A place that no tree can have lies behind nothing.
-        let after = after.filter(|path| !path.0.is_empty());
-        let after = after.and_then(|path| FileKey::from_path(&path.0).ok());
+        let after = match after {
+            Some(path) if !path.0.is_empty() => Some(key_of(path)?),
+            _ => None,
+        };
         let page = store::find(
             &self.store,
             &Find {
@@ -122,6 +122,7 @@ impl server::Look for Look {
                 wanted: &|key| pattern.matches(key),
                 after: after.as_ref(),
                 limit: entries_of_a_page(limit),
+                looks: FIND_LOOKS_MAX,
             },
         )?;
         let found = page.found.into_iter().map(|found| Match {
@@ -222,6 +223,17 @@ fn below(top: &FileKey, after: Option<&FileKey>) -> (Vec<u8>, Option<Vec<u8>>) {
     (start, bytes(end))
 }
 
+/// Returns the key of a path that an answer gave to go on after.
+///
+/// # Errors
+/// `UsageError`: no answer gave that.
+fn key_of(path: &PathText) -> Result<FileKey, Fault> {
+    FileKey::from_path(&path.0).map_err(|_| {
+        let detail = format!("nothing can be listed after the path {path}");
+        Fault::new(Code::UsageError).with("detail", detail)
+    })
+}
+
 fn path_of(key: &FileKey) -> PathText {
     PathText(key.to_path().unwrap_or_default())
 }
@@ -268,16 +280,18 @@ impl Look {
         let limit = entries_of_a_page(limit);
         let mut items = Vec::new();
         let mut last = Vec::new();
+        let mut xattr_bytes = 0;
         for item in Cursor::<FileEntry>::range(&self.store, root, &start, None)? {
             let (key, entry) = item?;
             let Some(name) = key.strip_prefix(&prefix[..]) else {
                 break;
             };
-            if items.len() == limit {
+            if items.len() == limit || xattr_bytes > PAGE_XATTR_BYTES_MAX {
                 let next = Some(PathText(last));
                 return Ok(Page { items, next });
             }
             last = name.to_vec();
+            xattr_bytes += entry.xattrs.iter().map(|(_, v)| v.len()).sum::<usize>();
             items.push(view(name.to_vec(), &entry));
         }
         Ok(Page { items, next: None })
@@ -325,7 +339,11 @@ fn full_view(name: Vec<u8>, entry: &FileEntry) -> FullEntryView {
         size: entry.size,
         data_bytes,
         modified_ns: entry.mtime_ns,
-        changed_ns: entry.ctime_ns,
+        changed_ns: match entry.ctime_ns {
+            // It is there for the next synchronization alone.
+            NEVER_THE_SAME => entry.mtime_ns,
+            ctime_ns => ctime_ns,
+        },
         mode: entry.mode,
         uid: entry.uid,
         gid: entry.gid,

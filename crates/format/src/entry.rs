@@ -10,6 +10,10 @@ pub use key::{BadKey, FileKey, check_name};
 
 use base::ChunkId;
 
+/// The change time stored of an entry that the next synchronization shall look at again, since it changed while it
+/// was read or too shortly before. No entry has it (it is the year 1823), so nothing passes for unchanged.
+pub const NEVER_THE_SAME: i64 = i64::MIN / 2;
+
 /// What kind of thing an entry is, with what belongs to that kind alone.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Node {

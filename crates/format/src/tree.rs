@@ -77,6 +77,11 @@ pub fn diff<'a, V: Value>(
     Diff::new(reader, old, new)
 }
 
+/// Returns the file offset that an extent stands under; `None` if the key is no extent's.
+pub fn extent_offset(key: &[u8]) -> Option<u64> {
+    key.try_into().ok().map(u64::from_be_bytes)
+}
+
 /// Returns the key of an extent: its file offset.
 pub fn extent_key(offset: u64) -> [u8; 8] {
     #[expect(

@@ -6,10 +6,10 @@
 use api::request::{self, FoundPlace};
 use api::view::{
     ChangeView, DiffView, EntryListView, EntryView, FindView, FoundPointView, FoundView,
-    FullEntryListView, FullEntryView, VersionView,
+    FullEntryListView, FullEntryView, UnreadView, VersionView,
 };
-use api::{PathText, Time};
-use base::fault::Code;
+use api::{PathText, Problem, Time};
+use base::fault::{Code, Kind};
 use base::{ChunkId, Fault, Lang, PointId, SourceId};
 use engine::Engine;
 
@@ -160,8 +160,11 @@ pub(crate) fn diff(
 }
 
 /// Finds entries by name in the points of one source, or of all, one source after the other by address. A page
-/// ends with its source, full or not, unless nothing was found in it.
+/// ends with its source, full or not, unless nothing was found in it. A source whose trees are damaged is named, and
+/// the others are searched all the same.
 pub(crate) fn find(eyes: &Eyes<'_>, request: &request::Find) -> Result<FindView, Fault> {
+    // A pattern that makes no sense is told of also where there is nothing to find.
+    eyes.look.find(&[], &request.pattern, None, 1)?;
     let points = eyes.engine.points(request.source.as_deref())?;
     let mut sources: Vec<(&str, SourceId)> = points
         .iter()
@@ -182,45 +185,68 @@ pub(crate) fn find(eyes: &Eyes<'_>, request: &request::Find) -> Result<FindView,
     for (i, (address, id)) in sources.iter().enumerate() {
         let mut of_source: Vec<_> = points.iter().filter(|p| p.point.source == *id).collect();
         of_source.sort_by_key(|view| std::cmp::Reverse(view.point.at));
-        let roots: Vec<ChunkId> = of_source.iter().map(|view| view.point.root).collect();
         let behind = after.take().map(|place| &place.path);
-        let page = eyes
-            .look
-            .find(&roots, &request.pattern, behind, request.limit)?;
-        let ends = |next: Option<PathText>| {
-            let rest = sources.get(i + 1).map(|(_, id)| (*id, PathText::default()));
-            let (source, path) = next.map(|path| (*id, path)).or(rest)?;
-            Some(FoundPlace {
-                source_id: source.to_string(),
-                path,
-            })
+        let mut view = match of_one_source(eyes, &of_source, request, behind) {
+            Err(fault) if fault.kind() == Kind::Damaged => FindView {
+                unread: vec![UnreadView {
+                    source: (*address).to_owned(),
+                    problem: Problem::of(&fault, eyes.language),
+                }],
+                ..FindView::default()
+            },
+            view => view?,
         };
-        if page.items.is_empty() && page.next.is_none() {
+        if !view.has_something() {
             continue;
         }
-        let shown = |index: usize| FoundPointView {
-            id: of_source[index].point.id.to_string(),
-            time: Time(of_source[index].point.at),
-        };
-        let version = |(entry, newest, oldest): (EntryView, usize, usize)| VersionView {
-            entry,
-            newest: shown(newest),
-            oldest: shown(oldest),
-            points: (oldest - newest + 1) as u64,
-        };
-        let found = page.items.into_iter().map(|found| FoundView {
-            source: (*address).to_owned(),
-            source_id: id.to_string(),
-            path: found.path,
-            versions: found.versions.into_iter().map(version).collect(),
-        });
-        return Ok(FindView {
-            found: found.collect(),
-            next: ends(page.next),
-        });
+        if view.next.is_none() {
+            view.next = sources.get(i + 1).map(|(_, id)| FoundPlace {
+                source_id: id.to_string(),
+                path: PathText::default(),
+            });
+        }
+        return Ok(view);
     }
+    Ok(FindView::default())
+}
+
+/// Finds entries in the points of one source, newest first.
+fn of_one_source(
+    eyes: &Eyes<'_>,
+    points: &[&engine::PointView],
+    request: &request::Find,
+    behind: Option<&PathText>,
+) -> Result<FindView, Fault> {
+    let roots: Vec<ChunkId> = points.iter().map(|view| view.point.root).collect();
+    let page = eyes
+        .look
+        .find(&roots, &request.pattern, behind, request.limit)?;
+    let (source_id, address) = points
+        .first()
+        .map(|view| (view.point.source.to_string(), view.address.clone()))
+        .unwrap_or_default();
+    let shown = |index: usize| FoundPointView {
+        id: points[index].point.id.to_string(),
+        time: Time(points[index].point.at),
+    };
+    let version = |(entry, newest, oldest): (EntryView, usize, usize)| VersionView {
+        entry,
+        newest: shown(newest),
+        oldest: shown(oldest),
+        points: (oldest - newest + 1) as u64,
+    };
+    let found = page.items.into_iter().map(|found| FoundView {
+        source: address.clone(),
+        source_id: source_id.clone(),
+        path: found.path,
+        versions: found.versions.into_iter().map(version).collect(),
+    });
     Ok(FindView {
-        found: Vec::new(),
-        next: None,
+        found: found.collect(),
+        unread: Vec::new(),
+        next: page.next.map(|path| FoundPlace {
+            source_id: source_id.clone(),
+            path,
+        }),
     })
 }

@@ -3,15 +3,15 @@
 //! The newest tree is gone through; of every older one only what differs from its successor is read. So the cost is
 //! one walk plus the changes between trees, however many of them there are, and what they share is read once.
 //!
-//! Answers come in pages, in key order: memory is bounded by a page of entries, each with at most one version a tree.
-//! It looks at names alone, never at content.
+//! Answers come in pages, in key order: at most a page of entries is held, each with at most one version a tree, and a
+//! page ends after so much work. It looks at names alone, never at content.
 
 use std::collections::BTreeMap;
 
 use base::{ChunkId, Fault};
 use format::entry::{FileEntry, FileKey};
 use format::replica::ChunkReader;
-use format::tree::{Cursor, diff};
+use format::tree::{Cursor, Value as _, diff};
 
 /// What to look for, and where.
 pub struct Find<'a> {
@@ -23,6 +23,8 @@ pub struct Find<'a> {
     pub after: Option<&'a FileKey>,
     /// At most so many entries: at least one.
     pub limit: usize,
+    /// A page ends after so many entries or differences of one tree were looked at, whatever was found.
+    pub looks: usize,
 }
 
 /// A part of what was found.
@@ -54,10 +56,31 @@ pub struct Version {
     pub oldest: usize,
 }
 
-/// Entries found so far, each with its versions; the last one is open while `oldest` may still grow.
+/// What one entry was, as far as trees were gone through; the last version is open while `oldest` may still grow.
 struct Versions {
     versions: Vec<Version>,
     is_open: bool,
+}
+
+/// The page that is being filled: never more entries than it may have.
+struct Page<'a> {
+    find: &'a Find<'a>,
+    found: BTreeMap<FileKey, Versions>,
+    limit: usize,
+    /// Entries or differences of one tree looked at.
+    looked: usize,
+    /// The first key that may be in it.
+    start: Vec<u8>,
+    /// Where it ends, if before the end of all trees.
+    end: Option<End>,
+}
+
+/// Where a page ends.
+struct End {
+    /// The first key that is beyond it: what lies there is of no interest any more.
+    beyond: FileKey,
+    /// A key before it that was looked at.
+    seen: FileKey,
 }
 
 /// Looks for one page.
@@ -65,83 +88,129 @@ struct Versions {
 /// # Errors
 /// A tree cannot be read.
 pub fn find(reader: &dyn ChunkReader, find: &Find<'_>) -> Result<FoundPage, Fault> {
-    let Some(newest) = find.trees.first() else {
-        return Ok(FoundPage::default());
+    let mut page = Page {
+        find,
+        found: BTreeMap::new(),
+        limit: find.limit.max(1),
+        looked: 0,
+        start: find.after.map_or_else(Vec::new, just_behind),
+        end: None,
     };
-    let start = find.after.map_or_else(Vec::new, just_behind);
-    let mut found = BTreeMap::new();
-    let mut end = first_tree(reader, find, newest, &start, &mut found)?;
+    if let Some(newest) = find.trees.first() {
+        page.newest(reader, newest)?;
+    }
     for (index, pair) in find.trees.windows(2).enumerate() {
-        older_tree(reader, find, (index + 1, pair), (&start, &end), &mut found)?;
-        if let Some((beyond, _)) = found.iter().nth(find.limit) {
-            let beyond: FileKey = FileKey::clone(beyond);
-            found.split_off(&beyond);
-            end = Some(beyond.0);
-        }
+        page.older(reader, [&pair[0], &pair[1]], index + 1)?;
     }
-    let last = find.trees.len() - 1;
-    let found: Vec<Found> = found
-        .into_iter()
-        .map(|(key, versions)| Found {
-            key,
-            versions: versions.closed(last),
-        })
-        .collect();
-    let next = end.and_then(|_| found.last().map(|last| last.key.clone()));
-    Ok(FoundPage { found, next })
+    Ok(page.into_page())
 }
 
-/// Goes through the newest tree, and returns where the page ends if not at the tree's end.
-fn first_tree(
-    reader: &dyn ChunkReader,
-    find: &Find<'_>,
-    root: &ChunkId,
-    start: &[u8],
-    found: &mut BTreeMap<FileKey, Versions>,
-) -> Result<Option<Vec<u8>>, Fault> {
-    let mut cursor = Cursor::<FileEntry>::range(reader, root, start, None)?;
-    let mut key = FileKey(Vec::new());
-    while let Some((bytes, entry)) = cursor.next_ref()? {
-        key.0.clear();
-        key.0.extend_from_slice(bytes);
-        if !(find.wanted)(&key) {
-            continue;
-        }
-        if found.len() >= find.limit.max(1) {
-            return Ok(Some(key.0));
-        }
-        let entry = <FileEntry as format::tree::Value>::from_view(entry);
-        found.insert(key.clone(), Versions::begin(entry, 0));
-    }
-    Ok(None)
-}
-
-/// Goes through what an older tree has differently from the one after it, within the page.
-fn older_tree(
-    reader: &dyn ChunkReader,
-    find: &Find<'_>,
-    (index, pair): (usize, &[ChunkId]),
-    (start, end): (&[u8], &Option<Vec<u8>>),
-    found: &mut BTreeMap<FileKey, Versions>,
-) -> Result<(), Fault> {
-    let changes = diff::<FileEntry>(reader, Some(&pair[0]), Some(&pair[1]))?;
-    for change in changes.within(start, end.as_deref()) {
-        let change = change?;
-        let key = FileKey(change.key);
-        if !(find.wanted)(&key) {
-            continue;
-        }
-        match found.get_mut(&key) {
-            Some(versions) => versions.turn(change.new, index),
-            None => {
-                // Gone since then: the newer trees never had it.
-                if let Some(entry) = change.new {
-                    found.insert(key, Versions::begin(entry, index));
-                }
+impl Page<'_> {
+    /// Goes through the newest tree.
+    fn newest(&mut self, reader: &dyn ChunkReader, root: &ChunkId) -> Result<(), Fault> {
+        let mut cursor = Cursor::<FileEntry>::range(reader, root, &self.start, None)?;
+        let mut key = FileKey(Vec::new());
+        let mut before = FileKey(Vec::new());
+        while let Some((bytes, entry)) = cursor.next_ref()? {
+            std::mem::swap(&mut before, &mut key);
+            key.0.clear();
+            key.0.extend_from_slice(bytes);
+            if self.is_over(&before, &key) {
+                return Ok(());
+            }
+            if !(self.find.wanted)(&key) {
+                continue;
+            }
+            self.found
+                .insert(key.clone(), Versions::begin(FileEntry::from_view(entry), 0));
+            if self.keep_within() {
+                return Ok(());
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Goes through what the older of two neighbouring trees, the one with this index, has differently. The page's
+    /// end comes nearer when there is more than fits.
+    fn older(
+        &mut self,
+        reader: &dyn ChunkReader,
+        [newer, older]: [&ChunkId; 2],
+        index: usize,
+    ) -> Result<(), Fault> {
+        self.looked = 0;
+        let end = self.end.as_ref().map(|end| end.beyond.0.clone());
+        let changes = diff::<FileEntry>(reader, Some(newer), Some(older))?;
+        let mut before = FileKey(Vec::new());
+        for change in changes.within(&self.start, end.as_deref()) {
+            let change = change?;
+            let key = FileKey(change.key);
+            if self.end.as_ref().is_some_and(|end| key >= end.beyond) || self.is_over(&before, &key)
+            {
+                return Ok(());
+            }
+            before.clone_from(&key);
+            if !(self.find.wanted)(&key) {
+                continue;
+            }
+            match (self.found.get_mut(&key), change.new) {
+                (Some(versions), entry) => versions.turn(entry, index),
+                // Gone since then: no newer tree has it.
+                (None, Some(entry)) => {
+                    self.found.insert(key, Versions::begin(entry, index));
+                    self.keep_within();
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a look at `key`, which follows `before`. If there were enough for one page, it ends before `key`,
+    /// but never without a step forward.
+    fn is_over(&mut self, before: &FileKey, key: &FileKey) -> bool {
+        self.looked += 1;
+        if self.looked <= self.find.looks || before.0.is_empty() {
+            return false;
+        }
+        self.found.split_off(key);
+        self.end = Some(End {
+            beyond: key.clone(),
+            seen: before.clone(),
+        });
+        true
+    }
+
+    /// Lets go of the last entry if there is one too many. Returns whether there was.
+    fn keep_within(&mut self) -> bool {
+        if self.found.len() <= self.limit {
+            return false;
+        }
+        let beyond = self.found.pop_last().map(|(key, _)| key);
+        let seen = self.found.last_key_value().map(|(key, _)| key.clone());
+        self.end = beyond.zip(seen).map(|(beyond, seen)| End { beyond, seen });
+        true
+    }
+
+    fn into_page(self) -> FoundPage {
+        let trees = self.find.trees.len();
+        // What one tree has may lie behind the last that another was asked for.
+        let last = self.found.last_key_value().map(|(key, _)| key.clone());
+        let next = self
+            .end
+            .and_then(|end| last.into_iter().chain([end.seen]).max());
+        FoundPage {
+            found: self
+                .found
+                .into_iter()
+                .map(|(key, versions)| Found {
+                    key,
+                    versions: versions.closed(trees - 1),
+                })
+                .collect(),
+            next,
+        }
+    }
 }
 
 impl Versions {

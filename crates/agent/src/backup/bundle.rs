@@ -11,11 +11,10 @@ use std::sync::{Arc, OnceLock};
 use base::{ChunkHash, limits};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use format::chunker::Chunker;
-use format::entry::{FileEntry, FileKey, Node};
+use format::entry::{FileEntry, FileKey, NEVER_THE_SAME, Node};
 
 use super::count::{Counts, Share};
 use super::cut::{Part, Run};
-use super::doubt::NEVER_THE_SAME;
 use super::read::{Ended, LargeFile};
 use super::stages::{
     Body, Change, ChunkSlot, ContentSlot, Link, Outcome, Piece, ToSeal, ToTree, Written,

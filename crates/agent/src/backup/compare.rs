@@ -10,12 +10,11 @@ use std::ops::{Bound, RangeBounds as _};
 use base::Fault;
 use base::limits;
 use crossbeam_channel::{Sender, bounded};
-use format::entry::{FileEntry, FileKey, Node};
+use format::entry::{FileEntry, FileKey, NEVER_THE_SAME, Node};
 use format::tree::{Cursor, FileRef, NodeRef, Value as _};
 use sources::files::{Event, Found, Walk};
 
 use super::count::{Counts, Share};
-use super::doubt::NEVER_THE_SAME;
 use super::read::{Expected, Wanted, Why, is_gone, new_link};
 use super::stages::{Change, Link};
 use super::warn;

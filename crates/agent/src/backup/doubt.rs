@@ -11,11 +11,7 @@
 //! machine's by more than a tick are not covered; a consistency check reads everything.
 
 use base::limits;
-use format::entry::FileEntry;
-
-/// The change time stored of an entry that the next run shall look at again. No entry has it (it is the year
-/// 1823), so nothing that was read or doubted under it passes for unchanged.
-pub(crate) const NEVER_THE_SAME: i64 = i64::MIN / 2;
+use format::entry::{FileEntry, NEVER_THE_SAME};
 
 /// What a run does not believe.
 pub(crate) struct Doubt {

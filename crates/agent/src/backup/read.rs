@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use base::limits;
 use crossbeam_channel::{Receiver, Sender};
 use format::chunker::Chunker;
-use format::entry::{Content, FileEntry, Node};
+use format::entry::{Content, FileEntry, NEVER_THE_SAME, Node};
 use format::replica::ChunkReader;
 use format::seal::Sealer;
 use sources::files::{Found, Handle, Segment};
@@ -15,7 +15,7 @@ use sources::{Problem, Reason};
 
 use super::count::{Counts, Share};
 use super::cut::{self, Part};
-use super::doubt::{Doubt, NEVER_THE_SAME};
+use super::doubt::Doubt;
 use super::stages::{Answer, Body, Link, Outcome};
 use super::verify::{self, Verdict};
 use super::warn;

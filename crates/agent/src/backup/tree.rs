@@ -3,11 +3,11 @@
 use base::fault::Code;
 use base::{Fault, limits};
 use crossbeam_channel::Receiver;
-use format::entry::{Content, Extent, FileEntry, FileKey, Node};
+use format::entry::{Content, Extent, FileEntry, FileKey, NEVER_THE_SAME, Node};
 use format::replica::{MapWriter, ReplicaWriter};
 
 use super::count::Counts;
-use super::doubt::{Doubt, NEVER_THE_SAME};
+use super::doubt::Doubt;
 use super::read::Expected;
 use super::stages::{ContentSlot, ToTree, Written, internal};
 use crate::flow::{Flow, Stopped};

@@ -4,19 +4,37 @@ use serde::{Deserialize, Serialize};
 
 use super::{EntryView, PointView};
 use crate::request::FoundPlace;
-use crate::{PathText, Time, View};
+use crate::{PathText, Problem, Time, View};
 
 /// Entries found by name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FindView {
     /// By source, then in the order of a walk.
     pub found: Vec<FoundView>,
+    /// Sources that could not be searched, or not to the end: what they hold is damaged.
+    pub unread: Vec<UnreadView>,
     /// Where to go on; none: this is all.
     pub next: Option<FoundPlace>,
 }
 
 impl View for FindView {
     const SCHEMA: &'static str = "dozo.find/1";
+}
+
+impl FindView {
+    /// Returns whether there is anything in it to be shown, or to go on with.
+    pub fn has_something(&self) -> bool {
+        !self.found.is_empty() || !self.unread.is_empty() || self.next.is_some()
+    }
+}
+
+/// A source that could not be searched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnreadView {
+    /// Its address.
+    pub source: String,
+    /// Why.
+    pub problem: Problem,
 }
 
 /// One entry, with everything it was.

@@ -28,12 +28,21 @@ pub fn run(session: &mut Session<'_>, args: &args::Find) -> Result<u8, Problem> 
     };
     let mut whole: Option<FindView> = None;
     let mut last_source = String::new();
+    let mut exit = DONE;
     loop {
         let mut page = session.operations.find(&request)?;
         request.after = page.next.take();
+        for unread in &page.unread {
+            session.say(&format!("{} could not be searched:", unread.source));
+            session.complain(&unread.problem);
+            exit = unread.problem.exit;
+        }
         if session.manner.json {
             match &mut whole {
-                Some(whole) => whole.found.append(&mut page.found),
+                Some(whole) => {
+                    whole.found.append(&mut page.found);
+                    whole.unread.append(&mut page.unread);
+                }
                 None => whole = Some(page),
             }
         } else {
@@ -49,7 +58,7 @@ pub fn run(session: &mut Session<'_>, args: &args::Find) -> Result<u8, Problem> 
         None if last_source.is_empty() => session.say("Nothing found."),
         None => {}
     }
-    Ok(DONE)
+    Ok(exit)
 }
 
 /// Runs `dozo point diff`, likewise.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base::Fault;
 use base::fault::Code;
+use base::limits::{PATTERN_BRACES_MAX, PATTERN_BYTES_MAX, PATTERN_SHOWN_CHARS};
 use format::entry::FileKey;
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -16,6 +17,8 @@ pub(super) struct Pattern {
     what: What,
     /// It speaks of the whole path.
     of_path: bool,
+    /// What is found begins with it.
+    anchored: bool,
     /// Capitals matter.
     exact: bool,
 }
@@ -31,9 +34,10 @@ impl Pattern {
     /// # Errors
     /// `FindPatternInvalid`.
     pub(super) fn new(text: &str) -> Result<Self, Fault> {
+        let shown: String = text.chars().take(PATTERN_SHOWN_CHARS).collect();
         let invalid = |reason: &str| {
             Fault::new(Code::FindPatternInvalid)
-                .with("pattern", text)
+                .with("pattern", &shown)
                 .with("reason", reason)
         };
         let exact = text.chars().any(char::is_uppercase);
@@ -43,6 +47,11 @@ impl Pattern {
         if wanted.is_empty() {
             return Err(invalid("it is empty"));
         }
+        // What compiles patterns does so by recursion, and panics at what is too large.
+        let braces = text.bytes().filter(|b| *b == b'{').count();
+        if text.len() > PATTERN_BYTES_MAX || braces > PATTERN_BRACES_MAX {
+            return Err(invalid("it is too long"));
+        }
         let what = if wanted.contains(['*', '?', '[', '{', '\\']) {
             let glob = GlobBuilder::new(wanted)
                 .case_insensitive(!exact)
@@ -50,14 +59,17 @@ impl Pattern {
                 .build()
                 .map_err(|e| invalid(&e.kind().to_string()))?;
             What::Glob(glob.compile_matcher())
-        } else if exact {
-            What::Part(wanted.as_bytes().to_vec())
         } else {
-            What::Part(wanted.to_lowercase().into_bytes())
+            let part = match exact {
+                true => wanted.to_owned(),
+                false => wanted.to_lowercase(),
+            };
+            What::Part(part.into_bytes())
         };
         Ok(Self {
             what,
             of_path,
+            anchored: text.starts_with('/'),
             exact,
         })
     }
@@ -74,28 +86,27 @@ impl Pattern {
     }
 
     fn is_in(&self, text: &[u8]) -> bool {
-        match &self.what {
-            What::Glob(glob) => glob.is_match(Path::new(OsStr::from_bytes(text))),
-            What::Part(part) if self.exact => holds(text, part),
-            What::Part(part) if text.is_ascii() => holds_any_case(text, part),
-            What::Part(part) => holds(lowercase(text).as_bytes(), part),
+        let part = match &self.what {
+            What::Glob(glob) => return glob.is_match(Path::new(OsStr::from_bytes(text))),
+            What::Part(part) => part.as_slice(),
+        };
+        let lowered;
+        let text = match self.exact || text.is_ascii() {
+            true => text,
+            false => {
+                lowered = String::from_utf8_lossy(text).to_lowercase();
+                lowered.as_bytes()
+            }
+        };
+        let same = |window: &[u8]| match self.exact {
+            true => window == part,
+            false => window.eq_ignore_ascii_case(part),
+        };
+        match self.anchored {
+            true => text.get(..part.len()).is_some_and(same),
+            false => text.windows(part.len()).any(same),
         }
     }
-}
-
-/// Says whether `part` occurs in `text`.
-fn holds(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
-}
-
-/// As [`holds`], for ASCII text and a part in small letters.
-fn holds_any_case(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len())
-        .any(|window| window.eq_ignore_ascii_case(part))
-}
-
-fn lowercase(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).to_lowercase()
 }
 
 #[cfg(test)]
@@ -137,6 +148,8 @@ mod tests {
             ],
         );
         check("/etc/*", &["etc/Hosts"]);
+        check("/etc/h", &["etc/Hosts"]);
+        check("/nginx", &[]);
         check("etc/**", &["etc/nginx/nginx.conf", "etc/Hosts"]);
         check("ann/rep", &["home/ann/Report-2026.odt", "home/ann/report"]);
         check("a\\[1\\]", &["a[1]"]);
@@ -150,7 +163,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_is_refused() {
-        for pattern in ["", "/", "[", "a[b", "{a"] {
+        let (long, deep) = (
+            "a".repeat(PATTERN_BYTES_MAX + 1),
+            "{".repeat(300) + &"}".repeat(300),
+        );
+        for pattern in ["", "/", "[", "a[b", "{a", &long, &deep] {
             let fault = Pattern::new(pattern).err().unwrap();
             assert_eq!(fault.code, Code::FindPatternInvalid, "{pattern}");
         }

@@ -53,7 +53,7 @@ fn size(entry: &EntryView) -> String {
     }
 }
 
-/// Returns differences, one a line: `+` came, `-` went, `M` other content, `m` other metadata.
+/// Returns differences, one a line: `+` came, `-` went, `M` content stored anew, `m` other metadata.
 pub fn changes(changes: &[ChangeView]) -> String {
     changes.iter().map(change_line).collect()
 }

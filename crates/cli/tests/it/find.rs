@@ -52,3 +52,24 @@ fn points_are_compared() {
     assert_snapshot!("point_diff_same", diff(&first, &first, "").all());
     assert_eq!(diff(&first, &second, "nowhere").exit, 4);
 }
+
+#[test]
+fn a_source_that_is_damaged_is_named_and_the_others_are_searched() {
+    let bench = Bench::with_docs(33);
+    bench.id("protect docs");
+    let mut lost = 0;
+    for directory in fs::read_dir(bench.path("data/pool/meta")).unwrap() {
+        for pack in fs::read_dir(directory.unwrap().path()).unwrap() {
+            fs::remove_file(pack.unwrap().path()).unwrap();
+            lost += 1;
+        }
+    }
+    assert!(lost > 0);
+    bench.write("more/letter.txt", "Dear reader,\n");
+    bench.id("protect more");
+    let found = bench.run("find letter");
+    assert_eq!(found.exit, 8);
+    let text = found.all();
+    assert!(text.contains("docs could not be searched"), "{text}");
+    assert!(found.out.contains("letter.txt"), "{}", found.out);
+}

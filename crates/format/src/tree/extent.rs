@@ -5,6 +5,7 @@ use base::ChunkId;
 use super::column::{Column, put_column, put_signed};
 use super::columnar::Columnar;
 use super::error::NodeError;
+use super::extent_offset;
 use super::keys::Keys;
 use super::piece::{self, PieceBuilder, PieceReader};
 use super::value::{Totals, Value};
@@ -25,10 +26,6 @@ pub struct ExtentRows {
     chunks: Vec<ChunkId>,
 }
 
-fn offset(key: &[u8]) -> Option<u64> {
-    key.try_into().ok().map(u64::from_be_bytes)
-}
-
 impl Columnar for Extent {
     type Ref<'a> = Self;
     type Rows = ExtentRows;
@@ -37,7 +34,9 @@ impl Columnar for Extent {
     const TYPE: u8 = 2;
 
     fn check_key(key: &[u8]) -> Result<(), &'static str> {
-        offset(key).map(|_| ()).ok_or("an offset is not 8 bytes")
+        extent_offset(key)
+            .map(|_| ())
+            .ok_or("an offset is not 8 bytes")
     }
 
     fn check(view: Self) -> Result<(), &'static str> {
@@ -57,7 +56,7 @@ impl Columnar for Extent {
     }
 
     fn push(builder: &mut ExtentBuilder, key: &[u8], view: Self) {
-        let at = offset(key).expect("the editor checked the key");
+        let at = extent_offset(key).expect("the editor checked the key");
         put_signed(&mut builder.offsets, at.wrapping_sub(builder.end) as i64);
         builder.end = at.wrapping_add(view.len());
         builder.pieces.push(view, false);

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base::{ChunkId, SourceId};
+use base::{ChunkId, Fault, SourceId};
 use format::entry::{Content, FileEntry, FileKey, Node};
+use format::replica::ChunkReader;
 use objects::Memory;
 use store::{Find, Store, find};
 use testkit::Dice;
@@ -72,7 +74,12 @@ fn content(entry: &FileEntry) -> Vec<u8> {
 }
 
 /// Asks page by page.
-fn found(store: &Store, trees: &[ChunkId], wanted: &dyn Fn(&str) -> bool, limit: usize) -> Answer {
+fn found(
+    store: &Store,
+    trees: &[ChunkId],
+    wanted: &dyn Fn(&str) -> bool,
+    (limit, looks): (usize, usize),
+) -> Answer {
     let path = |key: &FileKey| String::from_utf8(key.to_path().unwrap()).unwrap();
     let mut answer = Answer::new();
     let mut after: Option<FileKey> = None;
@@ -84,6 +91,7 @@ fn found(store: &Store, trees: &[ChunkId], wanted: &dyn Fn(&str) -> bool, limit:
                 wanted: &|key| wanted(&path(key)),
                 after: after.as_ref(),
                 limit,
+                looks,
             },
         )
         .unwrap();
@@ -116,20 +124,73 @@ fn what_is_found_is_what_a_search_through_everything_finds() {
         let trees = backed_up(&store, &history);
         for wanted in wanted {
             let expected = expected(&history, wanted);
-            for limit in [1, 3, 10, 1000] {
+            for page in [
+                (1, 1000),
+                (3, 1000),
+                (10, 1000),
+                (1000, 1000),
+                (1000, 1),
+                (3, 5),
+            ] {
                 assert_eq!(
-                    found(&store, &trees, wanted, limit),
+                    found(&store, &trees, wanted, page),
                     expected,
-                    "seed {seed}, pages of {limit}"
+                    "seed {seed}, pages of {page:?}"
                 );
             }
         }
     }
 }
 
+/// Counts the chunks that are read.
+struct Counted<'a> {
+    store: &'a Store,
+    reads: AtomicUsize,
+}
+
+impl ChunkReader for Counted<'_> {
+    fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.store.read_chunk(id)
+    }
+}
+
+#[test]
+fn a_page_of_what_was_deleted_reads_no_more_than_a_page() {
+    let (env, _) = testkit::env(2);
+    let store = Key::new(&env).create(Arc::new(Memory::new()), &env);
+    let many: Files = (0..20_000)
+        .map(|i| (format!("d/report{i:05}"), vec![1; 4]))
+        .collect();
+    let trees = backed_up(&store, &[many, Files::new()]);
+    let reads = |limit, after: Option<&FileKey>| {
+        let counted = Counted {
+            store: &store,
+            reads: AtomicUsize::new(0),
+        };
+        let page = find(
+            &counted,
+            &Find {
+                trees: &trees,
+                wanted: &|key| !key.is_root(),
+                after,
+                limit,
+                looks: usize::MAX,
+            },
+        )
+        .unwrap();
+        assert_eq!(page.found.len(), limit);
+        (counted.reads.into_inner(), page.next.unwrap())
+    };
+    let (all, _) = reads(19_000, None);
+    let (few, next) = reads(10, None);
+    let (again, _) = reads(10, Some(&next));
+    assert!(few * 4 < all && again * 4 < all, "{few}, {again} of {all}");
+}
+
 #[test]
 fn without_trees_nothing_is_found() {
     let (env, _) = testkit::env(1);
     let store = Key::new(&env).create(Arc::new(Memory::new()), &env);
-    assert_eq!(found(&store, &[], &|_| true, 5), Answer::new());
+    assert_eq!(found(&store, &[], &|_| true, (5, 5)), Answer::new());
 }
