@@ -170,6 +170,18 @@ impl Operations for Client {
         }
     }
 
+    fn choose_point(
+        &self,
+        source: &str,
+        choice: &request::PointChoice,
+    ) -> Result<PointView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::SOURCE_POINT_CHOICE, source),
+            choice,
+        )
+    }
+
     fn point(&self, name: &str) -> Result<PointView, Problem> {
         self.get(&route::fill(route::POINT, name))
     }

@@ -68,6 +68,16 @@ pub trait Operations: Send + Sync {
     /// As [`Self::status`].
     fn points(&self, source: Option<&str>) -> Result<PointListView, Problem>;
 
+    /// Returns the recovery point of a source that is meant.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn choose_point(
+        &self,
+        source: &str,
+        choice: &request::PointChoice,
+    ) -> Result<PointView, Problem>;
+
     /// Returns one recovery point.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ pub const SOURCE: &str = "/api/v1/sources/{name}";
 pub const SOURCE_SYNC: &str = "/api/v1/sources/{name}/sync";
 /// `GET`: its recovery points. `POST`: synchronize and make one.
 pub const SOURCE_POINTS: &str = "/api/v1/sources/{name}/points";
+/// `POST`: which of its recovery points is meant.
+pub const SOURCE_POINT_CHOICE: &str = "/api/v1/sources/{name}/points/choice";
 /// `POST`: consistency check of a source.
 pub const SOURCE_CHECK: &str = "/api/v1/sources/{name}/check";
 /// `GET`: all recovery points.

@@ -14,11 +14,14 @@
 mod entries;
 mod fs;
 pub mod guard;
+mod listing;
 mod top;
+mod trimmer;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::Operations;
 use base::limits::MOUNT_THREADS;
@@ -26,7 +29,9 @@ use fuser::{BackgroundSession, Config, MountOption, SessionACL};
 use jiff::tz::TimeZone;
 
 use fs::Points;
+use guard::Guard;
 pub use top::Top;
+use trimmer::Trimmer;
 
 /// Who may look into a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +42,23 @@ pub enum Audience {
     All,
 }
 
+/// How long an end waits for those who look into the mount, and how often it looks.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(10);
+
 /// A mount under way.
 pub struct Mounted {
+    directory: PathBuf,
     session: BackgroundSession,
-    trimmer: fs::Trimmer,
-    guard: guard::Guard,
+    trimmer: Trimmer,
+    guard: Guard,
 }
 
 impl Mounted {
     /// Mounts `top` at `directory`.
     ///
     /// # Errors
-    /// The kernel or `fusermount3` refuses: there is no `/dev/fuse`, no permission, or something is mounted there.
+    /// The kernel or `fusermount3` refuses: there is no `/dev/fuse`, no permission; recovery points are mounted there.
     pub fn begin(
         operations: Arc<dyn Operations>,
         top: Top,
@@ -56,26 +66,18 @@ impl Mounted {
         directory: &Path,
         audience: Audience,
     ) -> io::Result<Self> {
-        guard::clear(directory)?;
+        let directory = guard::resolved(directory)?;
+        guard::clear(&directory)?;
+        if guard::is_ours(&directory)? {
+            return Err(io::Error::other(
+                "recovery points are mounted there already",
+            ));
+        }
         // Before the mount: it must be there when the mount is.
-        let guard = guard::Guard::start(directory)?;
-        let mut config = Config::default();
-        config.n_threads = Some(MOUNT_THREADS);
-        config.acl = match audience {
-            Audience::Owner => SessionACL::Owner,
-            Audience::All => SessionACL::All,
-        };
-        config.mount_options = vec![
-            MountOption::FSName(guard::SOURCE.to_owned()),
-            MountOption::RO,
-            MountOption::NoDev,
-            MountOption::NoSuid,
-            MountOption::NoAtime,
-            MountOption::DefaultPermissions,
-        ];
+        let guard = Guard::start(&directory)?;
         let (points, wanted) = Points::new(operations, top, zone);
         let entries = points.entries();
-        let session = match fuser::spawn_mount(points, directory, &config) {
+        let session = match fuser::spawn_mount(points, &directory, &config(audience)) {
             Ok(session) => session,
             Err(error) => {
                 // What is mounted there is somebody else's: it must not go with this one.
@@ -83,8 +85,10 @@ impl Mounted {
                 return Err(error);
             }
         };
-        let trimmer = fs::Trimmer::start(session.notifier(), entries, wanted)?;
+        // From here on what is mounted is ours, and the guard takes it away if this fails.
+        let trimmer = Trimmer::start(session.notifier(), entries, wanted)?;
         Ok(Self {
+            directory,
             session,
             trimmer,
             guard,
@@ -96,17 +100,48 @@ impl Mounted {
         self.session.guard.is_finished()
     }
 
-    /// Unmounts it, unless somebody has done that.
+    /// Unmounts it, unless somebody has done that. Whoever has a file open in it can read on until this process ends.
     ///
     /// # Errors
-    /// Somebody has files open in it.
+    /// It cannot be unmounted; or what answered the kernel had failed.
     pub fn end(self) -> io::Result<()> {
-        let ended = match self.is_over() {
-            true => self.session.join(),
-            false => self.session.umount_and_join(),
+        if !self.is_over() {
+            guard::take_away(&self.directory)?;
+        }
+        for _ in 0..ENDS_WITHIN.as_millis() / LOOK.as_millis() {
+            if self.is_over() {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+        let ended = if self.is_over() {
+            let ended = self.session.join();
+            self.trimmer.stop();
+            ended
+        } else {
+            // Its threads go on for those who still read. Dropped, it would unmount whatever is there by now.
+            std::mem::forget(self.session);
+            Ok(())
         };
-        self.trimmer.stop();
         self.guard.dismiss();
         ended
     }
+}
+
+fn config(audience: Audience) -> Config {
+    let mut config = Config::default();
+    config.n_threads = Some(MOUNT_THREADS);
+    config.acl = match audience {
+        Audience::Owner => SessionACL::Owner,
+        Audience::All => SessionACL::All,
+    };
+    config.mount_options = vec![
+        MountOption::FSName(guard::SOURCE.to_owned()),
+        MountOption::RO,
+        MountOption::NoDev,
+        MountOption::NoSuid,
+        MountOption::NoAtime,
+        MountOption::DefaultPermissions,
+    ];
+    config
 }

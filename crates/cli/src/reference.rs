@@ -51,8 +51,8 @@ pub fn choice(text: &str, now: Timestamp, zone: &TimeZone) -> Result<PointChoice
     Ok(PointChoice::At(Time(time)))
 }
 
-/// Finds the source and the recovery point that `SOURCE[@POINT|@TIME]` means. A source with an `@` in its own name
-/// is found first. `find` finds a source by what people type for it; a fault is told in `language`.
+/// Finds the source and the recovery point that `SOURCE[@POINT|@TIME]` means, if one is named. A source with an `@` in its
+/// own name is found first. `find` finds a source by what people type for it; a fault is told in `language`.
 ///
 /// # Errors
 /// There is no such source, or several, or what stands behind the `@` makes no sense.
@@ -62,13 +62,14 @@ pub fn source_and_point(
     zone: &TimeZone,
     language: Lang,
     find: impl Fn(&str) -> Result<SourceView, Problem>,
-) -> Result<(SourceView, PointChoice), Problem> {
+) -> Result<(SourceView, Option<PointChoice>), Problem> {
     match (find(text), text.rsplit_once('@')) {
-        (Ok(source), _) => Ok((source, PointChoice::Newest)),
+        (Ok(source), _) => Ok((source, None)),
         (Err(_), Some((source, point))) => {
             let source = find(source)?;
             let choice = choice(point, now, zone);
-            Ok((source, choice.map_err(|f| Problem::of(&f, language))?))
+            let choice = choice.map_err(|f| Problem::of(&f, language))?;
+            Ok((source, Some(choice)))
         }
         (Err(problem), None) => Err(problem),
     }

@@ -151,6 +151,12 @@ pub const ROUTES: &[Route] = &[
     starts(route::SOURCE_POINTS, Needs::Operate, |o, c| {
         json(o.create_point(c.name())?)
     }),
+    answers(
+        MethodFilter::POST,
+        route::SOURCE_POINT_CHOICE,
+        Needs::Read,
+        |o, c| json(o.choose_point(c.name(), &c.read()?)?),
+    ),
     starts(route::SOURCE_CHECK, Needs::Operate, |o, c| {
         json(o.check(c.name())?)
     }),

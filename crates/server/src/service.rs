@@ -136,17 +136,13 @@ impl Service {
         })
     }
 
-    /// Returns the recovery point that a request means.
-    fn chosen(&self, request: &request::Restore) -> Result<engine::PointView, Fault> {
-        let id = match &request.point {
-            PointChoice::Newest => self.engine.newest_point_of(&request.source, None)?.id,
-            PointChoice::At(time) => {
-                self.engine
-                    .newest_point_of(&request.source, Some(time.0))?
-                    .id
-            }
+    /// Returns the recovery point of a source that is meant.
+    fn chosen(&self, source: &str, choice: &PointChoice) -> Result<engine::PointView, Fault> {
+        let id = match choice {
+            PointChoice::Newest => self.engine.newest_point_of(source, None)?.id,
+            PointChoice::At(time) => self.engine.newest_point_of(source, Some(time.0))?.id,
             PointChoice::Id(text) => {
-                let source = self.engine.inventory().resolve_source(&request.source)?.id;
+                let source = self.engine.inventory().resolve_source(source)?.id;
                 let point = self.engine.point(text)?.point;
                 if point.source != source {
                     return Err(Fault::new(Code::PointUnknown).with("point", text));
@@ -307,6 +303,11 @@ impl Operations for Service {
         })
     }
 
+    fn choose_point(&self, source: &str, choice: &PointChoice) -> Result<PointView, Problem> {
+        let point = self.answer(self.chosen(source, choice))?;
+        Ok(views::point(&point, self.language))
+    }
+
     fn point(&self, name: &str) -> Result<PointView, Problem> {
         let point = self.answer(self.engine.point(name))?;
         Ok(views::point(&point, self.language))
@@ -344,7 +345,8 @@ impl Operations for Service {
     }
 
     fn plan_restore(&self, request: &request::Restore) -> Result<RestorePlanView, Problem> {
-        self.answer(self.chosen(request).and_then(|point| {
+        let chosen = self.chosen(&request.source, &request.point);
+        self.answer(chosen.and_then(|point| {
             let order = self.restore_request(request, &point)?;
             let plan = self.engine.restore_plan(&order)?;
             Ok(views::restore_plan(
@@ -357,7 +359,8 @@ impl Operations for Service {
     }
 
     fn restore(&self, request: &request::Restore) -> Result<JobView, Problem> {
-        self.answer(self.chosen(request).and_then(|point| {
+        let chosen = self.chosen(&request.source, &request.point);
+        self.answer(chosen.and_then(|point| {
             let order = self.restore_request(request, &point)?;
             self.show_job(self.engine.restore(&order)?)
         }))

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::request::{self, PointChoice, WhichEntries};
+use api::request::{self, WhichEntries};
 use api::view::{EntryKind, PointView};
 use api::{Operations, PathText, Problem};
 use base::Fault;
@@ -58,40 +58,21 @@ fn refused(session: &Session<'_>, directory: &Path, error: std::io::Error) -> Pr
 
 /// Finds out what is meant: a source, a point of one, or a point by its id alone.
 fn top(session: &Session<'_>, what: &str) -> Result<Top, Problem> {
-    let find = |text: &str| session.operations.source(&named(session, text));
-    let (now, zone) = (session.world.env.now(), &session.world.zone);
-    let (source, choice) = match source_and_point(what, now, zone, session.manner.language, find) {
-        Ok(found) => found,
-        Err(problem) => {
-            // What is no source may be a point; if it is neither, a source is what people mean.
-            let point = session.operations.point(what).map_err(|_| problem)?;
-            return point_top(session, &point);
-        }
+    let operations = session.operations;
+    let found = source_and_point(
+        what,
+        session.world.env.now(),
+        &session.world.zone,
+        session.manner.language,
+        |text| operations.source(&named(session, text)),
+    );
+    let point = match found {
+        Ok((source, None)) => return Ok(Top::Source { id: source.id }),
+        Ok((source, Some(choice))) => operations.choose_point(&source.id, &choice)?,
+        // What is no source may be a point; if it is neither, a source is what people mean.
+        Err(problem) => operations.point(what).map_err(|_| problem)?,
     };
-    match choice {
-        PointChoice::Newest if !what.contains('@') => Ok(Top::Source { id: source.id }),
-        choice => {
-            let points = session.operations.points(Some(&source.id))?.points;
-            let chosen = points.iter().find(|point| match &choice {
-                PointChoice::Newest => true,
-                PointChoice::Id(id) => point.id.starts_with(id.as_str()),
-                PointChoice::At(time) => point.time <= *time,
-            });
-            match (chosen, choice) {
-                (Some(point), _) => point_top(session, point),
-                // Says what is wrong with it.
-                (None, PointChoice::Id(id)) => {
-                    let point = session.operations.point(&id)?;
-                    point_top(session, &point)
-                }
-                (None, _) => {
-                    let fault =
-                        Fault::new(Code::SourceWithoutPoints).with("source", source.address);
-                    Err(session.problem(&fault))
-                }
-            }
-        }
-    }
+    point_top(session, &point)
 }
 
 fn point_top(session: &Session<'_>, point: &PointView) -> Result<Top, Problem> {

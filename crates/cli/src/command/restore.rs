@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use api::request::Destination;
+use api::request::{Destination, PointChoice};
 use api::view::{JobListView, SourceView};
 use api::{PathText, Problem, request};
 
@@ -30,7 +30,7 @@ pub fn run(session: &mut Session<'_>, args: &args::Restore) -> Result<u8, Proble
     let request = request::Restore {
         paths: args.paths.iter().map(|p| within(&source, p)).collect(),
         source: source.id,
-        point,
+        point: point.unwrap_or(PointChoice::Newest),
         to: destination(session, args),
         on_conflict: args.on_conflict.into(),
     };

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use api::view::{EntryKind, FullEntryView};
-use base::limits::{MOUNT_DETAILS_MAX, MOUNT_ENTRIES_MAX};
+use base::limits::{MOUNT_DETAIL_XATTR_BYTES_MAX, MOUNT_DETAILS_MAX, MOUNT_ENTRIES_MAX};
 
 /// The number of the mount's own directory.
 pub(super) const ROOT: u64 = 1;
@@ -102,6 +102,11 @@ impl Entries {
             self.files.insert(identity.clone(), number);
         }
         self.oldest.push_back(number);
+        if self.oldest.len() > 2 * MOUNT_ENTRIES_MAX {
+            // The kernel forgets by itself, too.
+            let known = &self.known;
+            self.oldest.retain(|number| known.contains_key(number));
+        }
         self.known.insert(
             number,
             Known {
@@ -135,6 +140,10 @@ impl Entries {
 
     /// Remembers an entry for a while: its attributes are asked for one by one.
     pub(super) fn remember(&mut self, number: u64, entry: Arc<FullEntryView>) {
+        let sizes = entry.xattrs.iter().map(|xattr| xattr.value.0.len());
+        if sizes.sum::<usize>() > MOUNT_DETAIL_XATTR_BYTES_MAX {
+            return;
+        }
         if self.details.insert(number, entry).is_none() {
             self.oldest_details.push_back(number);
         }

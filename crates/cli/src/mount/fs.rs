@@ -1,27 +1,25 @@
 //! What the kernel asks, answered from recovery points.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use api::request::{self, WhichEntries};
 use api::view::{EntryKind, FullEntryView};
 use api::{Operations, PathText, Problem};
 use base::fault::Code;
-use base::limits::MOUNT_PAGE_ENTRIES;
 use fuser::{
     Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
-    KernelConfig, LockOwner, Notifier, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory,
-    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyXattr, Request,
+    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyXattr, Request,
 };
 use jiff::tz::TimeZone;
 
-use super::entries::{Entries, Place, ROOT};
+use super::entries::{Entries, Place};
+use super::listing::{Given, Listings};
 use super::top::{self, NEWEST, Shown, Top};
 
 /// How long the kernel may believe what it was told of an entry of a point: it never changes.
@@ -31,41 +29,24 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Recovery points as a file system.
 pub(super) struct Points {
-    operations: Arc<dyn Operations>,
-    top: Top,
-    zone: TimeZone,
-    entries: Arc<Mutex<Entries>>,
+    pub(super) operations: Arc<dyn Operations>,
+    pub(super) top: Top,
+    pub(super) zone: TimeZone,
+    pub(super) entries: Arc<Mutex<Entries>>,
     /// Directories that are being listed.
-    listings: Mutex<Listings>,
+    pub(super) listings: Mutex<Listings>,
     /// Wakes the trimmer.
-    full: SyncSender<()>,
+    pub(super) full: SyncSender<()>,
 }
 
-#[derive(Default)]
-struct Listings {
-    next: u64,
-    open: HashMap<u64, Arc<Mutex<Listing>>>,
-}
-
-/// How far a directory has been listed.
-#[derive(Default)]
-struct Listing {
-    /// A part of the directory.
-    page: Vec<(Place, FullEntryView)>,
-    /// The position of the first of them: 0 is the first entry that is neither `.` nor `..`.
-    start: u64,
-    /// The name to go on after; none: nothing comes behind the page.
-    next: Option<PathText>,
-    begun: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns what the kernel is told of a problem; the problem itself goes to the log.
-fn errno(problem: &Problem) -> Errno {
-    if problem.exit == Code::RestorePathUnknown.exit() {
+pub(super) fn errno(problem: &Problem) -> Errno {
+    let is = |code: Code| problem.code == code.name();
+    if is(Code::RestorePathUnknown) {
         return Errno::ENOENT;
     }
     tracing::warn!(
@@ -73,9 +54,11 @@ fn errno(problem: &Problem) -> Errno {
         detail = problem.detail,
         "a mount cannot answer"
     );
-    match problem.exit == Code::PermissionMissing.exit() {
-        true => Errno::EACCES,
-        false => Errno::EIO,
+    // Only what a point says is not there is not there: a pool that is gone must not look like an empty one.
+    match () {
+        () if is(Code::PermissionMissing) => Errno::EACCES,
+        () if is(Code::PointUnknown) => Errno::ESTALE,
+        () => Errno::EIO,
     }
 }
 
@@ -111,17 +94,17 @@ impl Points {
         Arc::clone(&self.entries)
     }
 
-    fn place(&self, number: u64) -> Result<Arc<Place>, Errno> {
+    pub(super) fn place(&self, number: u64) -> Result<Arc<Place>, Errno> {
         lock(&self.entries).place(number).ok_or(Errno::ESTALE)
     }
 
-    fn shown(&self) -> Result<Vec<Shown>, Errno> {
+    pub(super) fn shown(&self) -> Result<Vec<Shown>, Errno> {
         let points = self.top.points(&*self.operations, &self.zone);
         points.map_err(|problem| errno(&problem))
     }
 
     /// Returns the entry at a place.
-    fn entry(&self, place: &Place) -> Result<FullEntryView, Errno> {
+    pub(super) fn entry(&self, place: &Place) -> Result<FullEntryView, Errno> {
         let (point, path) = match place {
             Place::Top => return Ok(top::directory()),
             Place::Newest => {
@@ -143,7 +126,7 @@ impl Points {
     }
 
     /// Returns the entry with a number, from memory if it is there.
-    fn numbered(&self, number: u64) -> Result<Arc<FullEntryView>, Errno> {
+    pub(super) fn numbered(&self, number: u64) -> Result<Arc<FullEntryView>, Errno> {
         if let Some(entry) = lock(&self.entries).details(number) {
             return Ok(entry);
         }
@@ -175,7 +158,7 @@ impl Points {
         }
     }
 
-    fn has_newest(&self) -> bool {
+    pub(super) fn has_newest(&self) -> bool {
         matches!(self.top, Top::Source { .. })
     }
 
@@ -195,147 +178,9 @@ impl Points {
         }
         number
     }
-
-    /// Goes on with a listing, so that the entry at `position` is in its page, if there is one.
-    fn turn(&self, directory: &Place, listing: &mut Listing, position: u64) -> Result<(), Errno> {
-        if position < listing.start || !listing.begun {
-            *listing = self.page(directory, None, 0)?;
-        }
-        while position >= listing.start + listing.page.len() as u64 {
-            let Some(next) = listing.next.take() else {
-                return Ok(());
-            };
-            let start = listing.start + listing.page.len() as u64;
-            *listing = self.page(directory, Some(next), start)?;
-        }
-        Ok(())
-    }
-
-    fn page(
-        &self,
-        directory: &Place,
-        after: Option<PathText>,
-        start: u64,
-    ) -> Result<Listing, Errno> {
-        let mut listing = Listing {
-            start,
-            begun: true,
-            ..Listing::default()
-        };
-        let (point, path) = match directory {
-            Place::Entry { point, path } => (point, path),
-            _ => {
-                listing.page = self.top_page()?;
-                return Ok(listing);
-            }
-        };
-        let request = request::Entries {
-            path: PathText(path.clone()),
-            which: WhichEntries::Inside,
-            after,
-            limit: MOUNT_PAGE_ENTRIES,
-        };
-        let answer = self.operations.entries(point, &request);
-        let answer = answer.map_err(|problem| errno(&problem))?;
-        let entries = answer.entries.into_iter();
-        listing.page = entries
-            .map(|entry| (below(point, path, &entry.name.0), entry))
-            .collect();
-        listing.next = answer.next;
-        Ok(listing)
-    }
-
-    fn top_page(&self) -> Result<Vec<(Place, FullEntryView)>, Errno> {
-        let points = self.shown()?;
-        let mut page = Vec::with_capacity(points.len() + 1);
-        for shown in &points {
-            let place = Place::Entry {
-                point: Arc::from(shown.point.as_str()),
-                path: Vec::new(),
-            };
-            // A point that was deleted this moment is not listed.
-            if let Ok(entry) = self.entry(&place) {
-                let name = PathText(shown.name.clone());
-                page.push((place, FullEntryView { name, ..entry }));
-            }
-        }
-        if let (true, Some(newest)) = (self.has_newest(), points.first()) {
-            let name = PathText(NEWEST.to_vec());
-            page.push((
-                Place::Newest,
-                FullEntryView {
-                    name,
-                    ..top::newest(&newest.name)
-                },
-            ));
-        }
-        Ok(page)
-    }
-
-    /// Lists a directory from `offset` on: 0 and 1 are `.` and `..`. `give` takes name, place, entry and the offset
-    /// behind it, and says whether there was no room.
-    fn list(
-        &self,
-        (number, handle): (u64, FileHandle),
-        offset: u64,
-        give: &mut dyn FnMut(Given<'_>) -> bool,
-    ) -> Result<(), Errno> {
-        let place = self.place(number)?;
-        for (at, name) in [&b"."[..], b".."]
-            .into_iter()
-            .enumerate()
-            .skip(offset.min(2) as usize)
-        {
-            let parent = lock(&self.entries).parent(number);
-            let number = if at == 0 { number } else { parent };
-            let entry = self
-                .numbered(number)
-                .unwrap_or_else(|_| Arc::new(top::directory()));
-            if give(Given::Dots {
-                number,
-                name,
-                entry: &entry,
-                next: at as u64 + 1,
-            }) {
-                return Ok(());
-            }
-        }
-        let listing = lock(&self.listings).open.get(&handle.0).cloned();
-        let listing = listing.ok_or(Errno::EBADF)?;
-        let mut listing = lock(&listing);
-        for position in offset.saturating_sub(2).. {
-            self.turn(&place, &mut listing, position)?;
-            let Some(item) = listing.page.get((position - listing.start) as usize) else {
-                return Ok(());
-            };
-            if give(Given::Entry {
-                place: &item.0,
-                entry: &item.1,
-                next: position + 3,
-            }) {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
 }
 
-/// What a listing gives.
-enum Given<'a> {
-    Dots {
-        number: u64,
-        name: &'a [u8],
-        entry: &'a FullEntryView,
-        next: u64,
-    },
-    Entry {
-        place: &'a Place,
-        entry: &'a FullEntryView,
-        next: u64,
-    },
-}
-
-fn below(point: &Arc<str>, directory: &[u8], name: &[u8]) -> Place {
+pub(super) fn below(point: &Arc<str>, directory: &[u8], name: &[u8]) -> Place {
     let path = match directory {
         [] => name.to_vec(),
         directory => [directory, b"/", name].concat(),
@@ -411,12 +256,12 @@ fn answer_bytes(reply: ReplyXattr, size: u32, bytes: &[u8]) {
 
 impl Filesystem for Points {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        // Each is a kindness that old kernels do not know.
+        // Each is a kindness that old kernels do not know. The kernel must not keep targets of links: that of the
+        // link to the newest point changes.
         for flag in [
             InitFlags::FUSE_DO_READDIRPLUS,
             InitFlags::FUSE_READDIRPLUS_AUTO,
             InitFlags::FUSE_PARALLEL_DIROPS,
-            InitFlags::FUSE_CACHE_SYMLINKS,
         ] {
             let _ = config.add_capabilities(flag);
         }
@@ -443,11 +288,10 @@ impl Filesystem for Points {
     }
 
     fn getattr(&self, _request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        match self.numbered(ino.0) {
-            Ok(entry) => {
-                let lives = if ino.0 == ROOT { A_MOMENT } else { FOR_EVER };
-                reply.attr(&lives, &attributes(ino.0, &entry));
-            }
+        let place = self.place(ino.0);
+        let found = place.and_then(|place| Ok((self.numbered(ino.0)?, lives(&place))));
+        match found {
+            Ok((entry, lives)) => reply.attr(&lives, &attributes(ino.0, &entry)),
             Err(errno) => reply.error(errno),
         }
     }
@@ -632,37 +476,5 @@ fn lives(directory: &Place) -> Duration {
     match directory {
         Place::Entry { .. } => FOR_EVER,
         Place::Top | Place::Newest => A_MOMENT,
-    }
-}
-
-/// The thread that asks the kernel to let go of entries when it knows too many. It cannot be done by a thread that
-/// answers the kernel: that may hold what this waits for.
-pub(super) struct Trimmer(Option<JoinHandle<()>>);
-
-impl Trimmer {
-    pub(super) fn start(
-        notifier: Notifier,
-        entries: Arc<Mutex<Entries>>,
-        wanted: Receiver<()>,
-    ) -> io::Result<Self> {
-        let thread = std::thread::Builder::new()
-            .name("dozo-mount-trim".to_owned())
-            .spawn(move || {
-                while wanted.recv().is_ok() {
-                    let oldest = lock(&entries).oldest();
-                    for (parent, name) in oldest {
-                        // What it does not know any more, or uses, stays as it is.
-                        let _ = notifier.inval_entry(INodeNo(parent), OsStr::from_bytes(&name));
-                    }
-                }
-            })?;
-        Ok(Self(Some(thread)))
-    }
-
-    /// Waits for its end, which comes when the file system is gone.
-    pub(super) fn stop(mut self) {
-        if let Some(thread) = self.0.take() {
-            let _ = thread.join();
-        }
     }
 }

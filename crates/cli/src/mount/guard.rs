@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::Errno;
@@ -60,8 +60,36 @@ pub fn run(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Says whether what is mounted at a directory is a mount of recovery points. Does not ask the mount: it may not answer.
-fn is_ours(directory: &Path) -> io::Result<bool> {
+/// Returns a directory's path as the kernel names it, without symbolic links. A dead mount cannot be asked where it is:
+/// then its parent is.
+///
+/// # Errors
+/// It is not there.
+pub(super) fn resolved(directory: &Path) -> io::Result<PathBuf> {
+    directory
+        .canonicalize()
+        .or_else(|error| match (directory.parent(), directory.file_name()) {
+            (Some(parent), Some(name)) if is_dead(directory) => {
+                Ok(parent.canonicalize()?.join(name))
+            }
+            _ => Err(error),
+        })
+}
+
+/// Says whether nobody answers for what is mounted at a directory.
+fn is_dead(directory: &Path) -> bool {
+    matches!(
+        rustix::fs::stat(directory),
+        Err(Errno::NOTCONN | Errno::CONNABORTED)
+    )
+}
+
+/// Says whether what is mounted at a directory, which is [`resolved`], is a mount of recovery points. Does not ask the
+/// mount: it may not answer.
+///
+/// # Errors
+/// The list of mounts cannot be read.
+pub(super) fn is_ours(directory: &Path) -> io::Result<bool> {
     let mounts = fs::read("/proc/self/mounts")?;
     // Space, tab, newline and backslash are written in octal there.
     let mut wanted = Vec::new();
@@ -80,19 +108,22 @@ fn is_ours(directory: &Path) -> io::Result<bool> {
     Ok(found.next_back() == Some(SOURCE.as_bytes()))
 }
 
-/// Takes away a dead mount; anything else stays.
+/// Takes away a dead mount of recovery points; anything else stays.
 ///
 /// # Errors
 /// It cannot be taken away.
 pub(super) fn clear(directory: &Path) -> io::Result<()> {
-    match rustix::fs::stat(directory) {
-        Err(Errno::NOTCONN | Errno::CONNABORTED) => {}
-        _ => return Ok(()),
+    match is_dead(directory) && is_ours(directory)? {
+        true => take_away(directory),
+        false => Ok(()),
     }
-    take_away(directory)
 }
 
-fn take_away(directory: &Path) -> io::Result<()> {
+/// Takes away what is mounted at a directory: at once for whoever comes now, and for good when nobody uses it any more.
+///
+/// # Errors
+/// It cannot be taken away.
+pub(super) fn take_away(directory: &Path) -> io::Result<()> {
     match unmount(directory, UnmountFlags::DETACH) {
         Err(Errno::PERM) => {
             let status = Command::new("fusermount3")

@@ -58,7 +58,9 @@ fn named(newest_first: &[PointView], zone: &TimeZone) -> Vec<Shown> {
     for point in newest_first.iter().rev() {
         let time = point.time.0.to_zoned_datetime(zone.clone());
         let mut name = time.strftime("%Y-%m-%dT%H-%M-%S").to_string();
-        if shown.iter().any(|other| other.name == name.as_bytes()) {
+        let same = |other: &Shown| other.name.starts_with(name.as_bytes());
+        // They come in the order of time: only a neighbour can have the same second.
+        if shown.last().is_some_and(same) {
             name = format!("{name}-{}", point.id);
         }
         shown.push(Shown {

@@ -44,8 +44,15 @@ struct Mount {
 
 impl Mount {
     fn begin(place: &Place, what: &str) -> Self {
-        let directory = place.directory("mounted");
-        let mut command = place.command(&["mount", what, directory.to_str().unwrap()]);
+        place.directory("mounted");
+        Self::begin_at(place, what, "mounted", "mounted")
+    }
+
+    /// Mounts at a path that leads to a directory.
+    fn begin_at(place: &Place, what: &str, path: &str, directory: &str) -> Self {
+        let directory = place.path(directory);
+        let path = place.path(path);
+        let mut command = place.command(&["mount", what, path.to_str().unwrap()]);
         let process = command
             .stdin(Stdio::null())
             .stderr(Stdio::null())
@@ -100,6 +107,11 @@ fn all_points_are_there_and_new_ones_come() {
     let mount = Mount::begin(&place, "source");
     let count = || fs::read_dir(&mount.directory).unwrap().count();
     assert_eq!(count(), 2, "the point, and the link to it");
+    // What the kernel was told of the link must not outlive the next point.
+    assert_eq!(
+        fs::read(mount.directory.join("newest/file")).unwrap(),
+        b"one"
+    );
     fs::write(source.join("file"), "another").unwrap();
     place.point("source");
     wait_until("the new point is listed", || count() == 3);
@@ -155,6 +167,79 @@ fn a_mount_that_is_killed_leaves_nothing() {
         b"content"
     );
     assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
+fn a_mount_below_a_symbolic_link_leaves_nothing_when_it_is_killed() {
+    if !can_mount("a killed mount below a symbolic link") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.directory("source");
+    fs::write(source.join("file"), "content").unwrap();
+    place.dozo(0, &["protect", "source"]);
+    place.directory("real/mounted");
+    std::os::unix::fs::symlink("real", place.path("link")).unwrap();
+    let mut mount = Mount::begin_at(&place, "source", "link/mounted", "real/mounted");
+    mount.process.kill().unwrap();
+    mount.process.wait().unwrap();
+    wait_until("the guard has taken it away", || {
+        !is_mounted(&mount.directory)
+    });
+}
+
+#[test]
+fn a_second_mount_is_refused_and_the_first_one_stays() {
+    if !can_mount("two mounts at one place") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.directory("source");
+    fs::write(source.join("file"), "content").unwrap();
+    place.dozo(0, &["protect", "source"]);
+    let mount = Mount::begin(&place, "source");
+    let refused = place.dozo(5, &["mount", "source", "mounted"]);
+    assert!(refused.err.contains("MountRefused"), "{}", refused.err);
+    assert_eq!(
+        fs::read(mount.directory.join("newest/file")).unwrap(),
+        b"content"
+    );
+    assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
+fn a_mount_in_use_ends_when_it_is_asked_to() {
+    if !can_mount("a mount that is in use") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.directory("source");
+    fs::write(source.join("file"), "content").unwrap();
+    place.dozo(0, &["protect", "source"]);
+    let mut mount = Mount::begin(&place, "source");
+    let _open = fs::File::open(mount.directory.join("newest/file")).unwrap();
+    let process = rustix::process::Pid::from_child(&mount.process);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(mount.process.wait().unwrap().code(), Some(0));
+    assert!(!is_mounted(&mount.directory));
+}
+
+#[test]
+fn a_mount_means_the_point_that_a_restore_means() {
+    let place = Place::new();
+    for source in ["one", "two"] {
+        fs::write(place.directory(source).join("file"), source).unwrap();
+    }
+    place.point("one");
+    let other = place.point("two");
+    let directory = place.directory("mounted");
+    let mount = |what: &str, exit: i32, code: &str| {
+        let refused = place.dozo(exit, &["mount", what, directory.to_str().unwrap()]);
+        assert!(refused.err.contains(code), "{what}: {}", refused.err);
+    };
+    mount(&format!("one@{other}"), 4, "PointUnknown");
+    mount("one@2001-01-01", 4, "PointNoneSoOld");
+    mount("three", 4, "SourceUnknown");
 }
 
 #[test]
