@@ -44,10 +44,26 @@ fn run(args: &Run) -> Result<()> {
 }
 
 fn report_again(args: &Report) -> Result<()> {
-    let from = fs::read(&args.from).with_context(|| format!("reading {}", args.from.display()))?;
-    let results: Results = serde_json::from_slice(&from)
-        .with_context(|| format!("{} is not a file of results", args.from.display()))?;
-    publish(&results, args.page.write.as_deref())
+    let mut whole: Option<Results> = None;
+    for from in &args.from {
+        let results = load(from)?;
+        match &mut whole {
+            None => whole = Some(results),
+            Some(whole) => whole
+                .join(results)
+                .with_context(|| format!("{} cannot stand in one report", from.display()))?,
+        }
+    }
+    publish(
+        &whole.context("no file of results")?,
+        args.page.write.as_deref(),
+    )
+}
+
+fn load(from: &Path) -> Result<Results> {
+    let bytes = fs::read(from).with_context(|| format!("reading {}", from.display()))?;
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is not a file of results", from.display()))
 }
 
 fn publish(results: &Results, write: Option<&Path>) -> Result<()> {

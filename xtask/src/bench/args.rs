@@ -115,8 +115,9 @@ pub(crate) struct Data {
 /// `cargo xtask bench report`.
 #[derive(Args, Debug)]
 pub(crate) struct Report {
-    /// results.json of the run
-    pub(crate) from: PathBuf,
+    /// results.json of the run, or of several that measured different sets on one machine
+    #[arg(required = true)]
+    pub(crate) from: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) page: Page,
 }

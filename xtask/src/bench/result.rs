@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
@@ -105,6 +105,28 @@ impl Results {
         let json = serde_json::to_vec_pretty(self).context("results as JSON")?;
         replace(&dir.join("results.json"), &json)?;
         replace(&dir.join("rows.tsv"), self.tsv().as_bytes())
+    }
+
+    /// Adds what another run measured on the same machine, with other data: no cell is made of two runs.
+    ///
+    /// # Errors
+    /// It is another machine, another count of runs, or a set is measured in both.
+    pub(crate) fn join(&mut self, other: Self) -> Result<()> {
+        ensure!(self.machine == other.machine, "it is another machine");
+        ensure!(self.runs == other.runs, "it has another count of runs");
+        let known = |set: &SetFacts| self.sets.iter().any(|own| own.set == set.set);
+        ensure!(!other.sets.iter().any(known), "it has a set twice");
+        for tool in other.tools {
+            match self.tools.iter().find(|own| own.tool == tool.tool) {
+                Some(own) => ensure!(own.version == tool.version, "it has other versions"),
+                None => self.tools.push(tool),
+            }
+        }
+        self.sets.extend(other.sets);
+        self.samples.extend(other.samples);
+        self.comparisons.extend(other.comparisons);
+        self.failures.extend(other.failures);
+        Ok(())
     }
 
     fn tsv(&self) -> String {
