@@ -142,3 +142,26 @@ fn several_threads_store_through_one_handle() {
     });
     assert_eq!(place.list("packs/").expect("listed").len(), 32);
 }
+
+#[test]
+fn objects_of_every_length_come_back_as_they_were() {
+    let directory = tempdir().unwrap();
+    let local = Local::create_at(directory.path()).unwrap();
+    // Around the pieces in which large ones are written, and the blocks that devices write.
+    let lengths = [
+        0,
+        1,
+        4096,
+        (1 << 20) - 1,
+        1 << 20,
+        (1 << 20) + 1,
+        (2 << 20) + 4096,
+        (5 << 20) + 123,
+    ];
+    for (i, len) in lengths.into_iter().enumerate() {
+        let bytes: Vec<u8> = (0..len).map(|n| (n * 31 >> 3) as u8).collect();
+        let object = ObjectName::new(format!("packs/{i}")).unwrap();
+        local.put_new(&object, &bytes).unwrap();
+        assert!(local.get(&object).unwrap() == bytes, "{len} bytes");
+    }
+}
