@@ -143,10 +143,11 @@ fn open_store(home: &Home, env: &Env, command: &str) -> Result<Store, Fault> {
 /// Opens a pool that is there: for reading if that is all it allows, with an index in memory if there can be no other.
 fn open_pool(home: &Home, unlock: &Unlock, env: &Env, command: &str) -> Result<Store, Fault> {
     let pool = home.pool();
-    let mut index = match home.read_only() {
-        Some(_) => store::Place::Memory,
-        None => store::Place::from(&home.cache()),
-    };
+    if home.read_only().is_some() {
+        // Its pool may lie elsewhere, and be writable: whoever looks touches that no more than the rest.
+        return Store::read_at(&pool, unlock, env, store::Place::Memory);
+    }
+    let mut index = store::Place::from(&home.cache());
     let mut opened = Store::open_at(&pool, unlock, env, index.clone(), command);
     if let Err(fault) = &opened
         && fault.code == Code::DataDirectoryUnwritable

@@ -209,8 +209,12 @@ impl Engine {
         let following = self.inner.following.lock();
         let _following = following.unwrap_or_else(PoisonError::into_inner);
         if let Some(set_back) = self.inner.catalog.follow(self.inner.pool.as_ref())? {
-            self.tell_set_back(&set_back)?;
-            self.inner.catalog.set_back_is_told()?;
+            // What cannot be told now is told the next time: nobody is kept from a restore by that.
+            let told = self.tell_set_back(&set_back);
+            let told = told.and_then(|()| self.inner.catalog.set_back_is_told());
+            if let Err(fault) = told {
+                tracing::error!(%fault, "that the pool was set back was not written down");
+            }
         }
         let documents = self.inner.catalog.configs()?;
         let inventory = Arc::new(config::read(&documents)?);

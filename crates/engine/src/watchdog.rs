@@ -86,19 +86,19 @@ impl Engine {
 
     /// Ends what [`Self::tell_set_back`] has told once there is a new point of every member, so that what is protected is
     /// as new as it was, and not before a week: the points that are gone do not come back, and a person who can put the
-    /// newer pool back has to have seen it.
+    /// newer pool back has to have seen it. The last time counts: it is only raised by a pool that was set back.
     fn look_after_set_back(&self, now: Timestamp) -> Result<(), Fault> {
         let catalog = &self.inner.catalog;
         let alerts = catalog.alerts(true, u32::MAX)?;
         let told = alerts
             .iter()
             .find(|alert| alert.fault.code == Code::PoolRolledBack);
-        let Some(told) = told.filter(|told| told.first_seen + SET_BACK_SHOWN <= now) else {
+        let Some(told) = told.filter(|told| told.last_seen + SET_BACK_SHOWN <= now) else {
             return Ok(());
         };
         let members = self.members_status(now)?;
         let mut active = members.iter().filter(|member| !member.member.stopped);
-        let is_new = |point: &crate::pool::Point| point.at > told.first_seen;
+        let is_new = |point: &crate::pool::Point| point.at > told.last_seen;
         match active.all(|member| member.newest.as_ref().is_some_and(is_new)) {
             true => catalog.settle(POOL, Code::PoolRolledBack, now),
             false => Ok(()),

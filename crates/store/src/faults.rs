@@ -12,6 +12,9 @@ use crate::index::IndexError;
 
 impl From<IndexError> for Fault {
     fn from(error: IndexError) -> Self {
+        if let Some(fault) = exhausted(&error) {
+            return fault.because(error);
+        }
         match &error {
             IndexError::Directory { path, source } => Self::new(Code::DataDirectoryUnwritable)
                 .with("path", path.display())

@@ -10,11 +10,19 @@ use crate::program::{Answer, Place, attempt, is_root, shell};
 /// Makes `$1` read-only for itself and the program in the other words, and for nobody else.
 const READ_ONLY: &str = "mount --bind $0 $0 && mount -o remount,bind,ro $0 && exec \"$@\"";
 
+/// Makes `$1` read-only, but for the pool in it, which lies elsewhere.
+const POOL_ELSEWHERE: &str = "mount --bind $0 $0 && mount -o remount,bind,ro $0 && mount --bind elsewhere $0/pool && exec \"$@\"";
+
 /// Runs the program while a part of the data directory is on a read-only file system.
 fn read_only(place: &Place, part: &str, words: &[&str]) -> Answer {
+    with_mounts(place, READ_ONLY, part, words)
+}
+
+/// Runs the program among mounts that are its own.
+fn with_mounts(place: &Place, mounts: &str, part: &str, words: &[&str]) -> Answer {
     let program = place.command(words);
     let mut command = Command::new("unshare");
-    command.args(["--mount", "bash", "-c", READ_ONLY, part]);
+    command.args(["--mount", "bash", "-c", mounts, part]);
     command.arg(program.get_program()).args(program.get_args());
     Answer::of(place.prepare(&mut command).output().unwrap())
 }
@@ -114,6 +122,28 @@ fn a_read_only_pool_is_looked_at_and_restored_from() {
 #[test]
 fn a_read_only_data_directory_is_looked_at_and_restored_from() {
     everything_that_reads_works_and_nothing_else("data");
+}
+
+#[test]
+fn a_writable_pool_of_a_read_only_data_directory_is_not_touched() {
+    let Some((place, docs, _)) = with_points() else {
+        return;
+    };
+    shell("cp -a data/pool elsewhere", &[], &place.path("."));
+    std::fs::write(place.path("elsewhere/.tmp/draft-1-1"), "of somebody").unwrap();
+    let all = || {
+        let line = "find elsewhere -printf '%p %s %T@ %y\n' | sort";
+        shell(line, &[], &place.path("."))
+    };
+    let before = all();
+    let words = ["restore", "docs", "--to", "out"];
+    let answer = with_mounts(&place, POOL_ELSEWHERE, "data", &words);
+    assert_eq!(answer.exit, Some(0), "{}", answer.all());
+    assert_eq!(
+        describe(&place.path("out")).unwrap(),
+        describe(&docs).unwrap()
+    );
+    assert!(all() == before, "nothing was touched");
 }
 
 #[test]

@@ -167,6 +167,41 @@ fn a_pool_that_was_set_back_is_believed_and_told_for_a_week_and_until_all_is_as_
 }
 
 #[test]
+fn a_pool_that_is_set_back_again_is_told_for_a_week_again() {
+    let world = set_back(|_| ());
+    let engine = world.open();
+    for _ in 0..5 {
+        world.pass(24);
+        tick(&engine, &world);
+    }
+    let earlier = Arc::new(world.pool.fork());
+    for _ in 0..2 {
+        world.pass(24);
+        tick(&engine, &world);
+    }
+    engine.close().unwrap();
+    drop(engine);
+    let worker = Arc::new(World::worker(&world.env, &earlier));
+    let world = World {
+        pool: earlier,
+        worker,
+        ..world
+    };
+    let engine = world.open();
+    assert_eq!(engine.alerts(true, 1).unwrap().remove(0).count, 2);
+    for _ in 0..6 {
+        world.pass(24);
+        tick(&engine, &world);
+        engine.look_after(world.env.now()).unwrap();
+        assert_eq!(open_alerts(&engine), [Code::PoolRolledBack]);
+    }
+    world.pass(24);
+    tick(&engine, &world);
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(&engine), []);
+}
+
+#[test]
 fn a_pool_with_another_history_of_the_same_length_is_noticed() {
     let world = set_back(|pool| {
         while engine::Pool::head(pool) < 40 {
