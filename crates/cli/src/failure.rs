@@ -33,3 +33,37 @@ pub fn lines(problem: &Problem, language: Lang) -> String {
     );
     out
 }
+
+/// Returns what clap says is wrong, in one line, and the line that shows how it is done. Nothing is wrong where it
+/// only shows what there is.
+pub fn of_clap(text: &str) -> (Option<String>, String) {
+    let mut paragraphs = text.split("\n\n").map(|paragraph| {
+        let lines = paragraph.lines().map(str::trim);
+        lines.filter(|l| !l.is_empty()).collect::<Vec<_>>()
+    });
+    let Some(what) = paragraphs.next() else {
+        return (None, String::new());
+    };
+    let what = what.join(" ");
+    let Some(what) = what.strip_prefix("error: ") else {
+        return (None, String::new());
+    };
+    let (mut what, mut usage) = (upper_first(what), String::new());
+    for paragraph in paragraphs {
+        match paragraph.first() {
+            Some(line) if line.starts_with("Usage: ") => usage = (*line).to_owned(),
+            Some(line) if line.starts_with("tip: ") => {
+                let _ = write!(what, " ({})", paragraph.join(" "));
+            }
+            _ => {}
+        }
+    }
+    (Some(what), usage)
+}
+
+fn upper_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}

@@ -27,7 +27,8 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use api::Problem;
-use base::Lang;
+use base::fault::Code;
+use base::{Fault, Lang};
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, LangArg};
@@ -61,12 +62,21 @@ pub fn run(args: &[OsString], world: &mut World) -> u8 {
 /// Says what clap says: help and version are answers, everything else is talk.
 fn refuse(refusal: &clap::Error, world: &mut World) -> u8 {
     let text = refusal.render().to_string();
-    if refusal.use_stderr() {
+    if !refusal.use_stderr() {
+        let _ = world.out.write_all(text.as_bytes());
+        return DONE;
+    }
+    let language = world.language();
+    let (what, usage) = failure::of_clap(&text);
+    let Some(what) = what else {
+        // Nothing was asked for: what could be is the answer.
         session::say(world, text.trim_end());
         return USAGE;
-    }
-    let _ = world.out.write_all(text.as_bytes());
-    DONE
+    };
+    let fault = Fault::new(Code::UsageError).with("detail", what);
+    let lines = failure::lines(&Problem::of(&fault, language), language);
+    session::say(world, format!("{lines}{usage}").trim_end());
+    USAGE
 }
 
 fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem> {

@@ -87,7 +87,10 @@ fn a_command_line_that_makes_no_sense_is_usage() {
         let said = bench.run(line);
         assert_eq!(said.exit, 2, "{line}\n{}", said.all());
         assert_eq!(said.out, "", "{line}");
+        let code = "\nCode: UsageError";
+        assert!(said.err.contains(code), "{line}\n{}", said.err);
     }
+    assert_snapshot!("fail_usage", bench.run("restor docs").all());
     assert_eq!(bench.run("--help").exit, 0);
 }
 

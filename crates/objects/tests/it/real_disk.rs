@@ -159,7 +159,7 @@ fn objects_of_every_length_come_back_as_they_were() {
         (5 << 20) + 123,
     ];
     for (i, len) in lengths.into_iter().enumerate() {
-        let bytes: Vec<u8> = (0..len).map(|n| (n * 31 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..len).map(|n| ((n * 31) >> 3) as u8).collect();
         let object = ObjectName::new(format!("packs/{i}")).unwrap();
         local.put_new(&object, &bytes).unwrap();
         assert!(local.get(&object).unwrap() == bytes, "{len} bytes");
