@@ -2,7 +2,8 @@
 //!
 //! A [`Fault`] is a [`Code`] with values for the parameters of its texts and, where there was one, the
 //! error below. Texts are Fluent, English and Japanese; nothing outside writes sentences about failures of
-//! its own. Exit code, HTTP status and console text are views of the code.
+//! its own, but for the reasons that they fill in: what the system, a library or a check says stands in a
+//! text as it is, in English. Exit code, HTTP status and console text are views of the code.
 
 mod catalogue;
 mod text;
@@ -15,6 +16,13 @@ pub use catalogue::Code;
 pub use text::{Explanation, Text};
 
 pub use crate::lang::Lang;
+
+/// Says whether the system refused because this process or the machine has no descriptors or no memory left. What was
+/// asked for has nothing to do with it, and the next thing will meet the same.
+pub fn is_exhaustion(errno: rustix::io::Errno) -> bool {
+    use rustix::io::Errno;
+    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+}
 
 /// What a caller can do about a failure; HTTP status, exit code and console text are views of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -220,6 +220,8 @@ pub const OWNER_BYTES_MAX: u64 = 64 << 10;
 /// Room without which a catalog is not opened for writing but kept in memory: several times what the longest command
 /// writes into one, so that none comes to the end of the room half way.
 pub const CATALOG_ROOM_BYTES: usize = 512 << 10;
+/// What is written into a data directory that is in use, to see whether it can still be written.
+pub const TRY_BYTES: usize = 4 << 10;
 
 /// Jobs that run at the same time: each keeps both cores of a small server busy by itself, and a second one
 /// fills the time the first waits for a disk.

@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use base::limits::{CATALOG_ROOM_BYTES, TRY_BYTES};
 use base::{Env, Fault, JobId, MachineId, PointId, fault::Code};
 use jiff::tz::TimeZone;
 
@@ -177,7 +178,7 @@ impl Engine {
         let pool = self.inner.pool.read_only();
         let home = match &self.inner.unwritable {
             Some(fault) => Some(fault.clone()),
-            None => self.inner.home.try_writing().err(),
+            None => self.inner.home.try_writing(TRY_BYTES).err(),
         };
         let pool = pool.map(|fault| (POOL, fault));
         pool.into_iter()
@@ -274,7 +275,7 @@ fn open_catalog(home: &Home, env: &Env) -> Result<(Catalog, Opened, Option<Fault
     let path = home.catalog();
     let writable = match home.read_only() {
         Some(fault) => Err(fault),
-        None => home.try_writing(),
+        None => home.try_writing(CATALOG_ROOM_BYTES),
     };
     // A full disk, say: a restore must not need room for a catalog.
     let unwritable = match writable.and_then(|()| Catalog::open(&path, env)) {

@@ -19,7 +19,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use base::limits::{CATALOG_ROOM_BYTES, OWNER_BYTES_MAX};
+use base::limits::OWNER_BYTES_MAX;
 use base::{Env, Fault, Timestamp, fault::Code};
 use serde::{Deserialize, Serialize};
 
@@ -128,14 +128,14 @@ impl Home {
         }
     }
 
-    /// Tries whether a catalog can be written here, so that a command does not come to its end half way; and what the
-    /// system says is plainer than what a database makes of it.
+    /// Tries whether that many bytes can be written here, so that a command does not come to its end half way; and what
+    /// the system says is plainer than what a database makes of it.
     ///
     /// # Errors
     /// `DataDirectoryUnwritable`.
-    pub(crate) fn try_writing(&self) -> Result<(), Fault> {
+    pub(crate) fn try_writing(&self, bytes: usize) -> Result<(), Fault> {
         let path = self.cache().join("try");
-        let written = std::fs::write(&path, [0; CATALOG_ROOM_BYTES]);
+        let written = std::fs::write(&path, vec![0; bytes]);
         // It may be there although it could not be filled.
         let _ = std::fs::remove_file(&path);
         written.map_err(|e| unwritable(&self.path, e))

@@ -11,7 +11,7 @@ mod watch;
 
 use std::path::PathBuf;
 
-use base::{Fault, JobId, PointId, SourceId, Timestamp};
+use base::{Env, Fault, JobId, PointId, SourceId, Timestamp};
 
 pub use context::JobContext;
 pub(crate) use context::{LEASE, Live, close_step};
@@ -345,6 +345,35 @@ pub struct Job {
 }
 
 impl Job {
+    /// Returns one that was asked for just now.
+    pub(crate) fn queued(
+        env: &Env,
+        kind: JobKind,
+        source: Option<SourceId>,
+        (spec, cause): (JobSpec, Cause),
+    ) -> Self {
+        let now = env.now();
+        Self {
+            id: JobId::random(env),
+            kind,
+            source,
+            spec,
+            cause,
+            state: JobState::Queued,
+            queued_at: now,
+            started_at: None,
+            ended_at: None,
+            lease_until: now,
+            retry_of: None,
+            steps: Vec::new(),
+            progress: Progress::default(),
+            warning_count: 0,
+            warnings: Vec::new(),
+            fault: None,
+            report: None,
+        }
+    }
+
     /// Returns the recovery point it made.
     pub fn point(&self) -> Option<PointId> {
         match &self.report {

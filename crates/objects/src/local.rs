@@ -122,7 +122,7 @@ impl<D: Disk> Local<D> {
     }
 
     /// Takes no writes any more after a sync of a directory that failed; one that could not even be opened was not synced
-    /// in vain, and may be later.
+    /// in vain, and may be later. Opening is what descriptors are missing for; of memory a sync itself may run out.
     fn close_after(&self, errno: Errno) {
         if !matches!(errno, Errno::MFILE | Errno::NFILE) {
             self.close();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base::fault::is_exhaustion;
 use format::entry::FileKey;
 use rustix::io::Errno;
 
@@ -116,10 +117,7 @@ impl Reason {
     /// Says whether it is the machine that lacks something: open files or memory. The entry has nothing to do with
     /// it, and others will meet the same.
     pub fn is_exhaustion(self) -> bool {
-        matches!(
-            self,
-            Self::System(Errno::MFILE | Errno::NFILE | Errno::NOMEM)
-        )
+        matches!(self, Self::System(errno) if is_exhaustion(errno))
     }
 }
 

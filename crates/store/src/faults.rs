@@ -1,6 +1,6 @@
 //! Errors of the crates below as faults of the catalogue. Told apart once, here.
 
-use base::fault::Code;
+use base::fault::{Code, is_exhaustion};
 use base::{ChunkId, Fault, PackName};
 use format::pack::PackError;
 use format::seal::OpenChunkError;
@@ -84,13 +84,8 @@ pub(crate) fn exhausted(error: &(dyn std::error::Error + 'static)) -> Option<Fau
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     let system = causes.find_map(|cause| cause.downcast_ref::<std::io::Error>())?;
     let errno = rustix::io::Errno::from_io_error(system)?;
-    let scarce = [
-        rustix::io::Errno::MFILE,
-        rustix::io::Errno::NFILE,
-        rustix::io::Errno::NOMEM,
-    ];
     let fault = Fault::new(Code::ResourcesExhausted).with("reason", system);
-    scarce.contains(&errno).then_some(fault)
+    is_exhaustion(errno).then_some(fault)
 }
 
 /// Returns what the system said, which is what a person can act on: the innermost cause.

@@ -25,6 +25,16 @@ fn is_mounted(directory: &Path) -> bool {
         .any(|line| line.split(' ').nth(1) == Some(wanted))
 }
 
+/// A place where the folder `source` with one file in it is protected, if this process can mount.
+fn protected(part: &str) -> Option<Place> {
+    can_mount(part).then(|| {
+        let place = Place::new();
+        fs::write(place.directory("source").join("file"), "content").unwrap();
+        place.dozo(0, &["protect", "source"]);
+        place
+    })
+}
+
 /// Waits until something is so. What is waited for is another process: only it knows when.
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..600 {
@@ -144,13 +154,9 @@ fn a_file_that_is_a_source_is_mounted_under_its_name() {
 
 #[test]
 fn a_mount_that_is_killed_leaves_nothing() {
-    if !can_mount("killed mounts") {
+    let Some(place) = protected("killed mounts") else {
         return;
-    }
-    let place = Place::new();
-    let source = place.directory("source");
-    fs::write(source.join("file"), "content").unwrap();
-    place.dozo(0, &["protect", "source"]);
+    };
     let mut mount = Mount::begin(&place, "source");
     // Somebody uses it meanwhile.
     let _open = fs::File::open(mount.directory.join("newest/file")).unwrap();
@@ -171,13 +177,9 @@ fn a_mount_that_is_killed_leaves_nothing() {
 
 #[test]
 fn a_mount_below_a_symbolic_link_leaves_nothing_when_it_is_killed() {
-    if !can_mount("a killed mount below a symbolic link") {
+    let Some(place) = protected("a killed mount below a symbolic link") else {
         return;
-    }
-    let place = Place::new();
-    let source = place.directory("source");
-    fs::write(source.join("file"), "content").unwrap();
-    place.dozo(0, &["protect", "source"]);
+    };
     place.directory("real/mounted");
     std::os::unix::fs::symlink("real", place.path("link")).unwrap();
     let mut mount = Mount::begin_at(&place, "source", "link/mounted", "real/mounted");
@@ -190,13 +192,9 @@ fn a_mount_below_a_symbolic_link_leaves_nothing_when_it_is_killed() {
 
 #[test]
 fn a_second_mount_is_refused_and_the_first_one_stays() {
-    if !can_mount("two mounts at one place") {
+    let Some(place) = protected("two mounts at one place") else {
         return;
-    }
-    let place = Place::new();
-    let source = place.directory("source");
-    fs::write(source.join("file"), "content").unwrap();
-    place.dozo(0, &["protect", "source"]);
+    };
     let mount = Mount::begin(&place, "source");
     let refused = place.dozo(5, &["mount", "source", "mounted"]);
     assert!(refused.err.contains("MountRefused"), "{}", refused.err);
@@ -209,13 +207,9 @@ fn a_second_mount_is_refused_and_the_first_one_stays() {
 
 #[test]
 fn a_mount_in_use_ends_when_it_is_asked_to() {
-    if !can_mount("a mount that is in use") {
+    let Some(place) = protected("a mount that is in use") else {
         return;
-    }
-    let place = Place::new();
-    let source = place.directory("source");
-    fs::write(source.join("file"), "content").unwrap();
-    place.dozo(0, &["protect", "source"]);
+    };
     let mut mount = Mount::begin(&place, "source");
     let _open = fs::File::open(mount.directory.join("newest/file")).unwrap();
     let process = rustix::process::Pid::from_child(&mount.process);

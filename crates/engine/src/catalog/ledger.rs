@@ -281,28 +281,10 @@ mod tests {
     use base::Env;
 
     use super::*;
-    use crate::jobs::{Cause, JobKind, JobSpec, JobState, Progress};
+    use crate::jobs::{Cause, JobKind, JobSpec};
 
     fn job(env: &Env, kind: JobKind, source: Option<SourceId>) -> Job {
-        Job {
-            id: JobId::random(env),
-            kind,
-            source,
-            spec: JobSpec::Replica,
-            cause: Cause::Schedule,
-            state: JobState::Queued,
-            queued_at: env.now(),
-            started_at: None,
-            ended_at: None,
-            lease_until: env.now(),
-            retry_of: None,
-            steps: Vec::new(),
-            progress: Progress::default(),
-            warning_count: 0,
-            warnings: Vec::new(),
-            fault: None,
-            report: None,
-        }
+        Job::queued(env, kind, source, (JobSpec::Replica, Cause::Schedule))
     }
 
     /// One data directory has one owner; that its catalog would bear more is what makes a second lock of no use.

@@ -7,9 +7,7 @@ use base::{Fault, JobId, SourceId, fault::Code};
 
 use super::{Engine, JobQuery};
 use crate::catalog::JobFilter;
-use crate::jobs::{
-    Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, JobWatch, Live, Progress,
-};
+use crate::jobs::{Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, JobWatch, Live};
 use crate::replica::State;
 
 impl Engine {
@@ -207,26 +205,7 @@ impl Engine {
         spec: JobSpec,
         cause: Cause,
     ) -> Job {
-        let now = self.now();
-        Job {
-            id: JobId::random(&self.inner.env),
-            kind,
-            source,
-            spec,
-            cause,
-            state: JobState::Queued,
-            queued_at: now,
-            started_at: None,
-            ended_at: None,
-            lease_until: now,
-            retry_of: None,
-            steps: Vec::new(),
-            progress: Progress::default(),
-            warning_count: 0,
-            warnings: Vec::new(),
-            fault: None,
-            report: None,
-        }
+        Job::queued(&self.inner.env, kind, source, (spec, cause))
     }
 
     /// Gives a job that is written down to the runner.

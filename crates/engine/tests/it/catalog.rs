@@ -134,6 +134,20 @@ fn set_back(history: impl FnOnce(&crate::world::MemoryPool)) -> World {
     }
 }
 
+/// A week passes: six days with the alert, and on the seventh it is over.
+fn is_told_for_a_week(engine: &Engine, world: &World) {
+    for _ in 0..6 {
+        world.pass(24);
+        tick(engine, world);
+        engine.look_after(world.env.now()).unwrap();
+        assert_eq!(open_alerts(engine), [Code::PoolRolledBack]);
+    }
+    world.pass(24);
+    tick(engine, world);
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(engine), []);
+}
+
 #[test]
 fn a_pool_that_was_set_back_is_believed_and_told_for_a_week_and_until_all_is_as_new() {
     let world = set_back(|_| ());
@@ -154,16 +168,7 @@ fn a_pool_that_was_set_back_is_believed_and_told_for_a_week_and_until_all_is_as_
     let alert = engine.alerts(true, 1).unwrap().remove(0);
     assert_eq!((alert.fault.code, alert.count), (Code::PoolRolledBack, 1));
     tick(&engine, &world);
-    for _ in 0..6 {
-        world.pass(24);
-        tick(&engine, &world);
-        engine.look_after(world.env.now()).unwrap();
-        assert_eq!(open_alerts(&engine), [Code::PoolRolledBack]);
-    }
-    world.pass(24);
-    tick(&engine, &world);
-    engine.look_after(world.env.now()).unwrap();
-    assert_eq!(open_alerts(&engine), []);
+    is_told_for_a_week(&engine, &world);
 }
 
 #[test]
@@ -189,16 +194,7 @@ fn a_pool_that_is_set_back_again_is_told_for_a_week_again() {
     };
     let engine = world.open();
     assert_eq!(engine.alerts(true, 1).unwrap().remove(0).count, 2);
-    for _ in 0..6 {
-        world.pass(24);
-        tick(&engine, &world);
-        engine.look_after(world.env.now()).unwrap();
-        assert_eq!(open_alerts(&engine), [Code::PoolRolledBack]);
-    }
-    world.pass(24);
-    tick(&engine, &world);
-    engine.look_after(world.env.now()).unwrap();
-    assert_eq!(open_alerts(&engine), []);
+    is_told_for_a_week(&engine, &world);
 }
 
 #[test]
