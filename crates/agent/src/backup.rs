@@ -12,7 +12,8 @@
 //! that are already being worked on, which is why it cannot lock up (see [`bundle`]).
 //!
 //! Memory: [`limits::READ_AHEAD_BYTES_MAX`] of small files, two bundles, two chunks of a large file,
-//! [`limits::CHUNKS_QUEUED_MAX`] chunks and one a sealer; the entries of the channels; contents remembered.
+//! [`limits::CHUNKS_QUEUED_MAX`] chunks and one a sealer; two chunks a reader where large files are compared with
+//! what the replica has; the entries of the channels; contents remembered.
 //!
 //! An entry is read if `statx` tells a change; if the run before began when it had just changed (see [`doubt`]); or in a
 //! consistency check. Of an entry that is then found to be what the replica has, no content is stored.
@@ -129,23 +130,23 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
                 doubt: &doubt,
                 store: backup.reader,
             };
-            scope.spawn(move || readers.run(&to_readers));
+            flow.start(scope, move || readers.run(&to_readers));
         }
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             let (flow, to_sealers, writer) = (&flow, to_sealers.clone(), backup.writer);
-            scope.spawn(move || seal_all(flow, writer, &to_sealers));
+            flow.start(scope, move || seal_all(flow, writer, &to_sealers));
         }
         // Only the stages hold the channels: they close when the stages end.
         drop((to_readers, to_sealers));
         let bundler = bundle::Bundler::new(&flow, &counts, backup.chunker, seal, tree);
-        scope.spawn(move || bundler.run(&to_bundler));
+        flow.start(scope, move || bundler.run(&to_bundler));
         let tree = tree::Tree {
             flow: &flow,
             counts: &counts,
             doubt: &doubt,
             writer: backup.writer,
         };
-        scope.spawn(move || tree.run(&to_tree));
+        flow.start(scope, move || tree.run(&to_tree));
         let compare = compare::Compare {
             flow: &flow,
             counts: &counts,
@@ -184,11 +185,8 @@ fn seal_all(
 
 fn cannot_start(error: WalkError) -> Fault {
     match error {
-        WalkError::Root { source, .. } if is_exhaustion(&source) => {
-            Fault::new(Code::ResourcesExhausted)
-                .with("reason", &source)
-                .because(source)
-        }
+        WalkError::Root { source, .. } if is_exhaustion(&source) => Fault::exhausted(source),
+        WalkError::Threads(source) => Fault::exhausted(source),
         WalkError::Root { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             Fault::new(Code::SourcePathMissing)
                 .with("path", path.display())

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::{self, Scope};
 
 use base::fault::Code;
 use base::{Fault, limits};
@@ -40,6 +41,18 @@ impl<'a> Flow<'a> {
 
     pub(crate) fn monitor(&self) -> &'a dyn Monitor {
         self.monitor
+    }
+
+    /// Starts a stage in a thread of its own. Where the system has no thread left the pipeline ends; the stage goes, and
+    /// its ends of the channels with it.
+    pub(crate) fn start<'scope, T: Send + 'scope>(
+        &self,
+        scope: &'scope Scope<'scope, '_>,
+        stage: impl FnOnce() -> T + Send + 'scope,
+    ) {
+        if let Err(error) = thread::Builder::new().spawn_scoped(scope, stage) {
+            self.fail(Fault::exhausted(error));
+        }
     }
 
     /// Passes a warning on, and counts it.

@@ -181,7 +181,7 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
         let (files, to_writers) = bounded::<(FileKey, FileEntry)>(limits::RESTORES_QUEUED_MAX);
         for _ in 0..limits::WRITER_THREADS {
             let (work, to_writers) = (&work, to_writers.clone());
-            scope.spawn(move || {
+            flow.start(scope, move || {
                 for (key, entry) in to_writers {
                     let _done = Done(work);
                     work.file(&key, &entry);
@@ -191,7 +191,7 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
         // Nobody waits in line: a rest waits until the sync before it is done.
         let (syncs, to_syncer) = bounded::<Checkpoint>(0);
         let syncer = &work;
-        scope.spawn(move || syncer.sync_each(to_syncer));
+        flow.start(scope, move || syncer.sync_each(to_syncer));
         // A stage that stopped has told the flow why, or has seen another stop.
         let _ = work.all(&selection, &Stages { files, syncs });
     });

@@ -203,6 +203,13 @@ impl Fault {
         self
     }
 
+    /// Returns the fault of a process or a machine that has nothing more to give, as the system said in `error`.
+    pub fn exhausted(error: std::io::Error) -> Self {
+        Self::new(Code::ResourcesExhausted)
+            .with("reason", &error)
+            .because(error)
+    }
+
     /// Returns what a caller can do about it.
     pub fn kind(&self) -> Kind {
         self.code.kind()

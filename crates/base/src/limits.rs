@@ -215,7 +215,7 @@ pub const SCHEDULE_TIMES_MAX: usize = 96;
 pub const SYNC_MINUTES_MIN: u16 = 15;
 /// Longest synchronization interval, in minutes: a day, which every interval divides.
 pub const SYNC_MINUTES_MAX: u16 = 24 * 60;
-/// Longest text about its owner that is read from the lock file of a data directory: a command line is no longer.
+/// Longest text about its owner that is read from a lock file: a command line is no longer.
 pub const OWNER_BYTES_MAX: u64 = 64 << 10;
 /// Room without which a catalog is not opened for writing but kept in memory: several times what the longest command
 /// writes into one, so that none comes to the end of the room half way.

@@ -9,7 +9,7 @@ use api::{Client, Operations};
 use base::Fault;
 use base::fault::Code;
 use engine::Home;
-use server::{Serving, serve};
+use server::{ServeError, Serving, serve};
 
 use crate::host::Host;
 use crate::session::{self, Manner};
@@ -169,9 +169,13 @@ impl Local {
     /// Lets other commands, and a network if asked for, in.
     ///
     /// # Errors
-    /// `ServerCannotListen`.
+    /// `ServerCannotListen`; `ResourcesExhausted`.
     pub fn serve(&self, listen: Option<SocketAddr>) -> Result<(), Fault> {
         let serving = serve(self.host.speak(), &self.socket, listen).map_err(|e| {
+            let e = match e {
+                ServeError::Runtime(source) => return Fault::exhausted(source),
+                e => e,
+            };
             let reason = std::error::Error::source(&e).map(ToString::to_string);
             let address =
                 listen.map_or_else(|| self.socket.display().to_string(), |a| a.to_string());

@@ -80,11 +80,7 @@ impl Host {
                     tracing::error!(%fault, "the scheduler has ended");
                 }
             })
-            .map_err(|e| {
-                Fault::new(Code::Internal)
-                    .with("detail", "no thread for the scheduler")
-                    .because(e)
-            })?;
+            .map_err(Fault::exhausted)?;
         *self.schedule.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(())
     }

@@ -150,12 +150,8 @@ fn runtime() -> Result<Runtime, Fault> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| {
-            // It asks for a few descriptors and nothing else: the file has not even been looked at.
-            Fault::new(Code::ResourcesExhausted)
-                .with("reason", &e)
-                .because(e)
-        })
+        // It asks for a few descriptors and nothing else: the file has not even been looked at.
+        .map_err(Fault::exhausted)
 }
 
 /// Returns what an error of the database means to a user: the disk's trouble, damage, or a defect of this program.
@@ -167,6 +163,10 @@ fn fault(path: &Path, error: sqlx::Error) -> Fault {
             .with("reason", refusal(path).unwrap_or_else(|| reason(&error))),
         Some(11 | 26) => damaged(path, reason(&error)),
         Some(_) => Fault::new(Code::Internal).with("detail", reason(&error)),
+        // Each connection has a thread, which it cannot do without; nothing else of the system is asked for directly.
+        None if let sqlx::Error::Io(system) = &error => {
+            Fault::new(Code::ResourcesExhausted).with("reason", system)
+        }
         None => damaged(path, reason(&error)),
     };
     fault.because(error)

@@ -174,11 +174,7 @@ impl Engine {
         let watchdog = std::thread::Builder::new()
             .name("dozo-watchdog".to_owned())
             .spawn(move || engine.run_watchdog(&watchdog_stop))
-            .map_err(|e| {
-                Fault::new(base::fault::Code::Internal)
-                    .with("detail", "no thread for the watchdog")
-                    .because(e)
-            })?;
+            .map_err(Fault::exhausted)?;
         loop {
             if let Err(fault) = self.tick(self.now()) {
                 tracing::error!(%fault, "a look at the schedule failed");
@@ -394,6 +390,6 @@ impl Engine {
         {
             self.launch(job);
         }
-        self.inner.catalog.prune(now - HISTORY)
+        self.inner.catalog.forget(now - HISTORY)
     }
 }

@@ -19,5 +19,5 @@ pub mod views;
 
 pub use look::{Look, Match, Page};
 pub use router::{Needs, ROUTES, Route};
-pub use serve::{Serving, serve};
+pub use serve::{ServeError, Serving, serve};
 pub use service::Service;

@@ -8,14 +8,12 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use base::fault::Code;
+use base::limits::OWNER_BYTES_MAX;
 use base::{Env, Fault};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::faults;
-
-/// Longest text a lock file is read for.
-const TEXT_BYTES_MAX: u64 = 4096;
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +96,7 @@ impl Ownership {
 
 fn read(file: &mut File) -> Option<Owner> {
     let mut text = String::new();
-    file.take(TEXT_BYTES_MAX).read_to_string(&mut text).ok()?;
+    file.take(OWNER_BYTES_MAX).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 

@@ -81,6 +81,7 @@ impl Session {
     ) -> Result<Self, Fault> {
         let replica = core.index.replica(&source)?.map(|replica| replica.root);
         let id = SessionId::random(&core.env);
+        let writer = Writer::start(core, id)?;
         // The replica keeps its own tree alive; anything else is a claim that the log has to know of.
         let claims = base.is_some() && base != replica;
         if claims {
@@ -92,7 +93,7 @@ impl Session {
         Ok(Self {
             scribe: Arc::new(Scribe {
                 core: Arc::clone(core),
-                writer: Writer::start(core, id),
+                writer,
             }),
             id,
             source,

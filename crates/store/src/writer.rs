@@ -48,7 +48,10 @@ struct Shared {
 
 impl Writer {
     /// Starts the pack threads.
-    pub(crate) fn start(core: &Arc<Core>, session: SessionId) -> Self {
+    ///
+    /// # Errors
+    /// `ResourcesExhausted`: the system has no threads left.
+    pub(crate) fn start(core: &Arc<Core>, session: SessionId) -> Result<Self, Fault> {
         let shared = Arc::new(Shared {
             core: Arc::clone(core),
             session,
@@ -59,16 +62,17 @@ impl Writer {
             new_bytes: AtomicU64::new(0),
             new_chunks: AtomicU64::new(0),
         });
-        let threads = (0..PACKS_IN_FLIGHT)
-            .map(|_| {
-                let shared = Arc::clone(&shared);
-                std::thread::spawn(move || shared.full.work(|pack| shared.publish(pack)))
-            })
-            .collect();
-        Self {
+        let writer = Self {
             shared,
-            threads: Mutex::new(threads),
+            threads: Mutex::default(),
+        };
+        for _ in 0..PACKS_IN_FLIGHT {
+            let shared = Arc::clone(&writer.shared);
+            let work = move || shared.full.work(|pack| shared.publish(pack));
+            let started = std::thread::Builder::new().spawn(work);
+            lock(&writer.threads).push(started.map_err(Fault::exhausted)?);
         }
+        Ok(writer)
     }
 
     /// Stores a chunk unless it is known, and returns its id.

@@ -121,10 +121,8 @@ impl Counts {
 
 /// Adds without ever wrapping: the size of a sparse file may be anything.
 fn add(sum: &AtomicU64, bytes: u64) {
-    let before = sum.fetch_add(bytes, Relaxed);
-    if before.checked_add(bytes).is_none() {
-        sum.store(u64::MAX, Relaxed);
-    }
+    sum.fetch_update(Relaxed, Relaxed, |sum| Some(sum.saturating_add(bytes)))
+        .expect("it is never refused");
 }
 
 /// How much of one entry has been counted as dealt with: never more than the bytes it was found to have.

@@ -291,6 +291,20 @@ mod tests {
     }
 
     #[test]
+    fn every_table_that_is_made_is_looked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (env, _) = testkit::env(1);
+        let (catalog, _) = Catalog::open(&dir.path().join("catalog.db"), &env).unwrap();
+        let made = catalog.transact(async |c| {
+            let names = "SELECT name FROM sqlite_schema WHERE type = 'table' \
+                         AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx_%' ORDER BY name";
+            sqlx::query_scalar(names).fetch_all(c).await
+        });
+        let made: Vec<String> = made.unwrap();
+        assert_eq!(made, TABLES);
+    }
+
+    #[test]
     fn a_catalog_is_durable_at_every_commit() {
         let dir = tempfile::tempdir().unwrap();
         let (env, _) = testkit::env(1);

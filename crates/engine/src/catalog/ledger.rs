@@ -224,7 +224,7 @@ impl Catalog {
     }
 
     /// Forgets history before `before`: jobs that are over, occurrences that were taken, alerts that are closed.
-    pub(crate) fn prune(&self, before: Timestamp) -> Result<(), Fault> {
+    pub(crate) fn forget(&self, before: Timestamp) -> Result<(), Fault> {
         const STATEMENTS: [&str; 5] = [
             "DELETE FROM occurrences WHERE state <> 'pending' AND due < ?",
             "DELETE FROM job_steps WHERE job IN (SELECT id FROM jobs WHERE ended_at < ?)",

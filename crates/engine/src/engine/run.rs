@@ -174,7 +174,7 @@ impl Engine {
     }
 
     /// Writes down how a job ended, tells those who watch, and opens or closes alerts.
-    fn finish(&self, context: &JobContext, result: Result<JobReport, Fault>) {
+    pub(super) fn finish(&self, context: &JobContext, result: Result<JobReport, Fault>) {
         let now = self.now();
         let stopping = self.inner.stopping.load(Ordering::Relaxed);
         let mut over = context.job();

@@ -214,7 +214,9 @@ impl Engine {
         let live = self.live(job);
         let engine = self.clone();
         let task = Box::new(move |context: &JobContext| engine.run(context));
-        self.inner.runner.submit(id, live, task);
+        if let Err(error) = self.inner.runner.submit(id, live.clone(), task) {
+            self.finish(&JobContext::new(live), Err(Fault::exhausted(error)));
+        }
         id
     }
 

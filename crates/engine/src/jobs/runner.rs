@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::{io, thread};
 
 use base::{JobId, limits::JOBS_RUNNING_MAX};
 
@@ -43,31 +43,38 @@ impl Shared {
 
     /// Does what is in the queue, then ends.
     fn work(&self) {
-        let _leaving = Leaving(self);
-        while let Some((id, live, task)) = self.next() {
+        let mut place = Place(Some(self));
+        while let Some((id, live, task)) = self.next(&mut place) {
             let _over = Over(self, id);
             task(&JobContext::new(live));
         }
     }
 
-    fn next(&self) -> Option<(JobId, Arc<Live>, Task)> {
+    /// Takes the next task. Where there is none the place is given back at once: whoever puts one into the queue afterwards
+    /// sees that nobody comes for it.
+    fn next(&self, place: &mut Place<'_>) -> Option<(JobId, Arc<Live>, Task)> {
         let mut state = self.lock();
-        loop {
-            let (id, task) = state.queue.pop_front()?;
+        while let Some((id, task)) = state.queue.pop_front() {
             if let Some(live) = state.live.get(&id) {
                 return Some((id, live.clone(), task));
             }
         }
+        place.0 = None;
+        state.threads -= 1;
+        self.idle.notify_all();
+        None
     }
 }
 
 /// A thread's place, given back however it ends.
-struct Leaving<'a>(&'a Shared);
+struct Place<'a>(Option<&'a Shared>);
 
-impl Drop for Leaving<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.lock().threads -= 1;
-        self.0.idle.notify_all();
+        if let Some(shared) = self.0 {
+            shared.lock().threads -= 1;
+            shared.idle.notify_all();
+        }
     }
 }
 
@@ -84,15 +91,18 @@ impl Drop for Over<'_> {
 impl Runner {
     /// Puts a task at the end of the queue. Once the runner is stopping the task is dropped: its job stays
     /// as it is written down, and is interrupted at the next opening.
-    pub(crate) fn submit(&self, id: JobId, live: Arc<Live>, task: Task) {
+    ///
+    /// # Errors
+    /// The system has no thread for it, and no other one will come to it. It is dropped.
+    pub(crate) fn submit(&self, id: JobId, live: Arc<Live>, task: Task) -> io::Result<()> {
         let mut state = self.shared.lock();
         if state.stopping {
-            return;
+            return Ok(());
         }
         state.live.insert(id, live);
         state.queue.push_back((id, task));
         if state.threads >= JOBS_RUNNING_MAX {
-            return;
+            return Ok(());
         }
         state.threads += 1;
         drop(state);
@@ -100,11 +110,19 @@ impl Runner {
         let started = thread::Builder::new()
             .name("dozo-job".to_owned())
             .spawn(move || shared.work());
-        if let Err(error) = started {
-            // Another thread, or the next submission, finds the task in the queue.
-            tracing::warn!(%error, "no thread for a job");
-            self.shared.lock().threads -= 1;
+        let Err(error) = started else {
+            return Ok(());
+        };
+        let mut state = self.shared.lock();
+        state.threads -= 1;
+        if state.threads > 0 {
+            tracing::warn!(%error, "a job waits for another one's thread");
+            return Ok(());
         }
+        state.live.remove(&id);
+        state.queue.retain(|(queued, _)| *queued != id);
+        self.shared.idle.notify_all();
+        Err(error)
     }
 
     /// Finds a job that is not over.

@@ -99,6 +99,9 @@ pub enum WalkError {
         /// The root as given.
         path: PathBuf,
     },
+    /// The system has no threads left to walk with.
+    #[error("cannot start a thread")]
+    Threads(#[source] std::io::Error),
     /// A pattern is wrong.
     #[error(transparent)]
     Pattern(#[from] PatternError),
@@ -178,10 +181,7 @@ impl Walk {
     /// is walked.
     ///
     /// # Errors
-    /// [`WalkError::Root`] if there is nothing to start from.
-    ///
-    /// # Panics
-    /// If the system refuses to start a thread.
+    /// [`WalkError`]: there is nothing to start from, or nothing to walk with.
     pub fn start(root: &Path, options: &WalkOptions) -> Result<Self, WalkError> {
         let failed = |errno: Errno| WalkError::Root {
             path: root.to_owned(),
@@ -217,20 +217,18 @@ impl Walk {
             entry,
             handle,
         });
-        let threads = (0..threads)
-            .map(|i| {
-                let shared = shared.clone();
-                std::thread::Builder::new()
-                    .name(format!("walk-{i}"))
-                    .spawn(move || worker::run(&shared))
-                    .expect("the system starts threads")
-            })
-            .collect();
-        Ok(Self {
+        let mut walk = Self {
             shared,
             batch: vec![first].into_iter(),
-            threads,
-        })
+            threads: Vec::with_capacity(threads),
+        };
+        for i in 0..threads {
+            let shared = walk.shared.clone();
+            let thread = std::thread::Builder::new().name(format!("walk-{i}"));
+            let started = thread.spawn(move || worker::run(&shared));
+            walk.threads.push(started.map_err(WalkError::Threads)?);
+        }
+        Ok(walk)
     }
 
     /// Waits for the next batch; `None` at the end.

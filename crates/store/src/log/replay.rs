@@ -94,7 +94,8 @@ where
     };
     std::thread::scope(|scope| {
         for _ in 1..TRAILER_THREADS.min(items.len()) {
-            scope.spawn(work);
+            // Without another thread this one does it all.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
         work();
     });

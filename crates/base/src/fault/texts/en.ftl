@@ -80,9 +80,10 @@ ServerUnreachable-try =
     Run `dozo status` to see whether it answers.
 
 ResourcesExhausted-what = The operating system has nothing more to give: {$reason}
-ResourcesExhausted-why = This process, or the whole machine, reached its limit of open files or of memory. Pool and recovery points are sound; what was being done was ended, as what is missing would be missing by chance.
+ResourcesExhausted-why = This process, or the whole machine, reached its limit of open files, of threads or of memory. Pool and recovery points are sound; what was being done was ended, as what is missing would be missing by chance.
 ResourcesExhausted-try =
     Raise how many files a process may open: `ulimit -n`, or LimitNOFILE= of its service; for the whole machine `sysctl fs.file-max`.
+    If it is threads, end other programs, or raise `ulimit -u`, or TasksMax= of the service.
     If it is memory that is short, look at `free -m` and `dmesg`; end other programs, or raise MemoryMax= of the service.
     Run the command again.
 

@@ -2,7 +2,8 @@
 //!
 //! It begins with everything that the file knows, so that jobs and alerts of before are shown and a pool that was set
 //! back is noticed; the pool's log is followed from there. A file that cannot be read, or is another version's, costs its
-//! history and nothing else: the log has the rest. The file is not touched.
+//! history and nothing else: the log has the rest. The file is not touched; beside it SQLite may make the index of the
+//! file's log that every reader of it needs.
 
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;

@@ -1,7 +1,7 @@
 //! Files with several names: which were met, and where they stand.
 //!
-//! A snapshot tree of a million files may bring all first names before the first second one. So memory holds 32
-//! bytes a file, and the rest, where it was restored to, lies in a file without a name in the target. A file is
+//! A snapshot tree of a million files may bring all first names before the first second one. So memory holds
+//! some 50 bytes a file (twice that while its table grows), and the rest, where it was restored to, lies in a file without a name in the target. A file is
 //! forgotten when all its names were met.
 
 use std::collections::HashMap;
