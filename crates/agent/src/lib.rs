@@ -12,4 +12,4 @@ mod flow;
 mod range;
 
 pub use monitor::{Monitor, Progress, Warning};
-pub use range::read_range;
+pub use range::{data_ranges, read_range};

@@ -1,7 +1,9 @@
-//! A range of a file's bytes, read out of a tree: for those who look into a point without restoring it.
+//! Ranges of a file, read out of a tree: for those who look into a point without restoring it.
+
+use std::ops::Range as Span;
 
 use base::fault::Code;
-use base::limits::{CHUNK_BYTES_MAX, READ_BYTES_MAX};
+use base::limits::{CHUNK_BYTES_MAX, RANGES_LOOKS_MAX, READ_BYTES_MAX};
 use base::{ChunkId, Fault};
 use format::entry::{Content, Extent};
 use format::replica::ChunkReader;
@@ -42,9 +44,120 @@ pub fn read_range(
                 at += extent.len();
             }
         }
-        Content::Map(root) => range.take_mapped(root)?,
+        Content::Map(root) => {
+            let end = range.offset + range.bytes.len() as u64;
+            for piece in mapped(reader, root, range.offset, Some(end))? {
+                let (at, extent) = piece?;
+                range.take(at, extent)?;
+            }
+        }
     }
     Ok(range.bytes)
+}
+
+/// Returns where a file of `size` bytes with this content has data from `offset` on, in order and at most `limit` ranges,
+/// and where to go on if that is not all. Everything between is holes. A range may be the continuation of the one before.
+/// Reads no chunk but the nodes of an extent map.
+///
+/// # Errors
+/// A node cannot be read, or does not hold what the tree says.
+pub fn data_ranges(
+    reader: &dyn ChunkReader,
+    content: &Content,
+    size: u64,
+    offset: u64,
+    limit: usize,
+) -> Result<(Vec<Span<u64>>, Option<u64>), Fault> {
+    let mut found = DataRanges {
+        wanted: offset..size,
+        limit: limit.max(1),
+        looks: 0,
+        ranges: Vec::new(),
+    };
+    let mut next = None;
+    match content {
+        Content::Inline(_) => {
+            found.take(0, size);
+        }
+        Content::Extents(extents) => {
+            let mut at = 0;
+            for extent in extents {
+                if let Extent::Data { len, .. } = extent
+                    && !found.take(at, u64::from(*len))
+                {
+                    next = Some(at);
+                    break;
+                }
+                at += extent.len();
+            }
+        }
+        Content::Map(root) => {
+            for piece in mapped(reader, root, offset, None)? {
+                let (at, extent) = piece?;
+                if let Extent::Data { len, .. } = extent
+                    && !found.take(at, u64::from(len))
+                {
+                    next = Some(at);
+                    break;
+                }
+            }
+        }
+    }
+    Ok((found.ranges, next))
+}
+
+/// Returns the pieces of an extent map that have something of the bytes from `offset` to before `end`, and some before.
+/// What is in no piece is a hole.
+fn mapped<'a>(
+    reader: &'a dyn ChunkReader,
+    root: &'a ChunkId,
+    offset: u64,
+    end: Option<u64>,
+) -> Result<impl Iterator<Item = Result<(u64, Extent), Fault>> + 'a, Fault> {
+    // Data that reaches into the range begins less than a largest chunk before it.
+    let first = extent_key(offset.saturating_sub(CHUNK_BYTES_MAX as u64));
+    let end = end.map(extent_key);
+    let end = end.as_ref().map(<[u8; 8]>::as_slice);
+    let pieces = Cursor::<Extent>::range(reader, root, &first, end)?;
+    Ok(pieces.map(move |piece| {
+        let (key, extent) = piece?;
+        let at = extent_offset(&key).ok_or_else(|| {
+            Fault::new(Code::TreeDamaged)
+                .with("chunk", root)
+                .with("reason", "an extent stands under no offset")
+        })?;
+        Ok((at, extent))
+    }))
+}
+
+/// Data on its way into a list of ranges.
+struct DataRanges {
+    wanted: Span<u64>,
+    limit: usize,
+    looks: usize,
+    ranges: Vec<Span<u64>>,
+}
+
+impl DataRanges {
+    /// Takes data; says whether there was room for it.
+    fn take(&mut self, at: u64, len: u64) -> bool {
+        let start = at.max(self.wanted.start);
+        let end = at.saturating_add(len).min(self.wanted.end);
+        if start >= end {
+            return true;
+        }
+        if self.looks == RANGES_LOOKS_MAX {
+            return false;
+        }
+        self.looks += 1;
+        let is_full = self.ranges.len() == self.limit;
+        match self.ranges.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ if is_full => return false,
+            _ => self.ranges.push(start..end),
+        }
+        true
+    }
 }
 
 /// The range on its way.
@@ -55,24 +168,6 @@ struct Range<'a> {
 }
 
 impl Range<'_> {
-    fn take_mapped(&mut self, root: &ChunkId) -> Result<(), Fault> {
-        // Data that reaches into the range begins less than a largest chunk before it; what is in no such piece is
-        // a hole.
-        let first = self.offset.saturating_sub(CHUNK_BYTES_MAX as u64);
-        let end = extent_key(self.offset + self.bytes.len() as u64);
-        let pieces = Cursor::<Extent>::range(self.reader, root, &extent_key(first), Some(&end))?;
-        for item in pieces {
-            let (key, extent) = item?;
-            let at = extent_offset(&key).ok_or_else(|| {
-                Fault::new(Code::TreeDamaged)
-                    .with("chunk", root)
-                    .with("reason", "an extent stands under no offset")
-            })?;
-            self.take(at, extent)?;
-        }
-        Ok(())
-    }
-
     /// Copies what of the piece at `at` lies in the range.
     fn take(&mut self, at: u64, extent: Extent) -> Result<(), Fault> {
         let Extent::Data { chunk, offset, len } = extent else {

@@ -17,7 +17,7 @@ use ureq::http::{Method, Request};
 use crate::view::{
     DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
     JobListView, JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView,
-    RestorePlanView, SourceListView, SourceView, StatusView,
+    RangeListView, RestorePlanView, SourceListView, SourceView, StatusView,
 };
 use crate::{Document, Operations, Problem, View, request, route};
 
@@ -209,6 +209,14 @@ impl Operations for Client {
     fn read(&self, point: &str, request: &request::Read) -> Result<Vec<u8>, Problem> {
         let body = serde_json::to_vec(request).map_err(|e| self.bug(e))?;
         self.exchange(Method::POST, &route::fill(route::POINT_READ, point), body)
+    }
+
+    fn ranges(&self, point: &str, request: &request::Ranges) -> Result<RangeListView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::POINT_RANGES, point),
+            request,
+        )
     }
 
     fn diff(&self, point: &str, request: &request::Diff) -> Result<DiffView, Problem> {

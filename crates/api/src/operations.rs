@@ -6,7 +6,7 @@
 use crate::view::{
     DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
     JobListView, JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView,
-    RestorePlanView, SourceListView, SourceView, StatusView,
+    RangeListView, RestorePlanView, SourceListView, SourceView, StatusView,
 };
 use crate::{Problem, request};
 
@@ -105,6 +105,12 @@ pub trait Operations: Send + Sync {
     /// # Errors
     /// As [`Self::status`].
     fn read(&self, point: &str, request: &request::Read) -> Result<Vec<u8>, Problem>;
+
+    /// Returns where a file in a recovery point has data.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn ranges(&self, point: &str, request: &request::Ranges) -> Result<RangeListView, Problem>;
 
     /// Returns a page of what two recovery points have differently.
     ///

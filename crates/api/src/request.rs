@@ -184,6 +184,17 @@ pub enum WhichEntries {
     Inside,
 }
 
+/// List where a file in a recovery point has data: the rest are holes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranges {
+    /// The file, relative to the source; empty is a source that is a file.
+    pub path: PathText,
+    /// Only data from this byte on.
+    pub offset: u64,
+    /// At most so many ranges; the server may give fewer.
+    pub limit: u32,
+}
+
 /// Read bytes of a file in a recovery point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {

@@ -32,6 +32,8 @@ pub const POINT_BROWSE: &str = "/api/v1/points/{name}/browse";
 pub const POINT_ENTRIES: &str = "/api/v1/points/{name}/entries";
 /// `POST`: bytes of a file in a recovery point, as they are.
 pub const POINT_READ: &str = "/api/v1/points/{name}/read";
+/// `POST`: where a file in a recovery point has data.
+pub const POINT_RANGES: &str = "/api/v1/points/{name}/ranges";
 /// `POST`: what another recovery point has differently.
 pub const POINT_DIFF: &str = "/api/v1/points/{name}/diff";
 /// `POST`: find entries by name in all recovery points.

@@ -17,7 +17,7 @@ pub use group::{
 pub use job::{JobListView, JobState, JobView, OutcomeView, ProgressView, StepView, WarningView};
 pub use point::{
     DeletedView, EntryKind, EntryListView, EntryView, FullEntryListView, FullEntryView, Kept,
-    PointListView, PointStatsView, PointView, XattrView,
+    PointListView, PointStatsView, PointView, RangeListView, RangeView, XattrView,
 };
 pub use restore::{ConflictView, RestorePlanView};
 pub use source::{ReplicaView, SelectionView, SourceListView, SourceView};

@@ -105,6 +105,16 @@ pub const STOP_NOTICED_WITHIN: std::time::Duration = std::time::Duration::from_m
 /// Most bytes of a file that one request reads: a largest chunk, so that no read opens more than two.
 pub const READ_BYTES_MAX: usize = CHUNK_BYTES_MAX;
 
+/// Ranges of data of one file that one answer lists.
+pub const RANGES_LISTED_MAX: u32 = 10_000;
+/// Pieces of one file that are looked at for one list of ranges, whatever comes of it: some hundred milliseconds' work.
+pub const RANGES_LOOKS_MAX: usize = 1_000_000;
+
+/// Ranges of data of one file that an archive tells apart: 16 MiB of them. What comes after them is stored with its holes.
+pub const ARCHIVE_RANGES_MAX: usize = 1 << 20;
+/// Directories, from the innermost, whose entries are kept while an archive is made; outer ones are asked for again.
+pub const ARCHIVE_LEVELS_HELD: usize = 16;
+
 /// Entries that a search looks at for one page, whatever it finds: about a second's work.
 pub const FIND_LOOKS_MAX: usize = 2_000_000;
 /// Longest pattern of names to find.

@@ -228,6 +228,9 @@ pub struct Restore {
     /// Restore into this directory
     #[arg(long, group = "destination", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub to: Option<PathBuf>,
+    /// Write a tar archive (pax) to this file; `-` is standard output
+    #[arg(long, group = "destination", value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["on_conflict", "plan"])]
+    pub to_tar: Option<PathBuf>,
     /// Restore to where it came from
     #[arg(long, group = "destination")]
     pub original: bool,

@@ -1,5 +1,6 @@
 //! What each command does, over the operations alone: the same with a server and without.
 
+pub mod archive;
 pub mod explain;
 pub mod find;
 pub mod group;

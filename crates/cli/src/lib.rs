@@ -7,6 +7,7 @@
 //! Data goes to stdout, talk to stderr; exit codes are those of the catalogue of faults. This is the only crate that
 //! reads arguments and environment, and both enter through [`World`].
 
+pub mod archive;
 pub mod args;
 pub mod backend;
 pub mod command;

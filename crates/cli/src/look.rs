@@ -4,12 +4,14 @@ mod pattern;
 
 use std::ops::Bound;
 
-use agent::read_range;
+use agent::{data_ranges, read_range};
 use api::request::{self, WhichEntries};
-use api::view::{ChangeView, Changed, EntryKind, EntryView, FullEntryView, XattrView};
+use api::view::{
+    ChangeView, Changed, EntryKind, EntryView, FullEntryView, RangeListView, RangeView, XattrView,
+};
 use api::{PathText, Time};
 use base::fault::Code;
-use base::limits::{FIND_LOOKS_MAX, PAGE_ENTRIES_MAX, PAGE_XATTR_BYTES_MAX};
+use base::limits::{FIND_LOOKS_MAX, PAGE_ENTRIES_MAX, PAGE_XATTR_BYTES_MAX, RANGES_LISTED_MAX};
 use base::{ChunkId, Fault, PointId, Timestamp};
 use format::entry::{Content, Extent, FileEntry, FileKey, NEVER_THE_SAME, Node};
 use format::tree::{self, Change, Cursor};
@@ -62,12 +64,28 @@ impl server::Look for Look {
         root: &ChunkId,
         request: &request::Read,
     ) -> Result<Vec<u8>, Fault> {
-        let (_, entry) = self.entry(point, root, &request.path)?;
-        let Node::File(content) = &entry.node else {
-            return Err(no_such_path(&request.path, point));
-        };
+        let (content, size) = self.file(point, root, &request.path)?;
         let end = request.offset.saturating_add(u64::from(request.bytes));
-        read_range(&self.store, content, entry.size, (request.offset, end))
+        read_range(&self.store, &content, size, (request.offset, end))
+    }
+
+    fn ranges(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        request: &request::Ranges,
+    ) -> Result<RangeListView, Fault> {
+        let (content, size) = self.file(point, root, &request.path)?;
+        let limit = request.limit.clamp(1, RANGES_LISTED_MAX) as usize;
+        let (ranges, next) = data_ranges(&self.store, &content, size, request.offset, limit)?;
+        let view = |range: std::ops::Range<u64>| RangeView {
+            offset: range.start,
+            bytes: range.end - range.start,
+        };
+        Ok(RangeListView {
+            ranges: ranges.into_iter().map(view).collect(),
+            next,
+        })
     }
 
     fn diff(
@@ -260,6 +278,20 @@ impl Look {
         let key = FileKey::from_path(&path.0).map_err(|_| unknown())?;
         let entry = tree::get(&self.store, root, &key.0)?.ok_or_else(unknown)?;
         Ok((key, entry))
+    }
+
+    /// Finds a file by its path; returns its content and its size.
+    fn file(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        path: &PathText,
+    ) -> Result<(Content, u64), Fault> {
+        let (_, entry) = self.entry(point, root, path)?;
+        match entry.node {
+            Node::File(content) => Ok((content, entry.size)),
+            _ => Err(no_such_path(path, point)),
+        }
     }
 
     /// Lists a directory, from behind a name.

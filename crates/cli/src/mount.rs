@@ -6,15 +6,15 @@
 //! Invariants:
 //! - Memory is bounded: the table of entries that the kernel knows is trimmed at [`base::limits::MOUNT_ENTRIES_MAX`] by asking
 //!   the kernel to let go of the oldest.
+//! - Holes read as zeros, and are told to whoever asks where data is.
 //! - A mount whose process is killed is taken away by its [`guard`], a process that does nothing else; a dead
 //!   one that is left all the same is taken away by the next mount there.
 //!
-//! It tells no holes in files: they read as zeros.
-
 mod entries;
 mod fs;
 pub mod guard;
 mod listing;
+mod seek;
 mod top;
 mod trimmer;
 

@@ -33,6 +33,8 @@ pub struct World {
     pub command_line: String,
     /// Whether progress is drawn on a terminal.
     pub draws: bool,
+    /// Whether data goes to a terminal.
+    pub shows: bool,
     /// Data goes here.
     pub out: Box<dyn Write + Send>,
     /// Talk goes here.
@@ -58,6 +60,7 @@ impl World {
             is_root: rustix::process::geteuid().is_root(),
             command_line: typed.join(" "),
             draws: io::stderr().is_terminal(),
+            shows: io::stdout().is_terminal(),
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
             stop: Stop::on_signals()?,

@@ -6,7 +6,7 @@
 use api::request::{self, FoundPlace};
 use api::view::{
     ChangeView, DiffView, EntryListView, EntryView, FindView, FoundPointView, FoundView,
-    FullEntryListView, FullEntryView, UnreadView, VersionView,
+    FullEntryListView, FullEntryView, RangeListView, UnreadView, VersionView,
 };
 use api::{PathText, Problem, Time};
 use base::fault::{Code, Kind};
@@ -50,6 +50,17 @@ pub trait Look: Send + Sync {
         root: &ChunkId,
         request: &request::Read,
     ) -> Result<Vec<u8>, Fault>;
+
+    /// Lists where a file of the tree below `root` has data.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn ranges(
+        &self,
+        point: &PointId,
+        root: &ChunkId,
+        request: &request::Ranges,
+    ) -> Result<RangeListView, Fault>;
 
     /// Lists what the second tree has differently from the first.
     ///
@@ -138,6 +149,16 @@ pub(crate) fn read(
 ) -> Result<Vec<u8>, Fault> {
     let point = eyes.engine.point(point)?.point;
     eyes.look.read(&point.id, &point.root, request)
+}
+
+/// Lists where a file in a point has data.
+pub(crate) fn ranges(
+    eyes: &Eyes<'_>,
+    point: &str,
+    request: &request::Ranges,
+) -> Result<RangeListView, Fault> {
+    let point = eyes.engine.point(point)?.point;
+    eyes.look.ranges(&point.id, &point.root, request)
 }
 
 /// Compares two points.

@@ -186,6 +186,12 @@ pub const ROUTES: &[Route] = &[
     },
     answers(
         MethodFilter::POST,
+        route::POINT_RANGES,
+        Needs::Restore,
+        |o, c| json(o.ranges(c.name(), &c.read()?)?),
+    ),
+    answers(
+        MethodFilter::POST,
         route::POINT_DIFF,
         Needs::Restore,
         |o, c| json(o.diff(c.name(), &c.read()?)?),

@@ -7,7 +7,7 @@ use api::request::{self, Destination, PointChoice};
 use api::view::{
     DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
     Health, JobListView, JobView, MemberListView, PointListView, PointView, PoolView,
-    ProtectedView, RestorePlanView, SourceListView, SourceView, StatusView,
+    ProtectedView, RangeListView, RestorePlanView, SourceListView, SourceView, StatusView,
 };
 use api::{Operations, PathText, Problem, Time};
 use base::fault::Code;
@@ -327,6 +327,10 @@ impl Operations for Service {
 
     fn read(&self, point: &str, request: &request::Read) -> Result<Vec<u8>, Problem> {
         self.answer(look::read(&self.eyes(), point, request))
+    }
+
+    fn ranges(&self, point: &str, request: &request::Ranges) -> Result<RangeListView, Problem> {
+        self.answer(look::ranges(&self.eyes(), point, request))
     }
 
     fn diff(&self, point: &str, request: &request::Diff) -> Result<DiffView, Problem> {

@@ -199,6 +199,28 @@ pub struct FullEntryView {
     pub xattrs: Vec<XattrView>,
 }
 
+/// Where a file has data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RangeListView {
+    /// In the order of the file. One may go on where the one before ended.
+    pub ranges: Vec<RangeView>,
+    /// Where to go on: the offset to ask from; none: this is all.
+    pub next: Option<u64>,
+}
+
+impl View for RangeListView {
+    const SCHEMA: &'static str = "dozo.point.ranges/1";
+}
+
+/// A range of a file that has data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeView {
+    /// Its first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
 /// An extended attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct XattrView {

@@ -29,11 +29,14 @@ pub fn run(session: &mut Session<'_>, args: &args::Restore) -> Result<u8, Proble
     )?;
     let request = request::Restore {
         paths: args.paths.iter().map(|p| within(&source, p)).collect(),
-        source: source.id,
+        source: source.id.clone(),
         point: point.unwrap_or(PointChoice::Newest),
         to: destination(session, args),
         on_conflict: args.on_conflict.into(),
     };
+    if let Some(file) = &args.to_tar {
+        return super::archive::run(session, &request, &source, file);
+    }
     if args.plan {
         let view = session.operations.plan_restore(&request)?;
         session.answer(view, show::point::plan)?;

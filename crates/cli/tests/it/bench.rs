@@ -133,6 +133,7 @@ impl Bench {
             is_root: false,
             command_line: "dozo test".to_owned(),
             draws: false,
+            shows: false,
             out: Box::new(out.clone()),
             err: Box::new(err.clone()),
             stop: Arc::new(Stop::default()),

@@ -85,7 +85,7 @@ fn archived(original: &Path, restored: &Path) {
 }
 
 /// Fails if a restored file takes more room than the original one; what a file system adds to find the blocks is let pass.
-fn sparse(original: &Path, restored: &Path, path: &str) {
+pub(crate) fn sparse(original: &Path, restored: &Path, path: &str) {
     let line = format!("find {path} -type f -print0 | sort -z | xargs -0 du --block-size=1 --");
     let blocks = |root: &Path| -> Vec<(u64, String)> {
         let out = String::from_utf8(shell(&line, &[], root)).unwrap();

@@ -153,6 +153,42 @@ fn a_file_that_is_a_source_is_mounted_under_its_name() {
 }
 
 #[test]
+fn a_mount_tells_where_holes_are() {
+    use std::os::unix::fs::FileExt;
+
+    use rustix::fs::{SeekFrom, seek};
+    if !can_mount("holes in a mount") {
+        return;
+    }
+    let place = Place::new();
+    let file = fs::File::create(place.directory("source").join("sparse")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    // More pieces than an entry holds, so that they stand in a map.
+    for i in 0..200_u64 {
+        file.write_all_at(&[7; 4096], i << 32).unwrap();
+    }
+    place.dozo(0, &["protect", "source"]);
+    let mount = Mount::begin(&place, "source");
+    let shown = fs::File::open(mount.directory.join("newest/sparse")).unwrap();
+    for from in [
+        SeekFrom::Data(0),
+        SeekFrom::Data(5000),
+        SeekFrom::Hole(0),
+        SeekFrom::Hole(5000),
+        SeekFrom::Data((7 << 32) + 100),
+        SeekFrom::Hole((7 << 32) + 100),
+        SeekFrom::Data(200 << 32),
+        SeekFrom::Hole(200 << 32),
+        SeekFrom::Data(1 << 40),
+        SeekFrom::Hole(1 << 40),
+    ] {
+        assert_eq!(seek(&shown, from), seek(&file, from), "{from:?}");
+    }
+    drop(shown);
+    assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
 fn a_mount_that_is_killed_leaves_nothing() {
     let Some(place) = protected("killed mounts") else {
         return;
