@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testkit::trees::describe;
 
-use crate::program::{Answer, Place};
+use crate::program::{Answer, Place, is_root, shell};
 
 #[test]
 fn a_backup_works_with_few_open_files() {
@@ -26,4 +26,44 @@ fn a_backup_works_with_few_open_files() {
     let point = answer.text().split_whitespace().next().unwrap().to_owned();
     let restored = place.restore("source", &point, "restored");
     assert_eq!(describe(&restored).unwrap(), describe(&source).unwrap());
+}
+
+#[test]
+fn whatever_thread_is_the_last_one_a_command_says_so_and_ends() {
+    if !is_root("limits on the threads of another user") {
+        return;
+    }
+    let place = Place::new();
+    let source = place.directory("source");
+    for n in 0..50 {
+        fs::write(source.join(format!("{n}")), vec![n; 20_000]).unwrap();
+    }
+    // A user without processes, who may come here and write nothing but one directory.
+    let user = 1_900_000_000 + std::process::id() % 1_000_000;
+    let data = place.directory("data");
+    std::os::unix::fs::chown(&data, Some(user), Some(user)).unwrap();
+    shell("chmod a+rx . && chmod 700 data", &[], &place.path("."));
+    // Where it was built not everybody may go.
+    let program = place.path("dozo");
+    fs::copy(env!("CARGO_BIN_EXE_dozo"), &program).unwrap();
+    let mut ends = Vec::new();
+    for threads in (1..40).step_by(3) {
+        let mut limited = Command::new("setpriv");
+        limited.args(["--clear-groups", &format!("--reuid={user}"), "prlimit"]);
+        limited.arg(format!("--nproc={threads}"));
+        limited.arg(&program).args(["protect", "source"]);
+        let answer = Answer::of(place.prepare(&mut limited).output().unwrap());
+        let told = answer.err.contains("Resource temporarily unavailable");
+        match answer.exit {
+            Some(0) => {}
+            Some(1) if told && !answer.err.contains("panicked") => {}
+            _ => panic!("{threads} threads: {}", answer.all()),
+        }
+        ends.push(answer.exit);
+    }
+    assert_eq!(
+        (ends[0], ends[ends.len() - 1]),
+        (Some(1), Some(0)),
+        "{ends:?}"
+    );
 }
