@@ -115,6 +115,11 @@ pub const ARCHIVE_RANGES_MAX: usize = 1 << 20;
 /// Directories, from the innermost, whose entries are kept while an archive is made; outer ones are asked for again.
 pub const ARCHIVE_LEVELS_HELD: usize = 16;
 
+/// Contents of listed files that are kept for whoever reads them next: at most some 8 MB.
+pub const LOOK_CONTENTS_MAX: usize = 4096;
+/// Recovery points that are known by what they were asked for by, so that looking into one does not ask the catalog each time.
+pub const POINTS_KNOWN_MAX: usize = 1000;
+
 /// Entries that a search looks at for one page, whatever it finds: about a second's work.
 pub const FIND_LOOKS_MAX: usize = 2_000_000;
 /// Longest pattern of names to find.

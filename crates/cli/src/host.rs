@@ -52,7 +52,7 @@ impl Host {
             host: world.machine.clone(),
             zone: world.zone.clone(),
         })?;
-        let service = Service::new(engine.clone(), Arc::new(Look { store }), env);
+        let service = Service::new(engine.clone(), Arc::new(Look::new(store)), env);
         Ok(Self {
             engine,
             service,

@@ -1,5 +1,6 @@
 //! Looks into recovery points: one directory is one range of the tree.
 
+mod lately;
 mod pattern;
 
 use std::ops::Bound;
@@ -18,11 +19,13 @@ use format::tree::{self, Change, Cursor};
 use server::{Match, Page};
 use store::{Find, Store};
 
+use lately::Lately;
 use pattern::Pattern;
 
 /// A store's trees.
 pub(crate) struct Look {
-    pub(crate) store: Store,
+    store: Store,
+    lately: Lately,
 }
 
 impl server::Look for Look {
@@ -35,7 +38,9 @@ impl server::Look for Look {
         let (key, entry) = self.entry(point, root, &request.path)?;
         if entry.node == Node::Directory {
             let after = request.after.as_ref();
-            return self.list(root, &key, (after, request.limit), view);
+            return self.list(root, &key, (after, request.limit), |_, name, entry| {
+                view(name, entry)
+            });
         }
         // What is not a directory lists itself; the source itself has no name.
         Ok(alone(view(key.name().to_vec(), &entry)))
@@ -52,7 +57,10 @@ impl server::Look for Look {
             WhichEntries::Itself => Ok(alone(full_view(key.name().to_vec(), &entry))),
             WhichEntries::Inside if entry.node == Node::Directory => {
                 let after = request.after.as_ref();
-                self.list(root, &key, (after, request.limit), full_view)
+                self.list(root, &key, (after, request.limit), |key, name, entry| {
+                    self.lately.remember(root, key, entry);
+                    full_view(name, entry)
+                })
             }
             WhichEntries::Inside => Err(no_such_path(&request.path, point)),
         }
@@ -267,6 +275,14 @@ fn entries_of_a_page(asked: u32) -> usize {
 }
 
 impl Look {
+    /// Returns what looks into the points of a store.
+    pub(crate) fn new(store: Store) -> Self {
+        Self {
+            store,
+            lately: Lately::default(),
+        }
+    }
+
     /// Finds an entry by its path.
     fn entry(
         &self,
@@ -287,6 +303,10 @@ impl Look {
         root: &ChunkId,
         path: &PathText,
     ) -> Result<(Content, u64), Fault> {
+        let key = FileKey::from_path(&path.0).map_err(|_| no_such_path(path, point))?;
+        if let Some(found) = self.lately.get(root, &key.0) {
+            return Ok(found);
+        }
         let (_, entry) = self.entry(point, root, path)?;
         match entry.node {
             Node::File(content) => Ok((content, entry.size)),
@@ -300,7 +320,7 @@ impl Look {
         root: &ChunkId,
         directory: &FileKey,
         (after, limit): (Option<&PathText>, u32),
-        view: fn(Vec<u8>, &FileEntry) -> T,
+        view: impl Fn(&[u8], Vec<u8>, &FileEntry) -> T,
     ) -> Result<Page<T>, Fault> {
         let prefix = directory.dir_prefix();
         let mut start = prefix.clone();
@@ -324,7 +344,7 @@ impl Look {
             }
             last = name.to_vec();
             xattr_bytes += entry.xattrs.iter().map(|(_, v)| v.len()).sum::<usize>();
-            items.push(view(name.to_vec(), &entry));
+            items.push(view(&key, name.to_vec(), &entry));
         }
         Ok(Page { items, next: None })
     }

@@ -4,6 +4,7 @@
 //! for a moment, those that decide append to the pool's log first and then look at what it says.
 
 mod groups;
+mod known;
 mod members;
 mod points;
 mod restore;
@@ -21,6 +22,7 @@ use base::{Env, Fault, JobId, MachineId, PointId, fault::Code};
 use jiff::tz::TimeZone;
 
 pub use groups::GroupChange;
+use known::Known;
 pub use members::{ProtectRequest, Protected, StopProtection};
 pub use points::{Expiring, PointView};
 pub use restore::RestoreRequest;
@@ -85,6 +87,7 @@ pub(crate) struct Inner {
     unwritten: Mutex<BTreeMap<JobId, Job>>,
     /// Points that jobs read, each with those jobs: they cannot be deleted.
     pins: Mutex<BTreeMap<PointId, Vec<JobId>>>,
+    known: Known,
 }
 
 impl Engine {
@@ -113,6 +116,7 @@ impl Engine {
             deciding: Mutex::default(),
             unwritten: Mutex::default(),
             pins: Mutex::default(),
+            known: Known::default(),
         };
         let engine = Self {
             inner: Arc::new(inner),
@@ -209,7 +213,9 @@ impl Engine {
     pub(crate) fn follow(&self) -> Result<(), Fault> {
         let following = self.inner.following.lock();
         let _following = following.unwrap_or_else(PoisonError::into_inner);
-        if let Some(set_back) = self.inner.catalog.follow(self.inner.pool.as_ref())? {
+        let followed = self.inner.catalog.follow(self.inner.pool.as_ref());
+        self.inner.known.forget();
+        if let Some(set_back) = followed? {
             // What cannot be told now is told the next time: nobody is kept from a restore by that.
             let told = self.tell_set_back(&set_back);
             let told = told.and_then(|()| self.inner.catalog.set_back_is_told());

@@ -133,7 +133,7 @@ pub(crate) fn entries(
     point: &str,
     request: &request::Entries,
 ) -> Result<FullEntryListView, Fault> {
-    let point = eyes.engine.point(point)?.point;
+    let point = eyes.engine.point_to_read(point)?;
     let page = eyes.look.entries(&point.id, &point.root, request)?;
     Ok(FullEntryListView {
         entries: page.items,
@@ -147,7 +147,7 @@ pub(crate) fn read(
     point: &str,
     request: &request::Read,
 ) -> Result<Vec<u8>, Fault> {
-    let point = eyes.engine.point(point)?.point;
+    let point = eyes.engine.point_to_read(point)?;
     eyes.look.read(&point.id, &point.root, request)
 }
 
@@ -157,7 +157,7 @@ pub(crate) fn ranges(
     point: &str,
     request: &request::Ranges,
 ) -> Result<RangeListView, Fault> {
-    let point = eyes.engine.point(point)?.point;
+    let point = eyes.engine.point_to_read(point)?;
     eyes.look.ranges(&point.id, &point.root, request)
 }
 

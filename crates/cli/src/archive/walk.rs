@@ -1,4 +1,7 @@
 //! Entries of a point in the order of an archive: a directory, then everything in it, then what comes after it.
+//!
+//! Directories come after everything else in a directory: that is how contents stand in the pool, where neighbours share
+//! chunks.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -23,14 +26,23 @@ pub(super) struct Walk<'a> {
     levels: Vec<Level>,
 }
 
-/// A directory that is being walked.
+/// A directory that is being walked, twice: for all but the directories in it, then for those.
 struct Level {
     directory: Vec<u8>,
     page: VecDeque<FullEntryView>,
     /// Where to ask on; none: nothing comes behind the page.
     next: Option<request::Entries>,
+    pass: Pass,
+}
+
+/// Which time a directory is walked.
+enum Pass {
+    /// What was found of directories: all of them as long as nothing but the first page was seen.
+    Others {
+        directories: Option<VecDeque<FullEntryView>>,
+    },
     /// The name given last.
-    last: Option<PathText>,
+    Directories { last: Option<PathText> },
 }
 
 impl<'a> Walk<'a> {
@@ -59,14 +71,10 @@ impl<'a> Walk<'a> {
     /// The point cannot be read, or has no such path.
     pub(super) fn next(&mut self) -> Result<Option<(Vec<u8>, FullEntryView)>, Problem> {
         while let Some(level) = self.levels.last_mut() {
-            if level.page.is_empty() && level.next.is_some() {
-                level.turn(self.operations, self.point)?;
-            }
-            let Some(entry) = level.page.pop_front() else {
+            let Some(entry) = level.next(self.operations, self.point)? else {
                 self.levels.pop();
                 continue;
             };
-            level.last = Some(entry.name.clone());
             let path = below(&level.directory, &entry.name.0);
             self.enter(&path, &entry);
             return Ok(Some((path, entry)));
@@ -102,7 +110,7 @@ impl<'a> Walk<'a> {
         if entry.kind != EntryKind::Directory {
             return;
         }
-        self.levels.push(Level::new(path.to_vec(), None));
+        self.levels.push(Level::new(path.to_vec()));
         let outer = self.levels.len().checked_sub(ARCHIVE_LEVELS_HELD + 1);
         if let Some(level) = outer.map(|at| &mut self.levels[at]) {
             level.let_go();
@@ -123,41 +131,82 @@ impl<'a> Walk<'a> {
 }
 
 impl Level {
-    fn new(directory: Vec<u8>, after: Option<PathText>) -> Self {
-        let next = request::Entries {
-            path: PathText(directory.clone()),
-            which: WhichEntries::Inside,
-            after,
-            limit: MOUNT_PAGE_ENTRIES,
-        };
+    fn new(directory: Vec<u8>) -> Self {
         Self {
+            next: Some(inside(&directory, None)),
             directory,
             page: VecDeque::new(),
-            next: Some(next),
-            last: None,
+            pass: Pass::Others {
+                directories: Some(VecDeque::new()),
+            },
         }
     }
 
-    /// Asks for the next page.
-    fn turn(&mut self, operations: &dyn Operations, point: &str) -> Result<(), Problem> {
-        let Some(request) = self.next.take() else {
-            return Ok(());
-        };
-        let answer = operations.entries(point, &request)?;
-        self.page = answer.entries.into();
-        self.next = answer.next.map(|after| request::Entries {
-            after: Some(after),
-            ..request
-        });
-        Ok(())
+    /// Returns the next entry of the directory; none at its end.
+    fn next(
+        &mut self,
+        operations: &dyn Operations,
+        point: &str,
+    ) -> Result<Option<FullEntryView>, Problem> {
+        loop {
+            while let Some(entry) = self.page.pop_front() {
+                let is_directory = entry.kind == EntryKind::Directory;
+                match &mut self.pass {
+                    Pass::Others { directories } if is_directory => {
+                        if let Some(found) = directories {
+                            found.push_back(entry);
+                        }
+                    }
+                    Pass::Others { .. } => return Ok(Some(entry)),
+                    Pass::Directories { last } if is_directory => {
+                        *last = Some(entry.name.clone());
+                        return Ok(Some(entry));
+                    }
+                    Pass::Directories { .. } => {}
+                }
+            }
+            match (self.next.take(), &mut self.pass) {
+                (Some(request), pass) => {
+                    let answer = operations.entries(point, &request)?;
+                    self.page = answer.entries.into();
+                    self.next = answer
+                        .next
+                        .map(|after| inside(&self.directory, Some(after)));
+                    // Of a larger directory those in it are asked for again: what is held stays a page.
+                    if let (Pass::Others { directories }, Some(_)) = (pass, &self.next) {
+                        *directories = None;
+                    }
+                }
+                (None, Pass::Others { directories }) => {
+                    match directories.take() {
+                        Some(found) => self.page = found,
+                        None => self.next = Some(inside(&self.directory, None)),
+                    }
+                    self.pass = Pass::Directories { last: None };
+                }
+                (None, Pass::Directories { .. }) => return Ok(None),
+            }
+        }
     }
 
-    /// Forgets its page, to ask for it again when the walk comes back.
+    /// Forgets its page, to ask for it again when the walk comes back. The walk has left it for a directory in it.
     fn let_go(&mut self) {
-        if !self.page.is_empty() {
-            let directory = std::mem::take(&mut self.directory);
-            *self = Self::new(directory, self.last.take());
+        if let Pass::Directories { last } = &self.pass
+            && !self.page.is_empty()
+        {
+            self.next = Some(inside(&self.directory, last.clone()));
+            self.page = VecDeque::new();
         }
+    }
+}
+
+/// Returns the question for what is in a directory, from behind a name.
+fn inside(directory: &[u8], after: Option<PathText>) -> request::Entries {
+    request::Entries {
+        path: PathText(directory.to_vec()),
+        which: WhichEntries::Inside,
+        after,
+        limit: MOUNT_PAGE_ENTRIES,
     }
 }
 

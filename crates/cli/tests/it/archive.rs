@@ -131,6 +131,10 @@ fn directories_deeper_than_what_is_held_are_whole() {
         }
         fs::create_dir(directory.join("zz")).unwrap();
         fs::write(directory.join("zz/last"), "last").unwrap();
+        // More than a page, with directories on both sides of its end.
+        for n in 0..(if level == 9 { 2100 } else { 0 }) {
+            fs::write(directory.join(format!("x{n}")), "").unwrap();
+        }
         directory.push("m");
     }
     place.point("source");
@@ -139,7 +143,7 @@ fn directories_deeper_than_what_is_held_are_whole() {
     shell("tar -xpf \"$1\"", &[&archive], &unpacked);
     let described = describe(&place.path("source")).unwrap();
     assert_eq!(describe(&unpacked).unwrap(), described);
-    assert_eq!(listed(&archive).len(), 1 + 40 * 5 + 39);
+    assert_eq!(listed(&archive).len(), 1 + 40 * 5 + 39 + 2100);
 }
 
 #[test]

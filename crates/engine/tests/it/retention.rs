@@ -1,6 +1,7 @@
 //! Points go when their time is over, and not before.
 
 use base::Timestamp;
+use base::fault::Code;
 use engine::{Engine, Expiring, GroupChange};
 
 use crate::world::{World, protect, tick, time};
@@ -68,12 +69,12 @@ fn the_newest_point_and_held_ones_stay_for_ever() {
     assert_eq!(view.expires, Expiring::WhenNotNewest);
     // The point due meanwhile would be the newest; without it only the round of the server goes.
     world.act(crate::world::Act::Fail(base::Fault::new(
-        base::fault::Code::SourcePathMissing,
+        Code::SourcePathMissing,
     )));
     tick(&engine, &world);
     world.pass(24);
     world.act(crate::world::Act::Fail(base::Fault::new(
-        base::fault::Code::SourcePathMissing,
+        Code::SourcePathMissing,
     )));
     tick(&engine, &world);
     assert_eq!(days(&world), ["01-01", "01-03"]);
@@ -105,4 +106,25 @@ fn a_point_shows_when_it_expires() {
     keep(&engine, 14, 0);
     let views = engine.points(Some("web01:")).unwrap();
     assert_eq!(views[0].expires, Expiring::At(time("2026-01-16T00:00:00Z")));
+}
+
+#[test]
+fn a_point_that_was_deleted_cannot_be_read_although_it_was_a_moment_ago() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let first = engine.points(None).unwrap().remove(0).point;
+    let id = first.id.to_string();
+    for _ in 0..2 {
+        assert_eq!(engine.point_to_read(&id).unwrap(), first);
+        assert_eq!(engine.point_to_read(&id[..20]).unwrap(), first);
+    }
+    world.pass(1);
+    protect(&engine, &world.folder("a"));
+    assert_eq!(engine.point_to_read(&id).unwrap(), first);
+    engine.delete_point(&id).unwrap();
+    for text in [id.as_str(), &id[..20]] {
+        let fault = engine.point_to_read(text).unwrap_err();
+        assert_eq!(fault.code, Code::PointUnknown);
+    }
 }
