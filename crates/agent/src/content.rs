@@ -2,15 +2,25 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base::fault::Code;
 use base::{ChunkId, Fault};
 use format::entry::{Content, Extent};
 use format::replica::ChunkReader;
-use format::tree::Cursor;
+use format::tree::{Cursor, extent_offset};
 
-/// The extents of a file in file order, wherever they stand.
-pub(crate) enum Extents<'a> {
+/// The extents of a file in file order, wherever they stand, without gaps between them.
+pub(crate) struct Extents<'a> {
+    source: Source<'a>,
+    /// Where the next one begins.
+    at: u64,
+}
+
+enum Source<'a> {
     Listed(std::vec::IntoIter<Extent>),
-    Mapped(Box<Cursor<'a, Extent>>),
+    Mapped {
+        map: ChunkId,
+        cursor: Box<Cursor<'a, Extent>>,
+    },
 }
 
 impl<'a> Extents<'a> {
@@ -19,11 +29,33 @@ impl<'a> Extents<'a> {
     /// # Errors
     /// The map's root cannot be read.
     pub(crate) fn of(reader: &'a dyn ChunkReader, content: &Content) -> Result<Self, Fault> {
-        Ok(match content {
-            Content::Inline(_) => Self::Listed(Vec::new().into_iter()),
-            Content::Extents(list) => Self::Listed(list.clone().into_iter()),
-            Content::Map(root) => Self::Mapped(Box::new(Cursor::new(reader, root)?)),
-        })
+        let source = match content {
+            Content::Inline(_) => Source::Listed(Vec::new().into_iter()),
+            Content::Extents(list) => Source::Listed(list.clone().into_iter()),
+            Content::Map(root) => Source::Mapped {
+                map: *root,
+                cursor: Box::new(Cursor::new(reader, root)?),
+            },
+        };
+        Ok(Self { source, at: 0 })
+    }
+
+    /// Returns the next extent of a map, which says itself where it stands.
+    fn mapped(&mut self) -> Option<Result<Extent, Fault>> {
+        let Source::Mapped { map, cursor } = &mut self.source else {
+            return None;
+        };
+        let (key, extent) = match cursor.next()? {
+            Ok(item) => item,
+            Err(error) => return Some(Err(error.into())),
+        };
+        if extent_offset(&key) != Some(self.at) {
+            let reason = "an extent does not begin where the one before it ended";
+            return Some(Err(Fault::new(Code::TreeDamaged)
+                .with("chunk", *map)
+                .with("reason", reason)));
+        }
+        Some(Ok(extent))
     }
 }
 
@@ -31,10 +63,15 @@ impl Iterator for Extents<'_> {
     type Item = Result<Extent, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Listed(list) => list.next().map(Ok),
-            Self::Mapped(cursor) => cursor.next().map(|item| Ok(item?.1)),
+        let next = match &mut self.source {
+            Source::Listed(list) => list.next().map(Ok),
+            Source::Mapped { .. } => self.mapped(),
+        };
+        if let Some(Ok(extent)) = &next {
+            // No key says u64::MAX and stands for more: the next one does not begin there.
+            self.at = self.at.saturating_add(extent.len());
         }
+        next
     }
 }
 
@@ -90,7 +127,7 @@ impl Held {
         let start = offset as usize;
         let end = start + len as usize;
         if end > chunk.len() {
-            return Err(Fault::new(base::fault::Code::TreeDamaged)
+            return Err(Fault::new(Code::TreeDamaged)
                 .with("chunk", id)
                 .with("reason", "an extent reaches past the end of its chunk"));
         }

@@ -26,7 +26,7 @@ use format::tree::get;
 use sources::files::restore::{
     Checkpoint, Conflict, Made, Preview, RootMeta, Target, TargetError, TargetOptions, Would,
 };
-use sources::{Problem, Reason};
+use sources::{Op, Problem, Reason};
 
 use crate::flow::{Flow, Stopped};
 use crate::monitor::{Monitor, Progress, Warning, shown};
@@ -188,6 +188,8 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
                 }
             });
         }
+        // Only the writers hold it: if all of them are gone, nobody waits for them.
+        drop(to_writers);
         // Nobody waits in line: a rest waits until the sync before it is done.
         let (syncs, to_syncer) = bounded::<Checkpoint>(0);
         let syncer = &work;
@@ -202,6 +204,8 @@ pub fn execute(restore: &Restore<'_>) -> Result<Report, Fault> {
     work.tell();
     ended?;
     work.end()?;
+    // What was set last may have failed as well.
+    flow.outcome()?;
     let mut report = *work.report.lock().unwrap_or_else(PoisonError::into_inner);
     report.failed = flow.warnings().saturating_sub(report.skipped);
     report.damaged = *work.damaged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,6 +282,7 @@ impl Work<'_> {
         stages: &Stages,
         waiting: &mut Waiting,
     ) -> Result<(), Stopped> {
+        self.tell();
         if entry.node == Node::Directory {
             self.count(&key, &entry, self.target.directory(&key, &entry));
             waiting.directories += 1;
@@ -412,7 +417,7 @@ impl Work<'_> {
         }
     }
 
-    /// Warns of what the target could not set.
+    /// Warns of what the target could not set. Done with every entry, so that little waits to be told.
     fn tell(&self) {
         let unset = std::mem::take(&mut *self.unset.lock().unwrap_or_else(PoisonError::into_inner));
         unset.iter().for_each(|problem| self.warn(problem));
@@ -420,7 +425,9 @@ impl Work<'_> {
 
     fn warn(&self, problem: &Problem) {
         let shown = shown(&problem.path);
-        if problem.reason == Reason::Full {
+        // A file system that has no room for attributes may have all of it for files.
+        let is_full = problem.reason == Reason::Full;
+        if is_full && matches!(problem.op, Op::Create | Op::Write) {
             let fault =
                 Fault::new(Code::RestoreTargetFull).with("path", self.restore.target.display());
             self.flow.fail(fault);

@@ -69,10 +69,10 @@ impl Work<'_> {
             begun = match begun {
                 Begun::Kept => return Ok(Made::Kept),
                 Begun::Write(writer) => {
-                    self.write(&writer, content)?;
+                    self.write(&writer, content, entry.size)?;
                     return Ok(writer.finish()?);
                 }
-                Begun::Same(existing) if self.is_same(&existing, content)? => {
+                Begun::Same(existing) if self.is_same(&existing, content, entry.size)? => {
                     return Ok(existing.keep());
                 }
                 Begun::Same(existing) => existing.differs()?,
@@ -80,8 +80,8 @@ impl Work<'_> {
         }
     }
 
-    fn write(&self, writer: &FileWriter, content: &Content) -> Result<(), Failure> {
-        self.all_pieces(content, &mut |at, piece| {
+    fn write(&self, writer: &FileWriter, content: &Content, size: u64) -> Result<(), Failure> {
+        self.all_pieces(content, size, &mut |at, piece| {
             if let Piece::Data(bytes) = piece {
                 writer.write_at(at, bytes)?;
             }
@@ -92,9 +92,9 @@ impl Work<'_> {
 
     /// Compares what stands there with the point, byte by byte. Holes are zeros here: the file is right whether it
     /// has them or not.
-    fn is_same(&self, existing: &Existing, content: &Content) -> Result<bool, Failure> {
+    fn is_same(&self, existing: &Existing, content: &Content, size: u64) -> Result<bool, Failure> {
         let mut found = Vec::new();
-        self.all_pieces(content, &mut |at, piece| match piece {
+        self.all_pieces(content, size, &mut |at, piece| match piece {
             Piece::Data(bytes) => {
                 found.clear();
                 existing.read_at(at, bytes.len(), &mut found)?;
@@ -105,16 +105,17 @@ impl Work<'_> {
     }
 
     /// Hands over a file's pieces in order, each with its offset, until `take` says no. Returns whether it never
-    /// did.
+    /// did. They make up the whole file: what is missing would be restored as zeros.
     fn all_pieces(
         &self,
         content: &Content,
+        size: u64,
         take: &mut dyn FnMut(u64, Piece<'_>) -> Result<bool, Failure>,
     ) -> Result<bool, Failure> {
         if let Content::Inline(bytes) = content {
             return take(0, Piece::Data(bytes));
         }
-        let mut at = 0;
+        let mut at = 0_u64;
         let chunks = Lately::new(self.restore.reader);
         for extent in Extents::of(self.restore.reader, content)? {
             self.go_on()?;
@@ -129,9 +130,16 @@ impl Work<'_> {
             if !goes_on {
                 return Ok(false);
             }
-            at += extent.len();
+            at = at.saturating_add(extent.len());
         }
-        Ok(true)
+        match content {
+            Content::Map(map) if at != size => Err(Failure::Store(
+                Fault::new(Code::TreeDamaged)
+                    .with("chunk", map)
+                    .with("reason", "the extents of a file are not as long as it is"),
+            )),
+            _ => Ok(true),
+        }
     }
 
     fn is_zero(&self, existing: &Existing, mut at: u64, len: u64) -> Result<bool, Failure> {

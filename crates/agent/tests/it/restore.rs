@@ -10,7 +10,7 @@ use agent::restore::{self, Plan, Report, Restore};
 use base::fault::Code;
 use base::{ChunkId, Fault};
 use format::entry::{Content, Extent, FileEntry, FileKey, Node};
-use format::tree::get;
+use format::tree::{Boundary, Editor, extent_key, get};
 use sources::files::restore::Conflict;
 use testkit::{TempDir, tempdir, trees};
 
@@ -257,6 +257,83 @@ fn a_damaged_file_is_named_and_the_rest_comes_back() {
         !scene.target.join("two").try_exists().unwrap(),
         "no half file"
     );
+}
+
+impl Scene {
+    /// Changes an entry of the tree.
+    fn change(&mut self, path: &str, change: impl FnOnce(&mut FileEntry)) {
+        let path = key(path);
+        let mut entry: FileEntry = get(&self.memory, &self.root, &path.0).unwrap().unwrap();
+        change(&mut entry);
+        let boundary = Boundary::new(&[1; 32]);
+        let mut editor = Editor::new(&self.memory, &self.memory, &boundary, Some(self.root));
+        editor.put(&path.0, &entry).unwrap();
+        self.root = editor.finish().unwrap();
+    }
+}
+
+#[test]
+fn an_attribute_that_the_target_has_no_room_for_is_told_and_the_rest_comes_back() {
+    let (source, memory, root, _) = three_large_files();
+    let mut scene = Scene::of(source, memory, root);
+    let large = |name: &str| (name.as_bytes().to_vec(), vec![7; 60_000]);
+    scene.change("one", |entry| {
+        entry.xattrs = vec![large("user.a"), large("user.b")]
+    });
+    // Of the root itself they are set last of all.
+    scene.change("", |entry| {
+        entry.xattrs = vec![large("user.c"), large("user.d")]
+    });
+    let (report, watcher) = scene.execute(&[], Conflict::Skip);
+    let warnings = watcher.warnings.lock().unwrap();
+    let has_room = rustix::fs::getxattr(&scene.target, "user.d", &mut [0; 60_000]).is_ok();
+    let paths: Vec<&[u8]> = warnings.iter().map(|warning| &*warning.path).collect();
+    match has_room {
+        true => println!("SKIPPED: no room for attributes (this file system has some)"),
+        false => {
+            assert!(paths.contains(&&b"one"[..]), "{warnings:?}");
+            assert!(paths.contains(&&b""[..]), "{warnings:?}");
+        }
+    }
+    let report = report.unwrap();
+    assert_eq!((report.files, report.failed), (3, paths.len() as u64));
+}
+
+#[test]
+fn a_file_whose_map_is_not_as_long_as_it_is_is_damaged() {
+    for (pieces, size) in [
+        (&[(0, 1000), (1000, 1000)][..], 2001),
+        (&[(0, 1000), (1001, 1000)], 2001),
+        (&[(0, 1000), (999, 1000)], 2000),
+        (&[(1, 1000)], 1001),
+        (&[(0, 1000), (1000, u64::MAX)], 999),
+    ] {
+        let (source, memory, root, chunk) = three_large_files();
+        let mut scene = Scene::of(source, memory, root);
+        let boundary = Boundary::new(&[1; 32]);
+        let mut map = Editor::<Extent>::new(&scene.memory, &scene.memory, &boundary, None);
+        for (at, len) in pieces {
+            let extent = match u32::try_from(*len) {
+                Ok(len) => Extent::Data {
+                    chunk,
+                    offset: 0,
+                    len,
+                },
+                Err(_) => Extent::Hole { len: *len },
+            };
+            map.put(&extent_key(*at), &extent).unwrap();
+        }
+        let map = map.finish().unwrap();
+        scene.change("two", |entry| {
+            entry.node = Node::File(Content::Map(map));
+            entry.size = size;
+        });
+        let (report, watcher) = scene.execute(&[], Conflict::Skip);
+        assert_eq!(report.unwrap().damaged, 1, "{pieces:?}");
+        let code = watcher.warnings.lock().unwrap()[0].fault.code;
+        assert_eq!(code, Code::TreeDamaged);
+        assert!(!scene.target.join("two").try_exists().unwrap());
+    }
 }
 
 #[test]

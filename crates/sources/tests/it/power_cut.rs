@@ -281,6 +281,34 @@ fn a_file_that_replaces_another_is_as_it_shall_be_when_it_appears() {
 }
 
 #[test]
+fn a_name_that_replaces_another_file_leads_to_one_that_is_as_it_shall_be() {
+    let linked = FileEntry {
+        links: 2,
+        ..file(7)
+    };
+    for killed_before in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        if killed_before {
+            let Restored { target, .. } = &Restored::open(dir.path(), Conflict::Skip);
+            put_compared(target, "first", &linked, "content");
+            assert_eq!(mode(&at("first")), MARK);
+        }
+        fs::write(at("second"), "what somebody works with").unwrap();
+        let Restored { target, .. } = &Restored::open(dir.path(), Conflict::Overwrite);
+        assert!(!target.meet(&linked));
+        put_compared(target, "first", &linked, "content");
+        // From here on the second name may lead to it.
+        assert_eq!(mode(&at("first")), 0o640, "{killed_before}");
+        assert_eq!(target.waiting(), 0);
+        assert!(target.meet(&linked));
+        let made = target.link(&key("second"), &linked);
+        assert_eq!(made, Ok(Made::Replaced));
+        assert_eq!(fs::read(at("second")).unwrap(), b"content");
+    }
+}
+
+#[test]
 fn what_was_deleted_meanwhile_is_not_made_again() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("d")).unwrap();

@@ -125,7 +125,9 @@ fn write(
     place: Place,
 ) -> Result<FileWriter, Reason> {
     let (fd, part) = create(shared, spot.dir.fd.as_fd(), &place.name)?;
-    let guard = if place.replaces == Replaces::Another {
+    // Another name of it may take the place of something as well.
+    let overwrites = entry.links > 1 && shared.options.conflict == Conflict::Overwrite;
+    let guard = if place.replaces == Replaces::Another || overwrites {
         // What stands there is whole, and somebody uses it: only what is durable and complete takes its place.
         Guard::Sync
     } else if spot.dir.ours && entry.links <= 1 {
@@ -226,9 +228,8 @@ impl FileWriter {
             ftruncate(&self.fd, self.size)
                 .map_err(|errno| self.problem(Op::Write, errno.into()))?;
         }
-        let mode = self.dress()?;
-        self.appear()
-            .map_err(|reason| self.problem(Op::Create, reason))?;
+        let (mode, sync) = self.dress();
+        self.appear(sync)?;
         if mode.is_some() || self.id.is_some() {
             let stat = stat::of(self.fd.as_fd())
                 .map_err(|errno| self.problem(Op::Create, errno.into()))?;
@@ -243,40 +244,52 @@ impl FileWriter {
         Ok(self.place.made.clone())
     }
 
-    /// Sets all metadata. Returns the mode if the mark has its place.
-    fn dress(&self) -> Result<Option<Mode>, Problem> {
+    /// Sets all metadata. Returns the mode if the mark has its place, and whether no mark tells if it is whole: then it has
+    /// to be when it appears.
+    fn dress(&self) -> (Option<Mode>, bool) {
         let report = &mut |op, reason| self.shared.report(&self.spot.key, op, reason);
         let fd = self.fd.as_fd();
         match self.guard {
             Guard::Mark => {
-                if let Some(mode) = self.meta.set_marked(fd, report) {
-                    return Ok(Some(mode));
-                }
+                let mode = self.meta.set_marked(fd, report);
+                (mode, mode.is_none())
             }
             Guard::Directory => {
                 self.meta.set_on(fd, report);
-                return Ok(None);
+                (None, false)
             }
-            Guard::Sync => self.meta.set_on(fd, report),
+            Guard::Sync => {
+                self.meta.set_on(fd, report);
+                (None, true)
+            }
         }
-        // No mark tells it: it has to be whole when it appears.
-        fsync(fd).map_err(|errno| self.problem(Op::Write, errno.into()))?;
-        Ok(None)
     }
 
-    fn appear(&self) -> Result<(), Reason> {
+    fn appear(&self, sync: bool) -> Result<(), Problem> {
+        let create = |reason| self.problem(Op::Create, reason);
         let (dir, name) = (self.spot.dir.fd.as_fd(), self.place.name.as_c_str());
-        if let Some(part) = &self.part {
-            return publish(dir, part, &self.place);
+        let linked;
+        let part = match &self.part {
+            Some(part) => part,
+            None if self.place.replaces == Replaces::Nothing && !sync => {
+                let linked = link_unnamed(self.fd.as_fd(), dir, name);
+                return linked.map_err(|errno| create(in_the_way(errno)));
+            }
+            // Linking never replaces: a name in passing, then a rename, which does.
+            None => {
+                let link = |part: &CStr| link_unnamed(self.fd.as_fd(), dir, part);
+                linked = self.shared.with_part(dir, name, link).map_err(create)?.0;
+                &linked
+            }
+        };
+        if sync {
+            // Not before it has a name: a sync of a file without one is without effect on btrfs up to Linux 6.15.
+            fsync(&self.fd).map_err(|errno| {
+                let _leftover_is_harmless = unlinkat(dir, part, AtFlags::empty());
+                self.problem(Op::Write, errno.into())
+            })?;
         }
-        if self.place.replaces == Replaces::Nothing {
-            return link_unnamed(self.fd.as_fd(), dir, name).map_err(in_the_way);
-        }
-        // Linking never replaces: a name in passing, then a rename, which does.
-        let (part, ()) = self
-            .shared
-            .with_part(dir, name, |part| link_unnamed(self.fd.as_fd(), dir, part))?;
-        publish(dir, &part, &self.place)
+        publish(dir, part, &self.place).map_err(create)
     }
 }
 
@@ -327,10 +340,18 @@ impl Existing {
         };
         let identity = Identity::from(&standing);
         let is_marked = mark::is_our_file(&self.entry, &standing, &shared.owners);
-        if is_marked || shared.options.conflict == Conflict::Overwrite {
+        let overwrites = shared.options.conflict == Conflict::Overwrite;
+        if is_marked || overwrites {
             let meta = Meta::new(&self.entry, &shared.owners, true);
             if !is_marked {
                 meta.set_on(fd, report);
+            } else if overwrites && self.entry.links > 1 {
+                // Another name of it may take the place of something: it has to be whole before.
+                meta.set_on(fd, report);
+                if let Err(errno) = fsync(fd) {
+                    report(Op::Write, errno.into());
+                    return Made::Same;
+                }
             } else if let Some(mode) = meta.set_marked(fd, report) {
                 shared.set_later(&self.spot, &self.name, identity, mode);
             }
