@@ -53,7 +53,7 @@ pub trait Disk: Send + Sync {
     fn draft(&self) -> Result<Self::Draft, Errno>;
     /// Appends all of `bytes`. After an error the draft is good for nothing.
     fn write(&self, draft: &mut Self::Draft, bytes: &[u8]) -> Result<(), Errno>;
-    /// Makes the draft's bytes durable. After an error the draft is good for nothing: the kernel forgets
+    /// Makes the draft's bytes durable: whatever name it gets later, they are under it. After an error the draft is good for nothing: the kernel forgets
     /// which pages it could not write, so a second sync that succeeds would mean nothing.
     fn sync(&self, draft: &Self::Draft) -> Result<(), Errno>;
     /// Gives the draft its name; `EXIST` if that is taken, `NOENT` if the directory is missing. The draft is

@@ -1,7 +1,7 @@
 //! The kernel's file systems, beneath a directory opened once.
 //!
-//! Drafts have no name at all (`O_TMPFILE`) where the file system can do that, so a kill leaves nothing behind;
-//! elsewhere they have one in `.tmp`, and whoever opens the place next removes it. Modes are 0600 and 0700.
+//! Drafts have no name at all (`O_TMPFILE`) where the file system can do that and a sync of them lasts, so a kill leaves
+//! nothing behind; elsewhere they have one in `.tmp`, and whoever opens the place next removes it. Modes are 0600 and 0700.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, fcntl_getfl,
-    fcntl_setfl, flock, fstat, fstatvfs, fsync, linkat, mkdirat, openat, renameat_with, statat,
-    unlinkat,
+    AtFlags, CWD, Dir, FileType, FlockOperation, FsWord, Mode, OFlags, RenameFlags, fcntl_getfl,
+    fcntl_setfl, flock, fstat, fstatfs, fstatvfs, fsync, linkat, mkdirat, openat, renameat_with,
+    statat, unlinkat,
 };
 use rustix::io::{pread, retry_on_intr, write};
 
@@ -106,9 +106,9 @@ impl RealDisk {
             return Ok(*how);
         }
         let mut last = Errno::OPNOTSUPP;
-        for how in [Publishing::Unnamed, Publishing::Link, Publishing::Rename] {
-            match self.try_publishing(how) {
-                Ok(()) => return Ok(*self.publishing.get_or_init(|| how)),
+        for how in ways(fstatfs(&self.root)?.f_type) {
+            match self.try_publishing(*how) {
+                Ok(()) => return Ok(*self.publishing.get_or_init(|| *how)),
                 Err(errno) if means_unsupported(errno) => last = errno,
                 Err(errno) => return Err(errno),
             }
@@ -191,6 +191,20 @@ impl RealDisk {
     }
 }
 
+/// `BTRFS_SUPER_MAGIC` of linux/magic.h.
+const BTRFS: FsWord = 0x9123_683e;
+
+/// Returns how a file system may be asked to publish, the best first. On btrfs a sync of a file without a name does nothing
+/// up to Linux 6.15 (`btrfs_log_inode_parent` passes by what has no links; mended by commit 5e85262e542d): after a power
+/// cut the file would be there under its name, empty.
+fn ways(file_system: FsWord) -> &'static [Publishing] {
+    const WAYS: [Publishing; 3] = [Publishing::Unnamed, Publishing::Link, Publishing::Rename];
+    match file_system {
+        BTRFS => &WAYS[1..],
+        _ => &WAYS,
+    }
+}
+
 /// What file systems and kernels say that lack `O_TMPFILE`, `/proc`, hard links or `RENAME_NOREPLACE`.
 fn means_unsupported(errno: Errno) -> bool {
     matches!(
@@ -226,8 +240,8 @@ fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
 
 /// Writes what it can of a large draft, from its beginning, past the page cache: nobody reads it soon, and copying it
 /// there page by page costs more than copying it once (measured: a tenth of a backup of large files). Returns how much
-/// that was: a file system that does not do that gets everything the ordinary way, and the last piece of a block anyway.
-/// The sync afterwards is as due as ever.
+/// that was: what it could not write goes the ordinary way, as the last piece of a block does anyway, and whatever was wrong
+/// shows itself there or in the sync, where a device's failure is looked for. The sync afterwards is as due as ever.
 fn write_direct(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
     let flags = fcntl_getfl(fd)?;
     if fcntl_setfl(fd, flags | OFlags::DIRECT).is_err() {
@@ -237,10 +251,10 @@ fn write_direct(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
     let mut buffer = vec![0; DIRECT_BYTES + DIRECT_ALIGN];
     let start = buffer.as_ptr().align_offset(DIRECT_ALIGN);
     let mut written = 0;
-    let ended = loop {
+    loop {
         let piece = &bytes[written..whole.min(written + DIRECT_BYTES)];
         if piece.is_empty() {
-            break Ok(());
+            break;
         }
         let aligned = &mut buffer[start..][..piece.len()];
         aligned.copy_from_slice(piece);
@@ -249,14 +263,13 @@ fn write_direct(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
             Ok(count) if count > 0 && count % DIRECT_ALIGN == 0 => written += count,
             Ok(count) => {
                 written += count;
-                break Ok(());
+                break;
             }
-            Err(Errno::INVAL) => break Ok(()),
-            Err(errno) => break Err(errno),
+            Err(_) => break,
         }
-    };
+    }
     fcntl_setfl(fd, flags)?;
-    ended.map(|()| written)
+    Ok(written)
 }
 
 fn at_root(path: &str) -> &str {
@@ -415,4 +428,26 @@ fn node(
         FileType::Directory => Some(Node::Dir),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_directly_is_left_to_the_ordinary_way() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        std::fs::write(&path, "").expect("written");
+        // Nothing can be written through it, for a reason that is no file system's.
+        let fd = openat(CWD, &path, OFlags::RDONLY, Mode::empty()).expect("opened");
+        assert_eq!(write_direct(&fd, &vec![1; 3 << 20]), Ok(0));
+        assert_eq!(write_all(&fd, &[1]), Err(Errno::BADF));
+    }
+
+    #[test]
+    fn drafts_have_names_where_a_sync_without_one_does_not_last() {
+        assert_eq!(ways(BTRFS), [Publishing::Link, Publishing::Rename]);
+        assert_eq!(ways(0xef53)[0], Publishing::Unnamed);
+    }
 }

@@ -6,7 +6,7 @@
 //! - A file appears under its name complete, with all its metadata, or not at all: it is written without a
 //!   name (or under one that starts with `.dozo-part-` where the file system cannot do that) and linked last.
 //! - What stood there is never replaced unless [`Conflict::Overwrite`] says so, and then by what is durable and
-//!   has all its metadata; a directory that is not empty is never removed.
+//!   has all its metadata, unless it is a directory that takes its place; a directory that is not empty is never removed.
 //! - Directories get their metadata when all below them is done and durable ([`Target::settle`]). Until then
 //!   their mode is `01700`, sticky and private, which nobody uses: so a run that resumes one that was killed
 //!   knows its directories. The same goes for the target itself.
