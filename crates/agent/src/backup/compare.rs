@@ -4,8 +4,8 @@
 //! it is read, and nothing is written for it. Everything else goes to the readers, also what differs in nothing
 //! but a change time that the run before did not believe (see [`doubt`](super::doubt)).
 
-use std::collections::{HashMap, HashSet};
-use std::ops::{Bound, RangeBounds as _};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use base::Fault;
 use base::limits;
@@ -33,31 +33,59 @@ enum Earlier {
     Other,
 }
 
-type KeyRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
-
 /// What the walk could not look at: whether it is still there nobody knows, so nothing of it is deleted.
 #[derive(Default)]
 struct Unseen {
-    keys: HashSet<FileKey>,
-    /// Subtrees, as bounds of keys, in the order in which the walk met them.
-    subtrees: Vec<KeyRange>,
+    keys: BTreeSet<Vec<u8>>,
+    /// Subtrees, none within another, by the first key they may have: the first key behind, if there is one.
+    subtrees: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl Unseen {
     fn add(&mut self, key: &FileKey) {
-        self.keys.insert(key.clone());
-        self.subtrees.push(key.subtree_range());
+        self.keys.insert(key.0.clone());
+        let (start, end) = key.subtree_range();
+        let [start, end] = [start, end].map(|bound| match bound {
+            Bound::Included(key) | Bound::Excluded(key) => Some(key),
+            Bound::Unbounded => None,
+        });
+        let start = start.unwrap_or_default();
+        if self.is_below(&start) {
+            return;
+        }
+        // Subtrees lie within each other or apart.
+        let inside = (
+            Bound::Included(&start),
+            end.as_ref().map_or(Bound::Unbounded, Bound::Excluded),
+        );
+        let inside: Vec<_> = self
+            .subtrees
+            .range::<Vec<u8>, _>(inside)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in inside {
+            self.subtrees.remove(&key);
+        }
+        self.subtrees.insert(start, end);
     }
 
-    /// Says whether `key` is among them. Keys are asked for in ascending order: subtrees that lie before are
-    /// forgotten.
+    fn is_below(&self, key: &[u8]) -> bool {
+        let before = (Bound::Unbounded, Bound::Included(key));
+        let nearest = self.subtrees.range::<[u8], _>(before).next_back();
+        nearest.is_some_and(|(_, end)| end.as_ref().is_none_or(|end| key < end.as_slice()))
+    }
+
+    /// Says whether `key` is among them. Keys are asked for in ascending order: what lies before is forgotten.
     fn holds(&mut self, key: &FileKey) -> bool {
-        self.subtrees.retain(|(_, end)| match end {
-            Bound::Excluded(end) => key.0 < *end,
-            Bound::Included(end) => key.0 <= *end,
-            Bound::Unbounded => true,
-        });
-        self.keys.contains(key) || self.subtrees.iter().any(|range| range.contains(&key.0))
+        while self.keys.first().is_some_and(|first| *first < key.0) {
+            self.keys.pop_first();
+        }
+        while let Some(first) = self.subtrees.first_entry()
+            && first.get().as_ref().is_some_and(|end| *end <= key.0)
+        {
+            first.remove();
+        }
+        self.keys.contains(&key.0) || self.is_below(&key.0)
     }
 }
 
@@ -112,6 +140,8 @@ impl Compare<'_> {
             return Ok(Earlier::Other);
         };
         loop {
+            // It may be a long way.
+            self.flow.go_on()?;
             let gone = match old.peek_ref().map_err(|e| self.flow.fail(Fault::from(e)))? {
                 None => return Ok(Earlier::Other),
                 Some((key, entry)) => match found {
@@ -251,5 +281,55 @@ fn same_kind(old: &NodeRef<'_>, new: &Node) -> bool {
         | (NodeRef::BlockDevice(a), Node::BlockDevice(b)) => a == b,
         (NodeRef::Inline(_) | NodeRef::Extents(_) | NodeRef::Map(_), Node::File(_)) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What [`Unseen`] says, found the slow way.
+    fn is_unseen(added: &[FileKey], key: &FileKey) -> bool {
+        use std::ops::RangeBounds;
+        added
+            .iter()
+            .any(|seen| seen == key || seen.subtree_range().contains(&key.0))
+    }
+
+    #[test]
+    fn what_was_not_seen_is_known_with_all_that_is_below() {
+        let mut dice = testkit::Dice::new(8);
+        for _ in 0..300 {
+            let mut path = || {
+                let names = ["a", "b", "a.b", "\u{1}", "b\u{2}"];
+                let depth = dice.below(5) as usize;
+                let path: Vec<&str> = (0..depth).map(|_| names[dice.index(5)]).collect();
+                FileKey::from_path(path.join("/").as_bytes()).expect("a path")
+            };
+            let mut added: Vec<FileKey> = (0..4).map(|_| path()).collect();
+            if added.iter().any(FileKey::is_root) {
+                added.truncate(3);
+            }
+            let mut asked: Vec<FileKey> = (0..40).map(|_| path()).collect();
+            asked.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            let mut unseen = Unseen::default();
+            added.iter().for_each(|key| unseen.add(key));
+            for key in &asked {
+                assert_eq!(
+                    unseen.holds(key),
+                    is_unseen(&added, key),
+                    "{added:?} {key:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn very_much_that_was_not_seen_is_asked_for_in_no_time() {
+        let mut unseen = Unseen::default();
+        let key = |n: u32| FileKey::from_path(format!("d/{n:07}").as_bytes()).expect("a path");
+        (0..200_000).for_each(|n| unseen.add(&key(n)));
+        assert!((0..200_000).all(|n| unseen.holds(&key(n))));
+        assert!(!unseen.holds(&key(200_000)));
     }
 }

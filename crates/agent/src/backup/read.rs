@@ -103,6 +103,10 @@ impl Readers<'_> {
             (Body::Whole, _) if expected.is(&entry) => (Verdict::Same, None),
             _ => (Verdict::Differs, None),
         };
+        let verdict = match verdict {
+            Verdict::Differs if expected.was_left(&entry) => Verdict::Changed,
+            verdict => verdict,
+        };
         match (verdict, expected.why) {
             (Verdict::Same, Why::Check) => return Ok(Outcome::Same),
             (Verdict::Same, Why::Doubt) => {
@@ -111,8 +115,10 @@ impl Readers<'_> {
                 now.node.clone_from(&expected.entry.node);
                 return Ok(Outcome::Settled(now, body.into_link()));
             }
-            (Verdict::Differs, Why::Doubt) => self.counts.changed(),
+            (Verdict::Differs, Why::Doubt) | (Verdict::Changed, _) => self.counts.changed(),
             (Verdict::Differs, Why::Check) | (Verdict::Damaged, _) => self.counts.differed(),
+            // Nothing is stored of it, and a warning says so.
+            (Verdict::Unread, _) => {}
         }
         Ok(Outcome::Read(entry, body))
     }
@@ -127,7 +133,7 @@ impl Readers<'_> {
     ) -> Result<(Verdict, Option<Box<FileEntry>>), Stopped> {
         // What cannot be opened or read says so when it is read again, to be chunked.
         let Ok(mut file) = large.handle.open() else {
-            return Ok((Verdict::Differs, None));
+            return Ok((Verdict::Unread, None));
         };
         let mut count = |segment| match segment {
             Segment::Hole(len) => share.hole(len, self.counts, self.flow),
@@ -142,6 +148,10 @@ impl Readers<'_> {
                 problems.iter().for_each(|p| warn(self.flow, p));
                 (Verdict::Same, Some(Box::new(now)))
             }
+            (Err(_), _) | (_, Err(_)) => (Verdict::Unread, None),
+            (_, Ok((now, steady))) if !steady || expected.was_left(&now) => {
+                (Verdict::Changed, None)
+            }
             _ => (Verdict::Differs, None),
         })
     }
@@ -151,6 +161,11 @@ impl Expected {
     /// Says whether `now` is what was expected; of its times, only those that are believed.
     pub(crate) fn is(&self, now: &FileEntry) -> bool {
         now.node == self.entry.node && self.is_but_content(now)
+    }
+
+    /// Says whether the entry has been changed since the walk saw it as it was expected.
+    fn was_left(&self, now: &FileEntry) -> bool {
+        now.ctime_ns != self.entry.ctime_ns
     }
 
     /// Says so of everything but content.

@@ -25,6 +25,10 @@ pub(crate) enum Verdict {
     Differs,
     /// It cannot give back what it should hold.
     Damaged,
+    /// The source was changed since the walk saw it: what the store holds was right a moment ago.
+    Changed,
+    /// The source cannot be read.
+    Unread,
 }
 
 impl From<bool> for Verdict {

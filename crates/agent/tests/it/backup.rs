@@ -395,6 +395,48 @@ fn a_check_notices_a_change_that_left_no_trace() {
     assert_holds(&memory, &check.root, source.path());
 }
 
+/// A large file that was backed up, where it is, and its first chunk.
+fn one_large_file() -> (TempDir, std::path::PathBuf, Memory, ChunkId, ChunkId) {
+    let source = tempdir().unwrap();
+    let path = source.path().join("large");
+    let mut dice = testkit::Dice::new(4);
+    fs::write(&path, dice.bytes(6 << 20)).unwrap();
+    let memory = Memory::default();
+    let root = back_up(&memory, source.path(), None, false).root;
+    let key = FileKey::from_path(b"large").unwrap();
+    let entry: FileEntry = get(&memory, &root, &key.0).unwrap().unwrap();
+    let Node::File(Content::Extents(extents)) = entry.node else {
+        panic!("extents")
+    };
+    let Extent::Data { chunk, .. } = extents[0] else {
+        panic!("data")
+    };
+    (source, path, memory, root, chunk)
+}
+
+#[test]
+fn what_is_changed_while_it_is_checked_was_no_difference() {
+    let (source, path, memory, root, chunk) = one_large_file();
+    let change = move || {
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"changed", 5 << 20).unwrap();
+    };
+    *memory.on_read.lock().unwrap() = Some((chunk, Box::new(change)));
+    let check = back_up(&memory, source.path(), Some(root), true);
+    assert!(memory.on_read.lock().unwrap().is_none());
+    assert_eq!((check.report.changed, check.report.differed), (1, 0));
+    assert_holds(&memory, &check.root, source.path());
+}
+
+#[test]
+fn what_is_deleted_while_it_is_checked_was_no_difference() {
+    let (source, path, memory, root, chunk) = one_large_file();
+    let gone = move || fs::remove_file(&path).unwrap();
+    *memory.on_read.lock().unwrap() = Some((chunk, Box::new(gone)));
+    let check = back_up(&memory, source.path(), Some(root), true);
+    assert_eq!(check.report.differed, 0);
+}
+
 fn memory_chunk(memory: &Memory, bytes: &[u8]) -> ChunkId {
     format::tree::NodeSink::save(memory, bytes).unwrap()
 }

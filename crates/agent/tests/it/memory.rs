@@ -15,6 +15,8 @@ use format::seal::Sealer;
 use format::tree::{Boundary, Editor, NodeSink, extent_key};
 use sources::files::WalkOptions;
 
+type Happening = Box<dyn FnOnce() + Send>;
+
 /// Chunks by id. An id is the plain hash here.
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -23,6 +25,8 @@ pub(crate) struct Memory {
     damaged: Mutex<HashSet<ChunkId>>,
     /// Chunks that are sound, and cannot be read at the moment.
     away: Mutex<HashSet<ChunkId>>,
+    /// What happens when a chunk is read for the first time.
+    pub(crate) on_read: Mutex<Option<(ChunkId, Happening)>>,
     /// Bytes of content that were stored.
     pub(crate) stored_bytes: AtomicU64,
     /// How often a chunk was asked for.
@@ -32,6 +36,14 @@ pub(crate) struct Memory {
 impl ChunkReader for Memory {
     fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        let happens = self
+            .on_read
+            .lock()
+            .unwrap()
+            .take_if(|(chunk, _)| chunk == id);
+        if let Some((_, happen)) = happens {
+            happen();
+        }
         let missing = || Fault::new(Code::ChunkMissing).with("chunk", id);
         if self.away.lock().unwrap().contains(id) {
             let fault = Fault::new(Code::PoolUnreadable).with("path", "memory");
