@@ -13,7 +13,9 @@
 //!
 //! Memory: [`limits::READ_AHEAD_BYTES_MAX`] of small files, two bundles, two chunks of a large file,
 //! [`limits::CHUNKS_QUEUED_MAX`] chunks and one a sealer; two chunks a reader where large files are compared with
-//! what the replica has; the entries of the channels; contents remembered.
+//! what the replica has; the entries of the channels; contents remembered. Extended attributes are counted with the small
+//! files once they are on their way into the tree; before that they are as many as entries are read ahead
+//! ([`limits::READ_AHEAD_ENTRIES_MAX`]), each with [`limits::XATTRS_BYTES_MAX`] at the worst.
 //!
 //! An entry is read if `statx` tells a change; if the run before began when it had just changed (see [`doubt`]); or in a
 //! consistency check. Of an entry that is then found to be what the replica has, no content is stored.

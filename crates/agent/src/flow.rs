@@ -19,7 +19,7 @@ pub(crate) struct Flow<'a> {
     stopped: AtomicBool,
     first: Mutex<Option<Fault>>,
     warnings: AtomicU64,
-    /// Bytes read from the source that are not yet part of a chunk.
+    /// Bytes read from the source that are not yet part of a chunk, or of the tree.
     in_flight: Mutex<usize>,
     released: Condvar,
 }
@@ -110,7 +110,16 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// Gives back what [`Self::take`] took.
+    /// Counts bytes as held that are held already: whoever takes next waits for them.
+    pub(crate) fn charge(&self, bytes: usize) {
+        let mut held = self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *held += bytes.min(limits::READ_AHEAD_BYTES_MAX);
+    }
+
+    /// Gives back what [`Self::take`] or [`Self::charge`] counted.
     pub(crate) fn give_back(&self, bytes: usize) {
         let bytes = bytes.min(limits::READ_AHEAD_BYTES_MAX);
         let mut held = self

@@ -59,6 +59,9 @@ pub const EXTENTS_PER_ENTRY_MAX: usize = 32;
 pub const XATTRS_PER_ENTRY_MAX: usize = 1024;
 /// Largest value of one extended attribute (Linux: XATTR_SIZE_MAX, 64 KiB).
 pub const XATTR_BYTES_MAX: usize = 64 << 10;
+/// Names and values of all extended attributes of one entry; what is beyond is left out, with a warning. Half of what a node
+/// of a tree can hold ([`NODE_ITEM_BYTES_MAX`]), and far more than anybody was seen to use.
+pub const XATTRS_BYTES_MAX: usize = 1 << 20;
 /// Longest target of a symbolic link.
 pub const SYMLINK_BYTES_MAX: usize = 64 << 10;
 
@@ -74,6 +77,9 @@ pub const READER_THREADS: usize = 16;
 pub const CHUNK_RUNS_MAX: usize = 4096;
 /// Entries that wait for their bundle to fill; a bundle ends when there are more.
 pub const BUNDLE_ENTRIES_MAX: usize = 8192;
+/// Bytes of extended attributes of those entries; a bundle ends when there are more. Well below [`READ_AHEAD_BYTES_MAX`], of
+/// which they have a part.
+pub const BUNDLE_XATTR_BYTES_MAX: usize = 4 << 20;
 /// Chunks between the bundler and the sealing threads.
 pub const CHUNKS_QUEUED_MAX: usize = 2;
 /// Entries between the bundler and the tree.

@@ -32,6 +32,8 @@ pub(crate) struct Bundler<'a> {
     /// The open bundle's name; entries in `held` speak of it.
     slot: ChunkSlot,
     held: Vec<ToTree>,
+    /// Bytes of their extended attributes.
+    held_xattrs: usize,
     /// Contents of this run by hash: a copy is stored as a reference. Collisions are those of BLAKE3.
     seen: HashMap<ChunkHash, Piece>,
 }
@@ -53,6 +55,7 @@ impl<'a> Bundler<'a> {
             bundle: Vec::with_capacity(limits::BUNDLE_BYTES_MAX),
             slot: ChunkSlot::default(),
             held: Vec::new(),
+            held_xattrs: 0,
             seen: HashMap::new(),
         }
     }
@@ -210,8 +213,11 @@ impl<'a> Bundler<'a> {
         if self.bundle.is_empty() {
             return self.send(item);
         }
+        self.held_xattrs += item.xattr_bytes();
         self.held.push(item);
-        if self.held.len() >= limits::BUNDLE_ENTRIES_MAX {
+        if self.held.len() >= limits::BUNDLE_ENTRIES_MAX
+            || self.held_xattrs > limits::BUNDLE_XATTR_BYTES_MAX
+        {
             self.end_bundle()?;
         }
         Ok(())
@@ -227,6 +233,7 @@ impl<'a> Bundler<'a> {
         );
         let slot = std::mem::replace(&mut self.slot, Arc::new(OnceLock::new()));
         self.dispatch(plain, &slot)?;
+        self.held_xattrs = 0;
         for item in std::mem::take(&mut self.held) {
             self.send(item)?;
         }
@@ -242,6 +249,8 @@ impl<'a> Bundler<'a> {
     }
 
     fn send(&self, item: ToTree) -> Result<(), Stopped> {
+        // The tree gives them back. Nobody who could wait for that is waited for here.
+        self.flow.charge(item.xattr_bytes());
         self.tree.send(item).map_err(|_| Stopped)
     }
 }

@@ -111,6 +111,22 @@ pub(crate) enum ToTree {
     Close(FileKey, Box<FileEntry>, Option<ContentSlot>),
 }
 
+impl ToTree {
+    /// Returns the bytes of extended attributes that it carries: the one part of an entry that may be large.
+    pub(crate) fn xattr_bytes(&self) -> usize {
+        match self {
+            Self::Put(_, entry)
+            | Self::Bundled(_, entry, ..)
+            | Self::Same(_, entry, ..)
+            | Self::Close(_, entry, _) => {
+                let sizes = entry.xattrs.iter();
+                sizes.map(|(name, value)| name.len() + value.len()).sum()
+            }
+            Self::Chunk(..) | Self::Delete(_) | Self::Open | Self::Piece(_) | Self::Hole(_) => 0,
+        }
+    }
+}
+
 /// A piece of a chunk whose name may not be known yet.
 #[derive(Clone)]
 pub(crate) struct Piece {

@@ -26,6 +26,7 @@ impl Tree<'_> {
     pub(crate) fn run(&self, items: &Receiver<ToTree>) -> Result<(), Stopped> {
         let mut open = Pieces::new(self.writer);
         for item in items {
+            let xattr_bytes = item.xattr_bytes();
             match item {
                 ToTree::Chunk(slot, name) => {
                     let name = name.recv().map_err(|_| Stopped)?;
@@ -54,6 +55,7 @@ impl Tree<'_> {
                 }
             }
             .map_err(|fault| self.flow.fail(fault))?;
+            self.flow.give_back(xattr_bytes);
         }
         self.flow.go_on()
     }

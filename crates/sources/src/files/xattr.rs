@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use base::limits::{XATTR_BYTES_MAX, XATTRS_PER_ENTRY_MAX};
+use base::limits::{XATTR_BYTES_MAX, XATTRS_BYTES_MAX, XATTRS_PER_ENTRY_MAX};
 use rustix::fs::{fgetxattr, flistxattr, lgetxattr, llistxattr};
 use rustix::io::Errno;
 
@@ -70,15 +70,21 @@ pub(super) fn read(place: &Place<'_>, into: &mut Xattrs) -> Result<(), Reason> {
         Err(errno) => return Err(errno.into()),
     };
     let mut trouble = Ok(());
+    let mut room = XATTRS_BYTES_MAX;
     for name in list.split_inclusive(|b| *b == 0) {
         let Ok(name) = CStr::from_bytes_with_nul(name) else {
             continue;
         };
         match sized(XATTR_BYTES_MAX, |buffer| place.get(name, buffer)) {
-            Ok(_) if into.len() == XATTRS_PER_ENTRY_MAX => {
-                trouble = trouble.and(Err(Reason::TooLarge));
+            Ok(value) => {
+                let bytes = name.count_bytes() + value.len();
+                if into.len() == XATTRS_PER_ENTRY_MAX || bytes > room {
+                    trouble = trouble.and(Err(Reason::TooLarge));
+                    continue;
+                }
+                room -= bytes;
+                into.push((name.to_bytes().to_vec(), value));
             }
-            Ok(value) => into.push((name.to_bytes().to_vec(), value)),
             // Removed since it was listed.
             Err(Errno::NODATA) => {}
             Err(Errno::RANGE | Errno::TOOBIG) => trouble = trouble.and(Err(Reason::TooLarge)),

@@ -242,3 +242,30 @@ fn attributes_of_every_kind_of_entry_are_read_verbatim() {
         assert_eq!(found(&met, "fifo"), [pair("trusted.f", b"fifo")]);
     }
 }
+
+#[test]
+fn attributes_beyond_what_is_held_of_one_entry_are_left_out_and_told() {
+    // A file system that takes more than any tree does.
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
+        println!("SKIPPED: very many attributes (needs /dev/shm)");
+        return;
+    };
+    make(dir.path(), &["file"]);
+    let path = dir.path().join("file");
+    for n in 0..20 {
+        let name = format!("trusted.{n:02}");
+        if lsetxattr(&path, name, &[7; 65536], XattrFlags::empty()).is_err() {
+            println!("SKIPPED: very many attributes (needs root and a tmpfs)");
+            return;
+        }
+    }
+    set(&path, "trusted.small", b"small");
+    let met = walk_plain(dir.path());
+    let mut problems = Vec::new();
+    let xattrs = met.handle("file").xattrs(&mut problems);
+    // Fifteen values and their names fit into 1 MiB, and so does what is small.
+    assert_eq!(xattrs.len(), 16);
+    assert!(xattrs.iter().any(|(name, _)| name == b"trusted.small"));
+    let reasons: Vec<_> = problems.iter().map(|problem| problem.reason).collect();
+    assert_eq!(reasons, [Reason::TooLarge]);
+}
