@@ -1,16 +1,15 @@
 //! Files with several names: which were met, and where they stand.
 //!
 //! A snapshot tree of a million files may bring all first names before the first second one. So memory holds
-//! some 50 bytes a file (twice that while its table grows), and the rest, where it was restored to, lies in a file without a name in the target. A file is
-//! forgotten when all its names were met.
+//! some 70 bytes a file (twice that while its table grows), and the rest, where it was restored to, lies in a file without
+//! a name in the target. A file is forgotten when all its names were met.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ffi::CString;
 use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use format::entry::FileEntry;
+use format::entry::{FileEntry, NEVER_THE_SAME};
 use format::seal::Sealer;
 use rustix::io::{Errno, pwrite};
 
@@ -30,22 +29,33 @@ pub(super) struct Written {
 /// What is remembered of files with several names.
 #[derive(Default)]
 pub(super) struct Links {
-    met: HashMap<FileId, Slot>,
+    /// By inode: rarely more than one, if it was used again for another file while the source was walked.
+    met: HashMap<Inode, Slot>,
     /// [`Written`] of each, one after the other.
     spilled: Option<OwnedFd>,
     end: u64,
 }
 
-/// One file of the source: a hash of its device, inode and content. An inode that was used again for another
-/// file while the source was walked is another file.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct FileId([u8; 16]);
+/// Device and inode at the source.
+type Inode = (u64, u64);
+
+/// One file of the source.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileId {
+    inode: Inode,
+    changed_ns: i64,
+    /// A hash.
+    content: [u8; 8],
+}
 
 struct Slot {
+    id: FileId,
     /// Where in the file it is told where it stands.
     at: Option<u64>,
     /// Names met.
     names: u32,
+    /// Another file that had the inode.
+    other: Option<Box<Slot>>,
 }
 
 /// Collects what is hashed.
@@ -65,9 +75,20 @@ impl Hasher for Hashed {
 impl FileId {
     pub(super) fn of(entry: &FileEntry) -> Self {
         let mut bytes = Hashed::default();
-        (entry.device, entry.inode, &entry.node).hash(&mut bytes);
+        entry.node.hash(&mut bytes);
         let hash = Sealer::hash(&bytes.0);
-        Self(*hash.0.first_chunk().expect("a hash has 32 bytes"))
+        Self {
+            inode: (entry.device, entry.inode),
+            changed_ns: entry.ctime_ns,
+            content: *hash.0.first_chunk().expect("a hash has 32 bytes"),
+        }
+    }
+
+    /// Says whether two entries with one inode are names of one file. The same bytes may stand in the store as different
+    /// pieces, so content alone does not tell; and a name that was added while the source was walked changed the time.
+    fn is(&self, other: &Self) -> bool {
+        let unchanged = self.changed_ns == other.changed_ns && self.changed_ns != NEVER_THE_SAME;
+        self.inode == other.inode && (unchanged || self.content == other.content)
     }
 }
 
@@ -77,13 +98,27 @@ const HEAD: usize = 8 + 8 + 4 + 4;
 impl Links {
     /// Notes a name of the file `entry`. Returns whether another was met before.
     pub(super) fn meet(&mut self, entry: &FileEntry) -> bool {
-        match self.met.entry(FileId::of(entry)) {
-            Entry::Occupied(_) => true,
-            Entry::Vacant(vacant) => {
-                vacant.insert(Slot { at: None, names: 1 });
-                false
-            }
+        let id = FileId::of(entry);
+        if self.slot(&id).is_some() {
+            return true;
         }
+        let other = self.met.remove(&id.inode).map(Box::new);
+        let slot = Slot {
+            id,
+            at: None,
+            names: 1,
+            other,
+        };
+        self.met.insert(id.inode, slot);
+        false
+    }
+
+    fn slot(&mut self, id: &FileId) -> Option<&mut Slot> {
+        let mut slot = self.met.get_mut(&id.inode)?;
+        while !slot.id.is(id) {
+            slot = slot.other.as_deref_mut()?;
+        }
+        Some(slot)
     }
 
     /// Remembers where the file `id` stands, if there are names of it to come. `spill` makes a file without a
@@ -94,9 +129,9 @@ impl Links {
         written: &Written,
         spill: impl FnOnce() -> Result<OwnedFd, Reason>,
     ) -> Result<(), Reason> {
-        let Some(slot) = self.met.get_mut(&id) else {
+        if self.slot(&id).is_none() {
             return Ok(());
-        };
+        }
         let file = match &mut self.spilled {
             Some(file) => file,
             none => none.insert(spill()?),
@@ -112,8 +147,11 @@ impl Links {
         record.extend_from_slice(&written.dir);
         record.extend_from_slice(name);
         write_all(file.as_fd(), self.end, &record)?;
-        slot.at = Some(self.end);
+        let at = self.end;
         self.end += record.len() as u64;
+        if let Some(slot) = self.slot(&id) {
+            slot.at = Some(at);
+        }
         Ok(())
     }
 
@@ -121,17 +159,35 @@ impl Links {
     /// restored. With its last name it is forgotten.
     pub(super) fn next(&mut self, entry: &FileEntry) -> Result<Option<Written>, Errno> {
         let id = FileId::of(entry);
-        let Some(slot) = self.met.get_mut(&id) else {
+        let Some(slot) = self.slot(&id) else {
             return Ok(None);
         };
         slot.names += 1;
         let (at, is_last) = (slot.at, slot.names >= entry.links);
         if is_last {
-            self.met.remove(&id);
+            self.forget(&id);
         }
         match (at, &self.spilled) {
             (Some(at), Some(file)) => read(file.as_fd(), at).map(Some),
             _ => Ok(None),
+        }
+    }
+
+    fn forget(&mut self, id: &FileId) {
+        let Some(first) = self.met.remove(&id.inode) else {
+            return;
+        };
+        let mut rest = Some(Box::new(first));
+        let mut kept: Option<Slot> = None;
+        while let Some(mut slot) = rest {
+            rest = slot.other.take();
+            if !slot.id.is(id) {
+                slot.other = kept.take().map(Box::new);
+                kept = Some(*slot);
+            }
+        }
+        if let Some(kept) = kept {
+            self.met.insert(id.inode, kept);
         }
     }
 }
@@ -251,12 +307,40 @@ mod tests {
     fn an_inode_that_was_used_again_is_another_file() {
         let mut links = Links::default();
         let (first, second) = (entry(1, b"first"), entry(1, b"second"));
+        let second = FileEntry {
+            ctime_ns: 1,
+            ..second
+        };
         for (entry, name) in [(&first, "one"), (&second, "two")] {
             assert!(!links.meet(entry));
             remember(&mut links, entry, name);
         }
         assert_eq!(links.next(&first), Ok(Some(written("one"))));
         assert_eq!(links.next(&second), Ok(Some(written("two"))));
+        assert!(links.met.is_empty());
+    }
+
+    #[test]
+    fn names_of_a_file_are_known_by_its_change_time_or_by_its_content() {
+        let first = entry(1, b"as these pieces");
+        let elsewhere = FileEntry {
+            node: entry(1, b"as other pieces").node,
+            ..first.clone()
+        };
+        let later = FileEntry {
+            ctime_ns: 5,
+            ..first.clone()
+        };
+        let doubted = |entry: &FileEntry| FileEntry {
+            ctime_ns: NEVER_THE_SAME,
+            ..entry.clone()
+        };
+        let is = |a: &FileEntry, b: &FileEntry| FileId::of(a).is(&FileId::of(b));
+        assert!(is(&first, &elsewhere) && is(&first, &later));
+        assert!(is(&doubted(&first), &doubted(&first)));
+        assert!(!is(&doubted(&first), &doubted(&elsewhere)));
+        assert!(!is(&elsewhere, &later));
+        assert!(!is(&first, &entry(2, b"as these pieces")));
     }
 
     #[test]
