@@ -126,8 +126,11 @@ pub const LOOK_CONTENTS_MAX: usize = 4096;
 /// Recovery points that are known by what they were asked for by, so that looking into one does not ask the catalog each time.
 pub const POINTS_KNOWN_MAX: usize = 1000;
 
-/// Entries that a search looks at for one page, whatever it finds: about a second's work.
+/// Entries of the newest tree, and differences of each older one, that a search looks at for one page, whatever it finds:
+/// about a second's work each.
 pub const FIND_LOOKS_MAX: usize = 2_000_000;
+/// Versions of entries that one page of a search holds, unless one entry alone has more: some 40 MB.
+pub const FIND_VERSIONS_MAX: usize = 100_000;
 /// Longest pattern of names to find.
 pub const PATTERN_BYTES_MAX: usize = 1 << 10;
 /// Most opening braces in one: nested deeper than some 200, what compiles patterns gives up by a panic.

@@ -12,7 +12,9 @@ use api::view::{
 };
 use api::{PathText, Time};
 use base::fault::Code;
-use base::limits::{FIND_LOOKS_MAX, PAGE_ENTRIES_MAX, PAGE_XATTR_BYTES_MAX, RANGES_LISTED_MAX};
+use base::limits::{
+    FIND_LOOKS_MAX, FIND_VERSIONS_MAX, PAGE_ENTRIES_MAX, PAGE_XATTR_BYTES_MAX, RANGES_LISTED_MAX,
+};
 use base::{ChunkId, Fault, PointId, Timestamp};
 use format::entry::{Content, Extent, FileEntry, FileKey, NEVER_THE_SAME, Node};
 use format::tree::{self, Change, Cursor};
@@ -148,6 +150,7 @@ impl server::Look for Look {
                 wanted: &|key| pattern.matches(key),
                 after: after.as_ref(),
                 limit: entries_of_a_page(limit),
+                versions: FIND_VERSIONS_MAX,
                 looks: FIND_LOOKS_MAX,
             },
         )?;

@@ -3,8 +3,8 @@
 //! The newest tree is gone through; of every older one only what differs from its successor is read. So the cost is
 //! one walk plus the changes between trees, however many of them there are, and what they share is read once.
 //!
-//! Answers come in pages, in key order: at most a page of entries is held, each with at most one version a tree, and a
-//! page ends after so much work. It looks at names alone, never at content.
+//! Answers come in pages, in key order: at most a page of entries is held and so many versions, of one entry at most one a
+//! tree, and a page ends after so much work. It looks at names alone, never at content.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,10 @@ pub struct Find<'a> {
     pub after: Option<&'a FileKey>,
     /// At most so many entries: at least one.
     pub limit: usize,
-    /// A page ends after so many entries or differences of one tree were looked at, whatever was found.
+    /// At most so many versions of them, unless it is one entry.
+    pub versions: usize,
+    /// A page ends after so many entries of the newest tree, or differences of an older one, were looked at, whatever was
+    /// found.
     pub looks: usize,
 }
 
@@ -67,6 +70,8 @@ struct Page<'a> {
     find: &'a Find<'a>,
     found: BTreeMap<FileKey, Versions>,
     limit: usize,
+    /// Versions of all entries found.
+    versions: usize,
     /// Entries or differences of one tree looked at.
     looked: usize,
     /// The first key that may be in it.
@@ -92,6 +97,7 @@ pub fn find(reader: &dyn ChunkReader, find: &Find<'_>) -> Result<FoundPage, Faul
         find,
         found: BTreeMap::new(),
         limit: find.limit.max(1),
+        versions: 0,
         looked: 0,
         start: find.after.map_or_else(Vec::new, just_behind),
         end: None,
@@ -121,8 +127,7 @@ impl Page<'_> {
             if !(self.find.wanted)(&key) {
                 continue;
             }
-            self.found
-                .insert(key.clone(), Versions::begin(FileEntry::from_view(entry), 0));
+            self.begin(key.clone(), FileEntry::from_view(entry), 0);
             if self.keep_within() {
                 return Ok(());
             }
@@ -154,14 +159,16 @@ impl Page<'_> {
                 continue;
             }
             match (self.found.get_mut(&key), change.new) {
-                (Some(versions), entry) => versions.turn(entry, index),
-                // Gone since then: no newer tree has it.
-                (None, Some(entry)) => {
-                    self.found.insert(key, Versions::begin(entry, index));
-                    self.keep_within();
+                (Some(versions), entry) => {
+                    let before = versions.versions.len();
+                    versions.turn(entry, index);
+                    self.versions += versions.versions.len() - before;
                 }
+                // Gone since then: no newer tree has it.
+                (None, Some(entry)) => self.begin(key, entry, index),
                 (None, None) => {}
             }
+            self.keep_within();
         }
         Ok(())
     }
@@ -173,7 +180,8 @@ impl Page<'_> {
         if self.looked <= self.find.looks || before.0.is_empty() {
             return false;
         }
-        self.found.split_off(key);
+        let beyond = self.found.split_off(key);
+        self.versions -= beyond.values().map(|v| v.versions.len()).sum::<usize>();
         self.end = Some(End {
             beyond: key.clone(),
             seen: before.clone(),
@@ -181,15 +189,26 @@ impl Page<'_> {
         true
     }
 
-    /// Lets go of the last entry if there is one too many. Returns whether there was.
+    fn begin(&mut self, key: FileKey, entry: FileEntry, index: usize) {
+        self.found.insert(key, Versions::begin(entry, index));
+        self.versions += 1;
+    }
+
+    /// Lets go of the last entries if there are too many, or too many versions of them. Returns whether there were.
     fn keep_within(&mut self) -> bool {
-        if self.found.len() <= self.limit {
-            return false;
+        let mut is_full = false;
+        while self.found.len() > self.limit
+            || self.found.len() > 1 && self.versions > self.find.versions
+        {
+            let Some((beyond, gone)) = self.found.pop_last() else {
+                break;
+            };
+            self.versions -= gone.versions.len();
+            let seen = self.found.last_key_value().map(|(key, _)| key.clone());
+            self.end = seen.map(|seen| End { beyond, seen });
+            is_full = true;
         }
-        let beyond = self.found.pop_last().map(|(key, _)| key);
-        let seen = self.found.last_key_value().map(|(key, _)| key.clone());
-        self.end = beyond.zip(seen).map(|(beyond, seen)| End { beyond, seen });
-        true
+        is_full
     }
 
     fn into_page(self) -> FoundPage {

@@ -78,7 +78,7 @@ fn found(
     store: &Store,
     trees: &[ChunkId],
     wanted: &dyn Fn(&str) -> bool,
-    (limit, looks): (usize, usize),
+    (limit, versions, looks): (usize, usize, usize),
 ) -> Answer {
     let path = |key: &FileKey| String::from_utf8(key.to_path().unwrap()).unwrap();
     let mut answer = Answer::new();
@@ -91,11 +91,14 @@ fn found(
                 wanted: &|key| wanted(&path(key)),
                 after: after.as_ref(),
                 limit,
+                versions,
                 looks,
             },
         )
         .unwrap();
         assert!(page.found.len() <= limit);
+        let held: usize = page.found.iter().map(|one| one.versions.len()).sum();
+        assert!(held <= versions || page.found.len() == 1, "{held} versions");
         for one in page.found {
             let versions = one.versions.iter();
             let versions = versions.map(|v| (content(&v.entry), v.newest, v.oldest));
@@ -125,12 +128,14 @@ fn what_is_found_is_what_a_search_through_everything_finds() {
         for wanted in wanted {
             let expected = expected(&history, wanted);
             for page in [
-                (1, 1000),
-                (3, 1000),
-                (10, 1000),
-                (1000, 1000),
-                (1000, 1),
-                (3, 5),
+                (1, 1000, 1000),
+                (3, 1000, 1000),
+                (10, 1000, 1000),
+                (1000, 1000, 1000),
+                (1000, 1000, 1),
+                (1000, 1, 1000),
+                (1000, 5, 1000),
+                (3, 7, 5),
             ] {
                 assert_eq!(
                     found(&store, &trees, wanted, page),
@@ -175,6 +180,7 @@ fn a_page_of_what_was_deleted_reads_no_more_than_a_page() {
                 wanted: &|key| !key.is_root(),
                 after,
                 limit,
+                versions: usize::MAX,
                 looks: usize::MAX,
             },
         )
@@ -192,5 +198,5 @@ fn a_page_of_what_was_deleted_reads_no_more_than_a_page() {
 fn without_trees_nothing_is_found() {
     let (env, _) = testkit::env(1);
     let store = Key::new(&env).create(Arc::new(Memory::new()), &env);
-    assert_eq!(found(&store, &[], &|_| true, (5, 5)), Answer::new());
+    assert_eq!(found(&store, &[], &|_| true, (5, 5, 5)), Answer::new());
 }
