@@ -263,7 +263,10 @@ impl Work<'_> {
             if self.is_rest_due(&waiting) {
                 self.rest(&mut waiting)?;
                 let restored = self.target.checkpoint(Some(&key));
-                stages.syncs.send(restored).map_err(|_| Stopped)?;
+                // Of many directories side by side none is done before what is below the first.
+                if !restored.is_empty() {
+                    stages.syncs.send(restored).map_err(|_| Stopped)?;
+                }
             }
             self.one(key, entry, stages, &mut waiting)
                 .map_err(Ended::from)

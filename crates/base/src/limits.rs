@@ -84,14 +84,15 @@ pub const BUNDLE_XATTR_BYTES_MAX: usize = 4 << 20;
 pub const CHUNKS_QUEUED_MAX: usize = 2;
 /// Entries between the bundler and the tree.
 pub const TREE_QUEUED_MAX: usize = 16384;
-/// Contents remembered within one run, so that hard links and copies are read or stored once: about 60
-/// bytes each.
+/// Contents remembered within one run, so that hard links and copies are read or stored once: a copy takes some 60 bytes, a
+/// file with several names some 250, and up to 1.5 KiB more if it stands in many pieces.
 pub const CONTENTS_REMEMBERED_MAX: usize = 200_000;
 /// Threads that write restored files: making files is mostly waiting for the file system's locks.
 pub const WRITER_THREADS: usize = 4;
 /// Files between the tree and the writers of a restore.
 pub const RESTORES_QUEUED_MAX: usize = 256;
-/// A restore rests after so many directories: they get their metadata and leave memory.
+/// A restore rests after so many directories: those that nothing is to come into get their metadata and leave memory. Some
+/// 250 bytes stay for each of the others: of a million side by side, of all of them.
 pub const RESTORE_REST_DIRECTORIES: usize = 4096;
 /// A restore rests after so many hard links: they are made and leave memory.
 pub const RESTORE_REST_LINKS: usize = 4096;
@@ -239,7 +240,7 @@ pub const SCHEDULE_TIMES_MAX: usize = 96;
 pub const SYNC_MINUTES_MIN: u16 = 15;
 /// Longest synchronization interval, in minutes: a day, which every interval divides.
 pub const SYNC_MINUTES_MAX: u16 = 24 * 60;
-/// Longest text about its owner that is read from a lock file: a command line is no longer.
+/// Longest text about its owner that is read from a lock file, where of a command line a thousand characters are kept.
 pub const OWNER_BYTES_MAX: u64 = 64 << 10;
 /// Room without which a catalog is not opened for writing but kept in memory: several times what the longest command
 /// writes into one, so that none comes to the end of the room half way.

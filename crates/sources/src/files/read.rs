@@ -52,21 +52,6 @@ impl OpenFile {
         self.opened.stx_size
     }
 
-    /// Returns how far it was read.
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-
-    /// Starts again from the beginning, as it is now: after [`Self::finish`] said that it had changed.
-    ///
-    /// # Errors
-    /// The file cannot be looked at any more.
-    pub fn rewind(&mut self) -> Result<(), Problem> {
-        self.opened = self.stat()?;
-        (self.position, self.data_end) = (0, 0);
-        Ok(())
-    }
-
     /// Reads on: a hole whole, or at most `limit` bytes of data, appended to `into`. `None` at the end. A `limit`
     /// of nothing is a `limit` of one byte.
     ///

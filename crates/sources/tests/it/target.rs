@@ -153,13 +153,14 @@ fn restore_one(target: &Target, entry: &FileEntry, handle: &Handle) {
 
 fn copy(handle: &Handle, writer: &FileWriter) {
     let mut file = handle.open().unwrap();
-    let mut data = Vec::new();
-    loop {
-        let offset = file.position();
-        match file.next(&mut data, 1 << 20).unwrap() {
-            Some(Segment::Data(_)) => writer.write_at(offset, &data).unwrap(),
-            Some(Segment::Hole(_)) => {}
-            None => return,
+    let (mut data, mut offset) = (Vec::new(), 0);
+    while let Some(segment) = file.next(&mut data, 1 << 20).unwrap() {
+        match segment {
+            Segment::Data(len) => {
+                writer.write_at(offset, &data).unwrap();
+                offset += len as u64;
+            }
+            Segment::Hole(len) => offset += len,
         }
         data.clear();
     }

@@ -59,6 +59,13 @@ impl Shared {
     }
 }
 
+impl Checkpoint {
+    /// Returns whether nothing waits for its sync.
+    pub fn is_empty(&self) -> bool {
+        self.directories.is_empty() && self.files.is_empty()
+    }
+}
+
 impl Target {
     /// Returns how many files wait for a sync: each takes memory.
     pub fn waiting(&self) -> usize {

@@ -37,7 +37,7 @@ pub(super) enum Taken {
     End,
 }
 
-/// Subdirectories found in a directory, in order: 24 bytes and the name for each.
+/// Subdirectories found in a directory, in order: 32 bytes and the name for each.
 #[derive(Debug, Default)]
 pub(super) struct Subdirs {
     names: Vec<u8>,
