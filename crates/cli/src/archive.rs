@@ -98,7 +98,7 @@ impl From<io::Error> for Unmade {
 /// # Errors
 /// See [`Unmade`]. What was written by then has no end.
 pub fn write(order: &mut Order<'_>, out: &mut dyn Write) -> Result<Made, Unmade> {
-    let mut walk = Walk::new(order.operations, order.point, order.paths);
+    let mut walk = Walk::new(order.operations, order.point, order.paths)?;
     let mut archive = Archive {
         out,
         links: Links::new()?,

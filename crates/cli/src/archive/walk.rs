@@ -47,7 +47,14 @@ enum Pass {
 
 impl<'a> Walk<'a> {
     /// Begins a walk of `paths`, or of everything if there are none.
-    pub(super) fn new(operations: &'a dyn Operations, point: &'a str, paths: &[PathText]) -> Self {
+    ///
+    /// # Errors
+    /// The point has no such path: before anything was given. Or it cannot be read.
+    pub(super) fn new(
+        operations: &'a dyn Operations,
+        point: &'a str,
+        paths: &[PathText],
+    ) -> Result<Self, Problem> {
         let mut wanted: Vec<&[u8]> = paths.iter().map(|path| path.0.as_slice()).collect();
         if wanted.is_empty() {
             wanted.push(&[]);
@@ -55,14 +62,18 @@ impl<'a> Walk<'a> {
         wanted.sort_unstable_by(|a, b| names(a).cmp(names(b)));
         // What is inside a path before it is walked with that.
         wanted.dedup_by(|path, before| is_inside(path, before));
-        Self {
+        let walk = Self {
             operations,
             point,
             wanted: wanted.into_iter().map(<[u8]>::to_vec).collect(),
             given: HashSet::new(),
             above: VecDeque::new(),
             levels: Vec::new(),
+        };
+        for path in &walk.wanted {
+            walk.entry(path)?;
         }
+        Ok(walk)
     }
 
     /// Returns the next entry and its path below the source; none at the end.

@@ -64,7 +64,10 @@ pub fn run(
             Ok(exit(&made))
         }
         Err(Unmade::Stopped) => {
-            session.say("Stopped: the archive has no end.");
+            session.say(match target {
+                Target::Output => "Stopped: the archive has no end.",
+                Target::File(_) => "Stopped: no archive was made.",
+            });
             Ok(STOPPED)
         }
         Err(Unmade::Unread(problem)) => Err(problem),
