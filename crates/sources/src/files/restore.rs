@@ -39,7 +39,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::limits;
 use format::entry::{FileEntry, FileKey, Node};
 use rustix::fs::{
-    AtFlags, FileType, RenameFlags, Statx, linkat, renameat, renameat_with, unlinkat,
+    AtFlags, FileType, RenameFlags, Statx, linkat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -411,10 +411,13 @@ fn publish(dir: BorrowedFd<'_>, part: &CStr, place: &Place) -> Result<(), Reason
     } else {
         renameat_with(dir, part, dir, name, RenameFlags::NOREPLACE).or_else(|errno| match errno {
             // The file system does not know the flag: linking never replaces either.
-            Errno::INVAL | Errno::NOSYS => {
-                linkat(dir, part, dir, name, AtFlags::empty())?;
-                unlinkat(dir, part, AtFlags::empty())
-            }
+            Errno::INVAL | Errno::NOSYS => match linkat(dir, part, dir, name, AtFlags::empty()) {
+                Ok(()) => unlinkat(dir, part, AtFlags::empty()),
+                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    rename_after_a_look(dir, part, name)
+                }
+                Err(errno) => Err(errno),
+            },
             other => Err(other),
         })
     };
@@ -422,6 +425,17 @@ fn publish(dir: BorrowedFd<'_>, part: &CStr, place: &Place) -> Result<(), Reason
         let _leftover_is_harmless = unlinkat(dir, part, AtFlags::empty());
         in_the_way(errno)
     })
+}
+
+/// Renames what is under the name `part` if nothing stands under `name`: for file systems that know neither a rename that
+/// replaces nothing nor hard links, such as object stores that are mounted. What somebody puts there between the look and the
+/// rename is replaced; there is no way not to.
+fn rename_after_a_look(dir: BorrowedFd<'_>, part: &CStr, name: &CStr) -> Result<(), Errno> {
+    match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => renameat(dir, part, dir, name),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Returns why something could not be put where it belongs.
@@ -453,4 +467,25 @@ fn is_same_file(entry: &FileEntry, standing: &Statx) -> bool {
         && stat::kind(standing) == FileType::RegularFile
         && standing.stx_size == entry.size
         && stat::modified_ns(standing) == entry.mtime_ns
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_rename_after_a_look_replaces_nothing_that_stood_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("part"), "new").expect("written");
+        std::fs::write(at("old"), "old").expect("written");
+        let fd = std::fs::File::open(dir.path()).expect("opened");
+        let rename = |name| rename_after_a_look(fd.as_fd(), c"part", name);
+        assert_eq!(rename(c"old"), Err(Errno::EXIST));
+        assert_eq!(rename(c"new"), Ok(()));
+        assert_eq!(std::fs::read(at("old")).expect("read"), b"old");
+        assert_eq!(std::fs::read(at("new")).expect("read"), b"new");
+    }
 }
