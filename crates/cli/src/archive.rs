@@ -101,7 +101,7 @@ pub fn write(order: &mut Order<'_>, out: &mut dyn Write) -> Result<Made, Unmade>
     let mut walk = Walk::new(order.operations, order.point, order.paths)?;
     let mut archive = Archive {
         out,
-        links: Links::new()?,
+        links: Links::default(),
         made: Made::default(),
     };
     while let Some((path, entry)) = walk.next()? {

@@ -10,9 +10,11 @@ use std::os::unix::fs::FileExt;
 
 use api::view::{EntryKind, FullEntryView};
 
+#[derive(Default)]
 pub(super) struct Links {
     met: HashMap<FileId, Place>,
-    names: File,
+    /// There is none before the first is needed.
+    names: Option<File>,
     end: u64,
 }
 
@@ -34,24 +36,16 @@ struct Place {
 }
 
 impl Links {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self {
-            met: HashMap::new(),
-            names: tempfile::tempfile()?,
-            end: 0,
-        })
-    }
-
     /// Returns the name in the archive under which a file stands already, if it does.
     pub(super) fn first(&mut self, entry: &FullEntryView) -> io::Result<Option<Vec<u8>>> {
         let Some(id) = id(entry) else {
             return Ok(None);
         };
-        let Some(place) = self.met.get_mut(&id) else {
+        let (Some(place), Some(names)) = (self.met.get_mut(&id), &self.names) else {
             return Ok(None);
         };
         let mut name = vec![0; place.len];
-        self.names.read_exact_at(&mut name, place.at)?;
+        names.read_exact_at(&mut name, place.at)?;
         place.left -= 1;
         if place.left == 0 {
             self.met.remove(&id);
@@ -64,7 +58,11 @@ impl Links {
         let Some(id) = id(entry) else {
             return Ok(());
         };
-        self.names.write_all_at(name, self.end)?;
+        let names = match &mut self.names {
+            Some(names) => names,
+            none => none.insert(tempfile::tempfile()?),
+        };
+        names.write_all_at(name, self.end)?;
         let place = Place {
             at: self.end,
             len: name.len(),
