@@ -195,6 +195,43 @@ fn a_page_of_what_was_deleted_reads_no_more_than_a_page() {
 }
 
 #[test]
+fn a_page_of_what_changed_in_every_tree_holds_no_more_versions_than_it_may() {
+    let (env, _) = testkit::env(3);
+    let store = Key::new(&env).create(Arc::new(Memory::new()), &env);
+    let history: Vec<Files> = (0..10)
+        .map(|generation| {
+            (0..50)
+                .map(|i| (format!("d/report{i:02}"), vec![generation; 4]))
+                .collect()
+        })
+        .collect();
+    let trees = backed_up(&store, &history);
+    let page = |versions| {
+        let find_in = Find {
+            trees: &trees,
+            wanted: &|key| key.name().starts_with(b"report"),
+            after: None,
+            limit: 1000,
+            versions,
+            looks: usize::MAX,
+        };
+        let page = find(&store, &find_in).unwrap();
+        let told: Vec<usize> = page.found.iter().map(|one| one.versions.len()).collect();
+        (told, page.next.is_some())
+    };
+    assert_eq!(page(500), (vec![10; 50], false));
+    assert_eq!(page(499), (vec![10; 49], true));
+    assert_eq!(page(65), (vec![10; 6], true));
+    // One is always told whole, or a search would never go on.
+    assert_eq!(page(3), (vec![10], true));
+    let wanted = |path: &str| path.contains("report");
+    assert_eq!(
+        found(&store, &trees, &wanted, (1000, 65, 1000)),
+        expected(&history, &wanted)
+    );
+}
+
+#[test]
 fn without_trees_nothing_is_found() {
     let (env, _) = testkit::env(1);
     let store = Key::new(&env).create(Arc::new(Memory::new()), &env);
