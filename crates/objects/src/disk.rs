@@ -3,8 +3,9 @@
 //! [`RealDisk`] asks the kernel; `testkit::SimDisk` records, and can stop at any operation and forget whatever
 //! was not yet synced. Between them and the user's data stands the protocol of [`crate::Local`], which is the
 //! same code over both. A draft is a file without its final name; publishing gives it the name unless
-//! that is taken. No promise about what survives a power cut but these two: [`Disk::sync`] makes a file's
-//! bytes durable, [`Disk::sync_dir`] makes the entries of one directory durable.
+//! that is taken. No promise about what survives a power cut but these two: [`Disk::sync`] and [`Disk::sync_file`] make
+//! a file's bytes durable, [`Disk::sync_dir`] makes the entries of one directory durable. And of a file that has no name
+//! at all the first may be without effect: see [`Disk::sync`].
 //!
 //! Paths are relative to the disk's root, components joined by `/`; the root itself is the empty path.
 
@@ -53,9 +54,16 @@ pub trait Disk: Send + Sync {
     fn draft(&self) -> Result<Self::Draft, Errno>;
     /// Appends all of `bytes`. After an error the draft is good for nothing.
     fn write(&self, draft: &mut Self::Draft, bytes: &[u8]) -> Result<(), Errno>;
-    /// Makes the draft's bytes durable: whatever name it gets later, they are under it. After an error the draft is good for nothing: the kernel forgets
+    /// Makes the draft's bytes durable. After an error the draft is good for nothing: the kernel forgets
     /// which pages it could not write, so a second sync that succeeds would mean nothing.
+    ///
+    /// While the draft has no name of any kind the bytes have to reach the disk, but they need not outlive a power cut
+    /// under the name it gets: btrfs (without Linux commit 5e85262e542d) logs nothing of a file without links, and
+    /// syncing the directory logs the new name with a file of no bytes. They are durable when the draft was published
+    /// and synced again.
     fn sync(&self, draft: &Self::Draft) -> Result<(), Errno>;
+    /// As [`Disk::sync`], of a file that has its name.
+    fn sync_file(&self, file: &Self::Reader) -> Result<(), Errno>;
     /// Gives the draft its name; `EXIST` if that is taken, `NOENT` if the directory is missing. The draft is
     /// spent only when it worked.
     fn publish(&self, draft: &mut Self::Draft, path: &str) -> Result<(), Errno>;

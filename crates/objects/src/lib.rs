@@ -3,7 +3,8 @@
 //! Invariants, the same for every place ([`conformance`] checks them, also on a user's own bucket):
 //! - A name is written at most once: of several writers one wins, the others are told.
 //! - What `put_new` reported as done survives a power cut at any later moment, whole.
-//! - A reader sees an object whole or not at all, never half of it.
+//! - A reader sees an object whole or not at all, never half of it; after a power cut that goes for objects whose
+//!   `put_new` or `settle` had returned, and for those that alone were being put into their directory.
 //!
 //! Any method may run beside any other, also on the same name. Nothing here knows what the bytes mean, keeps
 //! time, or retries: a caller that gets an error knows best whether the same bytes may be sent again.

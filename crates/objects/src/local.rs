@@ -1,13 +1,16 @@
 //! Objects as files of a disk: the protocol that makes them durable.
 //!
-//! `put_new` writes a draft, syncs it, publishes it under its name (which fails if that is taken) and syncs the
-//! directory, in this order; the directory's own entries are durable up to the root before. A draft whose sync
-//! fails is dropped and written once more from memory into a new file, never synced again; when that
-//! fails too, or a directory's sync fails, the place takes no writes until it is opened anew.
+//! `put_new` writes a draft, syncs it, publishes it under its name (which fails if that is taken), syncs it again and
+//! syncs the directory, in this order; the directory's own entries are durable up to the root before. The first
+//! sync brings the bytes to the disk before there is a name to find them by; the second one makes them durable
+//! under it, which no sync does that came before the name ([`Disk::sync`]); and the directory comes last,
+//! since its sync may bring there a name alone. A draft whose first sync fails is dropped and written once more
+//! from memory into a new file, never synced again; when that fails too, or a sync fails after publishing, the
+//! place takes no writes until it is opened anew.
 //!
-//! Opening for writing removes the drafts of processes that are gone and syncs the root and the directories
-//! beneath it, so that what a killed writer published there is durable before anyone builds on it; deeper down
-//! [`Objects::settle`] does that for one object. Opening read-only changes nothing at all.
+//! What a killed writer published is durable once [`Objects::settle`] was called for it, and not before. Opening for
+//! writing does that for the objects in the root, and for the root's directories; it removes the drafts of processes
+//! that are gone. Opening read-only changes nothing at all.
 //!
 //! Two processes may write at once: only drafts of nobody are removed (a lock tells), and publishing never
 //! replaces. Who may write is not decided here.
@@ -82,7 +85,7 @@ impl<D: Disk> Local<D> {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(open_error("make directory .tmp", errno)),
         }
-        let ready = settle_dirs(&disk).map_err(|e| open_error("sync the directories", e))?;
+        let ready = settle_root(&disk).map_err(|e| open_error("sync the root", e))?;
         // What cannot be removed costs space and nothing else; the next open tries again.
         let _ = remove_stale_drafts(&disk);
         // Some network file systems do not lock directories; then nobody removes drafts either.
@@ -159,15 +162,15 @@ impl<D: Disk> Local<D> {
         Ok(draft)
     }
 
-    /// Syncs the directory that names the object.
-    fn sync_entry(&self, name: &ObjectName) -> Result<(), PutError> {
-        self.disk.sync_dir(name.dir()).map_err(|errno| {
-            self.close_after(errno);
-            PutError::Unsure {
-                name: name.clone(),
-                source: errno.into(),
-            }
-        })
+    /// Syncs the directory that names the object once its bytes were synced under the name, and ends writing if they were not.
+    fn sync_entry(&self, name: &ObjectName, bytes: Result<(), Errno>) -> Result<(), PutError> {
+        bytes
+            .inspect_err(|_| self.close())
+            .and_then(|()| {
+                let synced = self.disk.sync_dir(name.dir());
+                synced.inspect_err(|errno| self.close_after(*errno))
+            })
+            .map_err(|errno| unsure(name, errno))
     }
 
     /// Makes directories, and makes them and all above them durable, unless known to be. One at a time: a
@@ -290,15 +293,19 @@ impl<D: Disk> Objects for Local<D> {
             Err(Errno::EXIST) => return Err(PutError::Exists { name: name.clone() }),
             Err(errno) => return Err(put_error(name, errno)),
         }
+        let synced = self.disk.sync(&draft);
         drop(draft);
-        self.sync_entry(name)
+        self.sync_entry(name, synced)
     }
 
     fn settle(&self, name: &ObjectName) -> Result<(), PutError> {
         self.check_open(name)?;
         self.make_ready(&[name.dir()])
             .map_err(|e| put_error(name, e))?;
-        self.sync_entry(name)
+        // One that cannot be opened was not synced in vain.
+        let file = self.disk.open(name.as_str());
+        let file = file.map_err(|errno| unsure(name, errno))?;
+        self.sync_entry(name, self.disk.sync_file(&file))
     }
 
     fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {
@@ -383,14 +390,23 @@ enum DraftError {
     Sync(Errno),
 }
 
-/// Syncs the root and every directory in it, and returns those whose entries are durable now.
-fn settle_dirs(disk: &impl Disk) -> Result<HashSet<String>, Errno> {
+/// Syncs the objects in the root and then the root, and returns the directories whose entries are durable now.
+fn settle_root(disk: &impl Disk) -> Result<HashSet<String>, Errno> {
     let mut ready = HashSet::from([String::new()]);
-    disk.sync_dir("")?;
-    for top in dirs_in(disk, "")? {
-        disk.sync_dir(&top)?;
-        ready.insert(top);
+    for entry in disk.list("")? {
+        match entry.node {
+            _ if ObjectName::new(entry.name.as_str()).is_err() => {}
+            Node::Dir => drop(ready.insert(entry.name)),
+            Node::File { .. } => match disk.open(&entry.name) {
+                Ok(file) => disk.sync_file(&file)?,
+                // Gone, or not ours: nobody builds on it.
+                Err(Errno::NOENT | Errno::ACCESS) => {}
+                Err(errno) => return Err(errno),
+            },
+        }
     }
+    // What was listed before is durable after it.
+    disk.sync_dir("")?;
     Ok(ready)
 }
 
@@ -453,6 +469,13 @@ fn put_error(name: &ObjectName, errno: Errno) -> PutError {
         Errno::NOSPC | Errno::DQUOT => PutError::Full { name, source },
         Errno::ROFS => PutError::ReadOnly { name },
         _ => PutError::Failed { name, source },
+    }
+}
+
+fn unsure(name: &ObjectName, errno: Errno) -> PutError {
+    PutError::Unsure {
+        name: name.clone(),
+        source: errno.into(),
     }
 }
 

@@ -7,6 +7,10 @@
 //! [`SimDisk::killed_at`] is what a process finds after another was killed: everything visible, nothing more
 //! durable than before.
 //!
+//! A sync of a file that has no name yet may be without effect, as on file systems that log nothing of such a file: a sync
+//! of the directory that names it then brings an empty file there. A name that reaches the disk without such a sync
+//! comes together with the file's bytes.
+//!
 //! A failed sync makes nothing durable, and later syncs do not either: the kernel has marked the pages clean. The
 //! only files are immutable ones as [`Disk`] makes them; there are no permissions and no links.
 //!
@@ -204,6 +208,20 @@ impl Inner {
         self.ops.push(op);
     }
 
+    /// Syncs a file by `op`, if the disk does.
+    fn sync(&mut self, op: Op) -> Result<(), Errno> {
+        let ordered = self.switches.enter(Call::Sync);
+        let (Op::SyncFile { file } | Op::SyncUnnamed { file }) = op else {
+            panic!("{op} does not sync a file");
+        };
+        if ordered.is_err() {
+            self.record(Op::LoseFile { file });
+        } else if !self.switches.knobs.ignore_file_sync {
+            self.record(op);
+        }
+        ordered
+    }
+
     fn used_bytes(&self) -> u64 {
         let mut files = self.live.linked_files();
         files.extend(&self.open);
@@ -316,14 +334,14 @@ impl Disk for SimDisk {
 
     fn sync(&self, draft: &Draft) -> Result<(), Errno> {
         let inner = &mut *self.inner();
-        let file = draft.file;
-        let ordered = inner.switches.enter(Call::Sync);
-        if ordered.is_err() {
-            inner.record(Op::LoseFile { file });
-        } else if !inner.switches.knobs.ignore_file_sync {
-            inner.record(Op::SyncFile { file });
-        }
-        ordered
+        inner.sync(match draft.tmp.is_some() || draft.published {
+            true => Op::SyncFile { file: draft.file },
+            false => Op::SyncUnnamed { file: draft.file },
+        })
+    }
+
+    fn sync_file(&self, file: &FileId) -> Result<(), Errno> {
+        self.inner().sync(Op::SyncFile { file: *file })
     }
 
     fn publish(&self, draft: &mut Draft, path: &str) -> Result<(), Errno> {

@@ -27,8 +27,8 @@ fn a_sync_that_fails_twice_ends_writing() {
     disk.inject(fault(Call::Sync, 0, Errno::IO, Times::Always));
     let put = place.put_new(&name("dir/a"), b"bytes");
     assert!(matches!(put, Err(PutError::Failed { .. })), "{put:?}");
-    // Two of the probe, one of the first object, two of this one.
-    assert_eq!(disk.calls(Call::Sync), 5);
+    // Two of the probe, two of the first object, two of this one.
+    assert_eq!(disk.calls(Call::Sync), 6);
     let put = place.put_new(&name("dir/b"), b"bytes");
     assert!(matches!(put, Err(PutError::ReadOnly { .. })), "{put:?}");
     let deleted = place.delete(&name("dir/there"));
@@ -37,8 +37,43 @@ fn a_sync_that_fails_twice_ends_writing() {
         "{deleted:?}"
     );
     // Nothing was synced again, and reading goes on.
-    assert_eq!(disk.calls(Call::Sync), 5);
+    assert_eq!(disk.calls(Call::Sync), 6);
     assert_eq!(place.get(&name("dir/there")).expect("read"), b"bytes");
+}
+
+#[test]
+fn a_sync_that_fails_after_publishing_leaves_the_outcome_open_and_ends_writing() {
+    for errno in [Errno::IO, Errno::NOSPC, Errno::MFILE] {
+        let (disk, place) = place();
+        disk.inject(fault(Call::Sync, 1, errno, Times::Once));
+        let put = place.put_new(&name("dir/a"), b"bytes");
+        assert!(matches!(put, Err(PutError::Unsure { .. })), "{put:?}");
+        // Its directory is not synced either: that might keep a name without bytes.
+        let synced = disk.calls(Call::SyncDir);
+        for put in [
+            place.put_new(&name("dir/b"), b"bytes"),
+            place.settle(&name("dir/a")),
+        ] {
+            assert!(matches!(put, Err(PutError::ReadOnly { .. })), "{put:?}");
+        }
+        assert_eq!(disk.calls(Call::SyncDir), synced);
+    }
+}
+
+#[test]
+fn what_cannot_be_settled_is_not_said_to_be() {
+    let (disk, place) = place();
+    let missing = place.settle(&name("dir/missing"));
+    assert!(
+        matches!(missing, Err(PutError::Unsure { .. })),
+        "{missing:?}"
+    );
+    place.settle(&name("dir/there")).expect("settled");
+    disk.inject(fault(Call::Sync, 0, Errno::IO, Times::Once));
+    let failed = place.settle(&name("dir/there"));
+    assert!(matches!(failed, Err(PutError::Unsure { .. })), "{failed:?}");
+    let again = place.settle(&name("dir/there"));
+    assert!(matches!(again, Err(PutError::ReadOnly { .. })), "{again:?}");
 }
 
 #[test]

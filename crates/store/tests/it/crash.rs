@@ -244,6 +244,28 @@ fn what_a_killed_writer_left_is_durable_before_it_is_relied_upon() {
 }
 
 #[test]
+fn a_power_cut_while_what_a_killed_writer_left_is_taken_over_breaks_nothing() {
+    let history = history(Knobs::default());
+    let (env, _) = testkit::env(4);
+    let mut visited = 0;
+    for k in 0..=history.disk.ops() {
+        let killed = history.disk.killed_at(k);
+        drop(history.key.open(place(&killed), &env).expect("opened"));
+        for cut in k..=killed.ops() {
+            for state in killed.crash_states(cut, 1).step_by(3) {
+                let at = format!("killed after {k}, then {}", state.origin());
+                let store = history.key.open(place(&state), &env);
+                let store = store.unwrap_or_else(|fault| panic!("{at}: {fault:?}"));
+                let what = violation(&store, &history.known(k), &history.states);
+                assert_eq!(what, None, "{at}");
+                visited += 1;
+            }
+        }
+    }
+    println!("{visited} states after kills and cuts");
+}
+
+#[test]
 fn without_settling_what_was_found_the_crash_test_finds_violations() {
     let history = history(Knobs::default());
     assert!(killed_and_cut(&history, Some(Misorder::NothingSettles)).is_some());

@@ -1,6 +1,6 @@
 //! What a machine may find on a simulated disk after a power cut.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::SimDisk;
@@ -47,6 +47,7 @@ enum Target {
 fn fates(ops: &[Op]) -> Vec<Fate> {
     let mut fates = vec![Fate::Durable; ops.len()];
     let mut waiting: HashMap<Target, Vec<usize>> = HashMap::new();
+    let mut unnamed: HashMap<FileId, Vec<usize>> = HashMap::new();
     for (i, op) in ops.iter().enumerate() {
         let (target, settled) = match op {
             Op::Write { file, .. } => {
@@ -61,8 +62,16 @@ fn fates(ops: &[Op]) -> Vec<Fate> {
             }
             Op::NewFile { .. } | Op::Damage { .. } => continue,
             Op::SyncFile { file } => (Target::File(*file), Fate::Durable),
+            Op::SyncUnnamed { file } => {
+                let synced = waiting.get(&Target::File(*file)).cloned();
+                unnamed.insert(*file, synced.unwrap_or_default());
+                continue;
+            }
             Op::SyncDir { dir } => (Target::Dir(*dir), Fate::Durable),
-            Op::LoseFile { file } => (Target::File(*file), Fate::Pending),
+            Op::LoseFile { file } => {
+                unnamed.remove(file);
+                (Target::File(*file), Fate::Pending)
+            }
             Op::LoseDir { dir } => (Target::Dir(*dir), Fate::Pending),
             Op::Forget { file } => {
                 forget(&mut fates, &ops[..i], *file);
@@ -73,7 +82,29 @@ fn fates(ops: &[Op]) -> Vec<Fate> {
             fates[waited] = settled;
         }
     }
+    keep_with_name(&mut fates, ops, &unnamed);
     fates
+}
+
+/// What was synced without a name is there wherever a name came to it by itself: both are in one transaction of the
+/// file system, or the name is in a later one. Not so under a name that was brought there alone.
+fn keep_with_name(fates: &mut [Fate], ops: &[Op], unnamed: &HashMap<FileId, Vec<usize>>) {
+    let mut alone = HashSet::new();
+    for (op, fate) in ops.iter().zip(&*fates) {
+        if let (Op::Link { file, .. }, Fate::Durable) = (op, fate) {
+            alone.insert(*file);
+        }
+    }
+    for (file, writes) in unnamed {
+        if alone.contains(file) {
+            continue;
+        }
+        for write in writes {
+            if fates[*write] == Fate::Pending {
+                fates[*write] = Fate::Durable;
+            }
+        }
+    }
 }
 
 /// Also writes whose sync failed need not be considered any more.

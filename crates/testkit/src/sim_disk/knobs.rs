@@ -28,7 +28,7 @@ pub enum Call {
     Draft,
     /// `Disk::write`: a failing one writes half.
     Write,
-    /// `Disk::sync`: what was written before a failing one never becomes durable by a later one.
+    /// `Disk::sync` and `Disk::sync_file`: what was written before a failing one never becomes durable by a later one.
     Sync,
     /// `Disk::publish`.
     Publish,

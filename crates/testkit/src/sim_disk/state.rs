@@ -50,6 +50,11 @@ pub(super) enum Op {
     SyncFile {
         file: FileId,
     },
+    /// The same of a file without a name: they are kept with a name that reaches the disk by itself, and may be lost under
+    /// one that a sync of its directory brought there.
+    SyncUnnamed {
+        file: FileId,
+    },
     /// Makes the directory's entries so far durable.
     SyncDir {
         dir: DirId,
@@ -86,6 +91,7 @@ impl fmt::Display for Op {
             Self::Unlink { dir, name } => write!(f, "unlink {name} in dir {dir}"),
             Self::MakeDir { dir, name, new } => write!(f, "make dir {new} as {name} in dir {dir}"),
             Self::SyncFile { file } => write!(f, "sync file {file}"),
+            Self::SyncUnnamed { file } => write!(f, "sync file {file} without a name"),
             Self::SyncDir { dir } => write!(f, "sync dir {dir}"),
             Self::LoseFile { file } => write!(f, "sync file {file} FAILED"),
             Self::LoseDir { dir } => write!(f, "sync dir {dir} FAILED"),
@@ -184,6 +190,7 @@ impl State {
                 self.files[*file] = bytes.clone();
             }
             Op::SyncFile { .. }
+            | Op::SyncUnnamed { .. }
             | Op::SyncDir { .. }
             | Op::LoseFile { .. }
             | Op::LoseDir { .. }

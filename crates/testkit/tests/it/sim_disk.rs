@@ -21,7 +21,11 @@ fn put(disk: &SimDisk, path: &str, bytes: &[u8], sync: bool) -> Result<(), Errno
     if sync {
         disk.sync(&draft)?;
     }
-    disk.publish(&mut draft, path)
+    disk.publish(&mut draft, path)?;
+    if sync {
+        disk.sync(&draft)?;
+    }
+    Ok(())
 }
 
 /// Every different set of files a power cut now may leave.
@@ -67,6 +71,29 @@ fn without_a_file_sync_the_bytes_may_vanish() {
     disk.sync_dir("dir").expect("synced");
     let expected = [files([("dir/a", b"")]), files([("dir/a", b"bytes")])];
     assert_eq!(after_power_cut(&disk), expected.into());
+}
+
+#[test]
+fn bytes_synced_before_they_had_a_name_may_vanish_from_under_it() {
+    let disk = disk();
+    let mut draft = disk.draft().expect("started");
+    disk.write(&mut draft, b"bytes").expect("written");
+    disk.sync(&draft).expect("synced");
+    disk.publish(&mut draft, "dir/a").expect("published");
+    // A name that comes by itself brings what was synced.
+    let whole = files([("dir/a", b"bytes")]);
+    assert_eq!(after_power_cut(&disk), [files([]), whole.clone()].into());
+    let killed = disk.killed_at(disk.ops());
+    disk.sync_dir("dir").expect("synced");
+    let expected = [files([("dir/a", b"")]), whole.clone()];
+    assert_eq!(after_power_cut(&disk), expected.into());
+    // Synced with its name it stays, by whoever, and before or after the directory.
+    disk.sync(&draft).expect("synced");
+    assert_eq!(after_power_cut(&disk), [whole.clone()].into());
+    let file = killed.open("dir/a").expect("opened");
+    killed.sync_file(&file).expect("synced");
+    killed.sync_dir("dir").expect("synced");
+    assert_eq!(after_power_cut(&killed), [whole].into());
 }
 
 #[test]
