@@ -61,6 +61,19 @@ fn a_sync_that_fails_after_publishing_leaves_the_outcome_open_and_ends_writing()
 }
 
 #[test]
+fn a_write_that_fails_stores_nothing_and_does_not_end_writing() {
+    for errno in [Errno::IO, Errno::PERM, Errno::NOMEM] {
+        let (disk, place) = place();
+        disk.inject(fault(Call::Write, 0, errno, Times::Once));
+        let put = place.put_new(&name("dir/a"), b"bytes");
+        assert!(matches!(put, Err(PutError::Failed { .. })), "{put:?}");
+        assert_eq!(place.head(&name("dir/a")).expect("known"), None);
+        place.put_new(&name("dir/a"), b"bytes").expect("put");
+        assert_eq!(place.get(&name("dir/a")).expect("read"), b"bytes");
+    }
+}
+
+#[test]
 fn what_cannot_be_settled_is_not_said_to_be() {
     let (disk, place) = place();
     let missing = place.settle(&name("dir/missing"));
