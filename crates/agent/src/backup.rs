@@ -17,6 +17,9 @@
 //! files once they are on their way into the tree; before that they are as many as entries are read ahead
 //! ([`limits::READ_AHEAD_ENTRIES_MAX`]), each with [`limits::XATTRS_BYTES_MAX`] at the worst.
 //!
+//! A walk of everything compares the whole earlier tree; one of a selection (`WalkOptions::only`) what the selection covers,
+//! and the rest stays as it is.
+//!
 //! An entry is read if `statx` tells a change; if the run before began when it had just changed (see [`doubt`]); or in a
 //! consistency check. Of an entry that is then found to be what the replica has, no content is stored.
 //!
@@ -29,6 +32,7 @@ mod count;
 mod cut;
 mod doubt;
 mod read;
+mod scope;
 mod stages;
 mod tree;
 mod verify;
@@ -40,7 +44,7 @@ use base::fault::Code;
 use base::{ChunkId, Fault, limits};
 use crossbeam_channel::bounded;
 use format::chunker::Chunker;
-use format::entry::FileEntry;
+use format::entry::{FileEntry, FileKey};
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
 use format::tree::Cursor;
@@ -78,9 +82,9 @@ pub struct Backup<'a> {
 }
 
 /// What a backup found and moved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Entries of the source.
+    /// Entries of the source: those found, and those that the earlier tree has and that were not looked at.
     pub entries: u64,
     /// Regular files among them.
     pub files: u64,
@@ -96,6 +100,14 @@ pub struct Report {
     pub read_bytes: u64,
     /// Paths in trouble.
     pub warnings: u64,
+    /// Entries looked at.
+    pub looked: u64,
+    /// What was warned of, [`limits::UNSETTLED_MAX`] and one at most: the next run has to look there whether or not anything
+    /// happens.
+    pub unsettled: Vec<FileKey>,
+    /// What was not what the earlier tree has although nothing was known to have happened there; the first
+    /// [`limits::SUSPECTS_MAX`].
+    pub suspects: Vec<FileKey>,
 }
 
 /// Runs it, and returns when everything has been handed to the writer. Committing is the caller's.
@@ -116,10 +128,13 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         .map(|root| format::tree::summary::<FileEntry>(backup.reader, root))
         .transpose()?;
     let flow = Flow::new(backup.monitor);
-    let counts = Counts::new(expected.map(|totals| totals.bytes));
+    let counts = match &backup.walk.only {
+        None => Counts::new(expected.map(|totals| totals.bytes)),
+        Some(_) => Counts::of_changes(expected.unwrap_or_default()),
+    };
     let doubt = Doubt::of_run(backup.began_ns);
     counts.tell(&flow);
-    thread::scope(|scope| {
+    let suspects = thread::scope(|scope| {
         let (wanted, to_readers) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
         let (changes, to_bundler) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
         let (seal, to_sealers) = bounded(limits::CHUNKS_QUEUED_MAX);
@@ -155,14 +170,18 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
             read_unchanged: backup.read_unchanged,
             wanted,
             changes,
+            scope: scope::Scope::of(backup.walk.only.as_deref()),
+            suspects: Vec::new(),
         };
         // A stage that stopped has told the flow why, or has seen another stop.
-        let _ = compare.run(walk, earlier);
+        compare.run(walk, earlier).unwrap_or_default()
     });
     flow.outcome()?;
     counts.tell(&flow);
     Ok(Report {
         warnings: flow.warnings(),
+        unsettled: flow.unsettled(),
+        suspects,
         ..counts.report()
     })
 }
@@ -218,6 +237,7 @@ pub(crate) fn warn(flow: &Flow<'_>, problem: &Problem) {
         flow.fail(Fault::new(Code::ResourcesExhausted).with("reason", problem.reason));
         return;
     }
+    flow.leave_unsettled(&problem.key);
     let code = match problem.reason {
         Reason::Vanished => Code::FileVanished,
         Reason::Changed => Code::FileChangedWhileRead,

@@ -10,6 +10,7 @@ use std::thread::{self, Scope};
 
 use base::fault::Code;
 use base::{Fault, limits};
+use format::entry::FileKey;
 
 use crate::monitor::{Monitor, Warning};
 
@@ -19,6 +20,7 @@ pub(crate) struct Flow<'a> {
     stopped: AtomicBool,
     first: Mutex<Option<Fault>>,
     warnings: AtomicU64,
+    unsettled: Mutex<Vec<FileKey>>,
     /// Bytes read from the source that are not yet part of a chunk, or of the tree.
     in_flight: Mutex<usize>,
     released: Condvar,
@@ -34,6 +36,7 @@ impl<'a> Flow<'a> {
             stopped: AtomicBool::new(false),
             first: Mutex::new(None),
             warnings: AtomicU64::new(0),
+            unsettled: Mutex::default(),
             in_flight: Mutex::new(0),
             released: Condvar::new(),
         }
@@ -64,6 +67,26 @@ impl<'a> Flow<'a> {
     /// Returns how many warnings there were.
     pub(crate) fn warnings(&self) -> u64 {
         self.warnings.load(Ordering::Relaxed)
+    }
+
+    /// Remembers where the next run has to look again, up to one more than can be.
+    pub(crate) fn leave_unsettled(&self, key: &FileKey) {
+        let mut unsettled = self
+            .unsettled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if unsettled.len() <= limits::UNSETTLED_MAX {
+            unsettled.push(key.clone());
+        }
+    }
+
+    /// Returns what [`Self::leave_unsettled`] was told. Asked when all stages have ended.
+    pub(crate) fn unsettled(&self) -> Vec<FileKey> {
+        let mut unsettled = self
+            .unsettled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *unsettled)
     }
 
     /// Ends the pipeline because of `fault`, unless it is ending already.

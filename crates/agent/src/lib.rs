@@ -4,6 +4,7 @@
 //! they do not know whether a store or a network is behind them, and hold no key.
 
 pub mod backup;
+pub mod journal;
 pub mod monitor;
 pub mod restore;
 

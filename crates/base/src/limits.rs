@@ -51,6 +51,21 @@ pub const TREE_DEPTH_MAX: usize = 16;
 pub const TREE_KEY_BYTES_MAX: usize = 128 << 10;
 /// Longest name of one directory entry, in bytes (Linux: 255; others more).
 pub const NAME_BYTES_MAX: usize = 1024;
+/// Names that are remembered to have changed in a file system since the replicas of what is on it were made equal to it;
+/// about 150 bytes each. With more, everything is looked at.
+pub const CHANGES_REMEMBERED_MAX: usize = 1 << 17;
+/// Entries that a synchronization of what changed looks at although nothing is known to have happened to them: one after
+/// another, through the whole tree and again.
+pub const SAMPLED_ENTRIES: usize = 512;
+/// Entries found to be other than they should be that are named.
+pub const SUSPECTS_MAX: usize = 64;
+/// Entries in trouble that the next synchronization looks at again; with more it looks at everything.
+pub const UNSETTLED_MAX: usize = 1024;
+/// After this everything is looked at once, whatever is known to have changed.
+pub const CHANGES_TRUSTED_FOR: std::time::Duration = std::time::Duration::from_hours(24);
+/// Events are taken from the kernel at least so often. Its queue holds 16384 (`fs.fanotify.max_queued_events`), and twice the
+/// same is one as long as it waits there.
+pub const EVENTS_EVERY: std::time::Duration = std::time::Duration::from_millis(20);
 /// Deepest directory nesting that is walked or restored.
 pub const PATH_DEPTH_MAX: usize = 4096;
 /// Extents kept inside an entry; a file with more has an extent map of its own.

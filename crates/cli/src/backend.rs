@@ -194,6 +194,11 @@ impl Local {
         serving.as_ref().and_then(Serving::address)
     }
 
+    /// Follows the changes of sources from now on: for a process that stays.
+    pub fn follow_changes(&self) {
+        self.host.follow_changes();
+    }
+
     /// Starts what is due, from now on.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use base::fault::Code;
@@ -23,6 +23,7 @@ use crate::world::World;
 /// An engine over the store of a data directory, in this process.
 pub struct Host {
     engine: Engine,
+    worker: Arc<LocalWorker>,
     service: Service,
     schedule: Mutex<Option<JoinHandle<()>>>,
     stop: Stop,
@@ -39,15 +40,16 @@ impl Host {
     pub fn open(world: &World, home: Home) -> Result<Self, Fault> {
         let env = world.env.clone();
         let store = open_store(&home, &env, &world.command_line)?;
-        let worker = LocalWorker {
+        let worker = Arc::new(LocalWorker {
             store: store.clone(),
             env: env.clone(),
             data_dir: home.path().to_owned(),
-        };
+            journal: OnceLock::new(),
+        });
         let engine = Engine::open(EngineConfig {
             home,
             pool: Arc::new(store.clone()),
-            worker: Arc::new(worker),
+            worker: worker.clone(),
             env: env.clone(),
             host: world.machine.clone(),
             zone: world.zone.clone(),
@@ -55,6 +57,7 @@ impl Host {
         let service = Service::new(engine.clone(), Arc::new(Look::new(store)), env);
         Ok(Self {
             engine,
+            worker,
             service,
             schedule: Mutex::new(None),
             stop: Stop::default(),
@@ -65,6 +68,11 @@ impl Host {
     pub fn speak(&self) -> Speak {
         let service = self.service.clone();
         Arc::new(move |language| Arc::new(service.speaking(language)))
+    }
+
+    /// Follows the changes of sources from now on: for a process that stays.
+    pub fn follow_changes(&self) {
+        self.worker.follow_changes();
     }
 
     /// Starts what is due, from now on.

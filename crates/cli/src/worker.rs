@@ -3,9 +3,12 @@
 mod restore;
 mod watch;
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use agent::backup::{self, Backup};
+use agent::journal::{Ask, Journal, Turn};
 use agent::{Monitor as _, Warning};
 use base::fault::Code;
 use base::{ChunkId, Env, Fault};
@@ -29,20 +32,58 @@ pub(crate) struct LocalWorker {
     pub(crate) env: Env,
     /// The data directory: left out of every source.
     pub(crate) data_dir: PathBuf,
+    /// What hears of changes, if the system allows it; empty in a process that ends with its job.
+    pub(crate) journal: OnceLock<io::Result<Journal>>,
 }
 
 /// What a run through a source came to.
 struct Run {
     report: backup::Report,
     committed: Committed,
+    /// Why everything was looked at, if it was.
+    everything_because: Option<String>,
+    missed: u64,
 }
 
 impl LocalWorker {
+    /// Follows the changes of sources from now on, where the system allows it.
+    pub(crate) fn follow_changes(&self) {
+        let journal = self.journal.get_or_init(Journal::start);
+        if let Err(error) = journal {
+            tracing::info!(%error, "changes are not followed: every run looks at everything");
+        }
+    }
+
+    /// Begins a run by the journal, if there is one.
+    fn turn(&self, order: &BackupOrder) -> Option<Turn<'_>> {
+        let view = View::live(&order.path);
+        let ask = Ask {
+            source: order.source,
+            root: &order.path,
+            walk: &self.walk_options(order, &view),
+            earlier: order.previous,
+            everything: order.read_unchanged,
+            now: self.env.now(),
+        };
+        let journal = self.journal.get()?.as_ref().ok()?;
+        Some(journal.begin(&ask, &self.store))
+    }
+
+    /// Returns why a run looks at everything, if it does.
+    fn why_everything(&self, turn: Option<&Turn<'_>>) -> Option<String> {
+        match (turn, self.journal.get()) {
+            (Some(turn), _) => turn.why().map(ToString::to_string),
+            (None, Some(Err(error))) => Some(format!("changes cannot be followed: {error}")),
+            (None, _) => Some("only a server that stays follows changes".to_owned()),
+        }
+    }
+
     fn synchronize(&self, order: &BackupOrder, context: &JobContext) -> Result<Run, Fault> {
         let watch = Watch::new(context);
         context.step(Step::Snapshot);
         // The moment that the point will show: nothing read later is older. What changes from now on is doubted.
         let began_ns = nanoseconds(&self.env);
+        let turn = self.turn(order);
         let (view, refused) = snapshot::take(&order.path, order.options.one_file_system);
         if let Some(why) = refused {
             no_snapshot(&watch, order, &why);
@@ -55,7 +96,10 @@ impl LocalWorker {
         let session = self.store.begin(order.source, order.previous)?;
         let report = backup::run(&Backup {
             root: &view.path,
-            walk: &self.walk_options(order, &view),
+            walk: &WalkOptions {
+                only: turn.as_ref().and_then(Turn::only),
+                ..self.walk_options(order, &view)
+            },
             earlier: order.previous,
             read_unchanged: order.read_unchanged,
             began_ns,
@@ -91,7 +135,12 @@ impl LocalWorker {
                 },
             }),
         })?;
-        Ok(Run { report, committed })
+        Ok(Run {
+            everything_because: self.why_everything(turn.as_ref()),
+            missed: turn.map_or(0, |turn| missed(turn, &committed, &report)),
+            report,
+            committed,
+        })
     }
 
     fn walk_options(&self, order: &BackupOrder, view: &View) -> WalkOptions {
@@ -110,6 +159,17 @@ impl LocalWorker {
             leave_out,
             device_as: view.device_as,
             ..WalkOptions::default()
+        }
+    }
+}
+
+/// Ends a run by the journal, and returns how many changes the journal has missed.
+fn missed(turn: Turn<'_>, committed: &Committed, report: &backup::Report) -> u64 {
+    match turn.done(committed.root, report) {
+        Ok(()) => 0,
+        Err(missed) => {
+            tracing::warn!(%missed, "the change journal cannot be believed");
+            missed.0.len() as u64
         }
     }
 }
@@ -164,6 +224,9 @@ impl Worker for LocalWorker {
             differences: run.report.differed,
             bytes_read: run.report.read_bytes,
             new_bytes: run.committed.new_bytes,
+            looked: run.report.looked,
+            everything_because: run.everything_because,
+            missed: run.missed,
         })
     }
 

@@ -297,7 +297,7 @@ impl JobReport {
     /// Returns whether it tells of nothing that somebody should hear of, although the job was done.
     pub fn is_clean(&self) -> bool {
         match self {
-            Self::Backup(report) => report.differences == 0,
+            Self::Backup(report) => report.differences == 0 && report.missed == 0,
             Self::Check(report) => report.differences == 0,
             Self::Restore(report) => report.damaged == 0,
             Self::Deleted(_) => true,

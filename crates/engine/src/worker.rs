@@ -59,6 +59,13 @@ pub struct BackupReport {
     pub bytes_read: u64,
     /// Bytes the pool grew by.
     pub new_bytes: u64,
+    /// Entries looked at.
+    pub looked: u64,
+    /// Why all of them were, if what changed was not enough to go by, in English.
+    pub everything_because: Option<String>,
+    /// Entries that were found to have changed although changes are followed and nothing was heard of these: more may
+    /// have been missed.
+    pub missed: u64,
 }
 
 /// Compare a replica with its source, every byte of both, and make the replica right.

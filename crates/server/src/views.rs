@@ -230,6 +230,9 @@ fn outcome(report: &JobReport) -> OutcomeView {
             changed: report.changed,
             differences: report.differences,
             new_bytes: report.new_bytes,
+            looked: report.looked,
+            everything_because: report.everything_because.clone(),
+            missed: report.missed,
             ..OutcomeView::default()
         },
         JobReport::Check(report) => OutcomeView {

@@ -20,4 +20,6 @@ pub use exclude::PatternError;
 pub use handle::{Handle, SmallRead};
 pub use owners::Owners;
 pub use read::{OpenFile, Segment};
-pub use walk::{Event, Found, Walk, WalkError, WalkOptions, threads_allowed};
+pub use walk::{
+    Event, Found, Pick, Selection, Span, Walk, WalkError, WalkOptions, threads_allowed,
+};

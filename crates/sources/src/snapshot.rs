@@ -5,7 +5,6 @@
 //! why, and the [`Level`] reached is stamped on the recovery point.
 
 mod btrfs;
-mod mounts;
 
 use std::path::{Path, PathBuf};
 
@@ -130,7 +129,7 @@ pub fn take(path: &Path, one_file_system: bool) -> (View, Option<SnapshotError>)
     let provider = provider(path);
     let swept = provider.sweep(path).err();
     let mount = (!one_file_system)
-        .then(|| mounts::first_below(path))
+        .then(|| crate::mounts::first_below(path))
         .flatten();
     if let (Some(mount), "btrfs") = (mount, provider.name()) {
         return (

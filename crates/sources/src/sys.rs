@@ -1,4 +1,4 @@
-//! What the safe wrappers of `rustix` do not offer: account names, btrfs subvolumes, reading a given number of
+//! What the safe wrappers of `rustix` do not offer: account names, btrfs subvolumes, fanotify and file handles, reading a given number of
 //! bytes to the end of a vector without zeroing them first, and how the C library keeps freed memory.
 //!
 //! The only module with `unsafe`. Every function here is one system or library call made safe.
@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use base::limits;
 use rustix::io::Errno;
@@ -167,6 +167,127 @@ pub(crate) fn btrfs_drop(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errn
     };
     // SAFETY: the opcode takes a pointer to this structure and only reads it.
     unsafe { ioctl(parent, Setter::<SNAP_DESTROY, _>::new(args)) }
+}
+
+/// Opens a queue of events that tells names and files instead of descriptors; see fanotify(7). A read of an empty one
+/// fails with `AGAIN`.
+pub(crate) fn fanotify() -> Result<OwnedFd, Errno> {
+    let told = libc::FAN_REPORT_FID | libc::FAN_REPORT_DIR_FID | libc::FAN_REPORT_NAME;
+    let flags = libc::FAN_CLASS_NOTIF | libc::FAN_CLOEXEC | libc::FAN_NONBLOCK | told;
+    let opened_as = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_LARGEFILE;
+    // SAFETY: takes two numbers.
+    let fd = unsafe { libc::fanotify_init(flags, opened_as.unsigned_abs()) };
+    match fd {
+        -1 => Err(last_errno()),
+        // SAFETY: it was just opened, and nobody else knows it.
+        fd => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+    }
+}
+
+/// Adds kinds of events to those that a queue hears of the whole file system that `of` is on, or takes them away.
+pub(crate) fn fanotify_mark(
+    queue: BorrowedFd<'_>,
+    what: MarkAction,
+    events: u64,
+    of: BorrowedFd<'_>,
+) -> Result<(), Errno> {
+    let action = match what {
+        MarkAction::Add => libc::FAN_MARK_ADD,
+        MarkAction::Remove => libc::FAN_MARK_REMOVE,
+    };
+    let flags = action | libc::FAN_MARK_FILESYSTEM;
+    // SAFETY: both descriptors are open for the call; no path at all means the second itself.
+    let done = unsafe {
+        libc::fanotify_mark(
+            queue.as_raw_fd(),
+            flags,
+            events,
+            of.as_raw_fd(),
+            std::ptr::null(),
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// What to do with a mark.
+#[derive(Clone, Copy)]
+pub(crate) enum MarkAction {
+    Add,
+    Remove,
+}
+
+/// Most bytes of a file handle (MAX_HANDLE_SZ, linux/fcntl.h).
+const HANDLE_BYTES_MAX: usize = 128;
+
+/// `struct file_handle`, with the room that any handle needs.
+#[repr(C)]
+struct RawHandle {
+    bytes: u32,
+    kind: i32,
+    handle: [u8; HANDLE_BYTES_MAX],
+}
+
+/// Returns the handle of what `path` leads to, following links at its end: what names a file as long as it exists, its
+/// file system given. `NOTSUP` where there are none that files can be opened by.
+pub(crate) fn handle_of(dir: BorrowedFd<'_>, path: &CStr) -> Result<(i32, Vec<u8>), Errno> {
+    let mut raw = RawHandle {
+        bytes: HANDLE_BYTES_MAX as u32,
+        kind: 0,
+        handle: [0; HANDLE_BYTES_MAX],
+    };
+    let mut mount: libc::c_int = 0;
+    // SAFETY: the pointers are to a terminated path, to a handle that says how much room it has, and to a number; all
+    // live longer than the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            dir.as_raw_fd(),
+            path.as_ptr(),
+            &raw mut raw,
+            &raw mut mount,
+            libc::AT_EMPTY_PATH | libc::AT_SYMLINK_FOLLOW,
+        )
+    };
+    if done != 0 {
+        return Err(last_errno());
+    }
+    let len = (raw.bytes as usize).min(HANDLE_BYTES_MAX);
+    Ok((raw.kind, raw.handle[..len].to_vec()))
+}
+
+/// Opens the file of a handle on the file system that `mount` is on, without access to its content. `STALE` if there
+/// is none any more.
+pub(crate) fn open_handle(
+    mount: BorrowedFd<'_>,
+    kind: i32,
+    handle: &[u8],
+) -> Result<OwnedFd, Errno> {
+    let mut raw = RawHandle {
+        bytes: u32::try_from(handle.len()).map_err(|_| Errno::INVAL)?,
+        kind,
+        handle: [0; HANDLE_BYTES_MAX],
+    };
+    let room = raw.handle.get_mut(..handle.len());
+    room.ok_or(Errno::INVAL)?.copy_from_slice(handle);
+    // SAFETY: the descriptor is open and the pointer is to a handle that says how long it is, which is not more than its
+    // room.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_open_by_handle_at,
+            mount.as_raw_fd(),
+            &raw mut raw,
+            libc::O_PATH | libc::O_CLOEXEC,
+        )
+    };
+    match i32::try_from(fd) {
+        // SAFETY: it was just opened, and nobody else knows it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(last_errno()),
+    }
+}
+
+fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
 /// Lets the C library give freed memory back instead of keeping it in case it is wanted again.

@@ -4,6 +4,7 @@
 //! it is read, and nothing is written for it. Everything else goes to the readers, also what differs in nothing
 //! but a change time that the run before did not believe (see [`doubt`](super::doubt)).
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
@@ -16,6 +17,7 @@ use sources::files::{Event, Found, Walk};
 
 use super::count::{Counts, Share};
 use super::read::{Expected, Wanted, Why, is_gone, new_link};
+use super::scope::Scope;
 use super::stages::{Change, Link};
 use super::warn;
 use crate::flow::{Flow, Stopped};
@@ -96,15 +98,19 @@ pub(crate) struct Compare<'a> {
     pub(crate) read_unchanged: bool,
     pub(crate) wanted: Sender<Wanted>,
     pub(crate) changes: Sender<Change>,
+    /// Which part of the earlier tree is compared.
+    pub(super) scope: Scope,
+    /// See [`super::Report::suspects`].
+    pub(super) suspects: Vec<FileKey>,
 }
 
 impl Compare<'_> {
-    /// Goes through the whole walk. `old` is the earlier tree, if there was one.
+    /// Goes through the whole walk, and returns what was not what was expected. `old` is the earlier tree, if there was one.
     pub(crate) fn run(
-        self,
+        mut self,
         walk: Walk,
         mut old: Option<Cursor<'_, FileEntry>>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Vec<FileKey>, Stopped> {
         let mut links = Links::new();
         let mut unseen = Unseen::default();
         for event in walk {
@@ -126,12 +132,13 @@ impl Compare<'_> {
                 }
             }
         }
-        self.pass_over(old.as_mut(), None, &mut unseen).map(|_| ())
+        self.pass_over(old.as_mut(), None, &mut unseen)?;
+        Ok(self.suspects)
     }
 
     /// Deletes what the earlier tree has before `found`, and says whether `found` stands in it unchanged.
     fn pass_over(
-        &self,
+        &mut self,
         old: Option<&mut Cursor<'_, FileEntry>>,
         found: Option<&Found>,
         unseen: &mut Unseen,
@@ -139,33 +146,86 @@ impl Compare<'_> {
         let Some(old) = old else {
             return Ok(Earlier::Other);
         };
+        let flow = self.flow;
+        let failed = |error| flow.fail(Fault::from(error));
         loop {
             // It may be a long way.
             self.flow.go_on()?;
-            let gone = match old.peek_ref().map_err(|e| self.flow.fail(Fault::from(e)))? {
-                None => return Ok(Earlier::Other),
-                Some((key, entry)) => match found {
-                    Some(found) if key > found.key.0.as_slice() => return Ok(Earlier::Other),
-                    Some(found) if key == found.key.0.as_slice() => {
-                        self.counts.earlier(entry.size);
-                        let earlier = self.beside(&entry, &found.entry);
-                        self.next(old)?;
-                        return Ok(earlier);
-                    }
-                    _ => {
-                        self.counts.earlier(entry.size);
-                        FileKey(key.to_vec())
-                    }
-                },
+            let is_more = self.scope.advance(old).map_err(failed)?;
+            let row = match is_more {
+                true => old.peek_ref().map_err(failed)?,
+                false => None,
             };
-            self.next(old)?;
-            if unseen.holds(&gone) {
-                continue;
+            let order = |key: &[u8]| found.map_or(Ordering::Less, |f| key.cmp(&f.key.0));
+            match (row, found) {
+                (Some((key, entry)), Some(found)) if order(key) == Ordering::Equal => {
+                    self.counts.earlier(entry.size);
+                    self.counts.replaced(&entry);
+                    let earlier = self.beside(&entry, &found.entry);
+                    let is_same = looks_alike(&entry, &found.entry);
+                    let was_dir = matches!(entry.node, NodeRef::Directory).then_some(entry.inode);
+                    self.next(old)?;
+                    if !is_same {
+                        self.found_other(found, was_dir);
+                    }
+                    return Ok(earlier);
+                }
+                (Some((key, entry)), _) if order(key) == Ordering::Less => {
+                    self.counts.earlier(entry.size);
+                    let gone = FileKey(key.to_vec());
+                    let was_dir = matches!(entry.node, NodeRef::Directory);
+                    let is_unseen = unseen.holds(&gone);
+                    if !is_unseen {
+                        self.counts.replaced(&entry);
+                    }
+                    self.next(old)?;
+                    if !is_unseen {
+                        self.delete(gone, was_dir)?;
+                    }
+                }
+                _ => {
+                    if let Some(found) = found {
+                        self.found_other(found, None);
+                    }
+                    return Ok(Earlier::Other);
+                }
             }
-            self.counts.deleted();
-            self.changes
-                .send(Change::Delete(gone))
-                .map_err(|_| Stopped)?;
+        }
+    }
+
+    fn delete(&mut self, gone: FileKey, was_dir: bool) -> Result<(), Stopped> {
+        self.suspect_if_quiet(&gone);
+        if was_dir && !self.scope.holds_below(&gone) {
+            self.scope.add_below(&gone);
+        }
+        self.counts.deleted();
+        self.changes.send(Change::Delete(gone)).map_err(|_| Stopped)
+    }
+
+    /// Takes note of an entry that is not as it was: `was_dir` is the inode of the directory that stood there, if one did.
+    fn found_other(&mut self, found: &Found, was_dir: Option<u64>) {
+        self.suspect_if_quiet(&found.key);
+        let is_dir = matches!(found.entry.node, Node::Directory);
+        if self.scope.holds_below(&found.key) {
+            return;
+        }
+        if is_dir && was_dir != Some(found.entry.inode) {
+            // What is in a directory that was not there before is not looked at: somebody should have said so.
+            self.suspect(&found.key);
+        } else if !is_dir && was_dir.is_some() {
+            self.scope.add_below(&found.key);
+        }
+    }
+
+    fn suspect_if_quiet(&mut self, key: &FileKey) {
+        if self.scope.is_quiet(key) {
+            self.suspect(key);
+        }
+    }
+
+    fn suspect(&mut self, key: &FileKey) {
+        if self.suspects.len() < limits::SUSPECTS_MAX {
+            self.suspects.push(key.clone());
         }
     }
 
@@ -259,16 +319,22 @@ fn link_of(entry: &FileEntry, links: &mut Links) -> (Option<Link>, bool) {
 /// Says whether nothing but perhaps the change time speaks for a change. The device counts only where it tells
 /// which entries are one file: it may be numbered anew at every boot.
 fn looks_same(old: &FileRef<'_>, new: &FileEntry) -> bool {
+    looks_alike(old, new)
+        && (new.links < 2 || old.device == new.device)
+        && old.user == new.user.as_slice()
+        && old.group == new.group.as_slice()
+}
+
+/// Says whether nothing is different that only an event would have told: names of accounts belong to the machine, and the
+/// change time moves by itself when a file system is tended to.
+fn looks_alike(old: &FileRef<'_>, new: &FileEntry) -> bool {
     same_kind(&old.node, &new.node)
         && old.size == new.size
         && old.mtime_ns == new.mtime_ns
         && old.inode == new.inode
         && old.links == new.links
-        && (new.links < 2 || old.device == new.device)
         && old.mode == new.mode
         && (old.uid, old.gid) == (new.uid, new.gid)
-        && old.user == new.user.as_slice()
-        && old.group == new.group.as_slice()
 }
 
 fn same_kind(old: &NodeRef<'_>, new: &Node) -> bool {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use base::limits;
 use format::entry::{FileEntry, Node};
+use format::tree::{FileRef, Totals};
 
 use super::Report;
 use crate::flow::Flow;
@@ -32,6 +33,11 @@ pub(crate) struct Counts {
     earlier_passed: AtomicU64,
     /// What has happened since the monitor was told, in bytes.
     untold: AtomicU64,
+    /// What the earlier tree has, where only a part of it is compared, and what of that part was compared.
+    whole: Totals,
+    replaced_entries: AtomicU64,
+    replaced_files: AtomicU64,
+    replaced_bytes: AtomicU64,
 }
 
 impl Counts {
@@ -39,6 +45,14 @@ impl Counts {
     pub(crate) fn new(earlier: Option<u64>) -> Self {
         Self {
             earlier,
+            ..Self::default()
+        }
+    }
+
+    /// Starts at what the earlier tree has: only a part of it is compared.
+    pub(crate) fn of_changes(whole: Totals) -> Self {
+        Self {
+            whole,
             ..Self::default()
         }
     }
@@ -55,6 +69,15 @@ impl Counts {
     /// Counts the bytes of an entry of the earlier tree that the walk has come to or passed.
     pub(crate) fn earlier(&self, bytes: u64) {
         add(&self.earlier_passed, bytes);
+    }
+
+    /// Counts an entry of the earlier tree that was found, or is gone: it is counted as what was found, if anything.
+    pub(crate) fn replaced(&self, entry: &FileRef<'_>) {
+        self.replaced_entries.fetch_add(1, Relaxed);
+        if entry.node.is_file() {
+            self.replaced_files.fetch_add(1, Relaxed);
+        }
+        add(&self.replaced_bytes, entry.size);
     }
 
     pub(crate) fn unchanged(&self, entry: &FileEntry, flow: &Flow<'_>) {
@@ -104,17 +127,23 @@ impl Counts {
         }
     }
 
-    /// Returns what was counted; the warnings are counted elsewhere.
+    /// Returns what was counted; warnings, and what they are about, elsewhere.
     pub(crate) fn report(&self) -> Report {
+        let looked = self.entries.load(Relaxed);
+        let all = |whole: u64, replaced: &AtomicU64, found: &AtomicU64| {
+            let rest = whole.saturating_sub(replaced.load(Relaxed));
+            rest.saturating_add(found.load(Relaxed))
+        };
         Report {
-            entries: self.entries.load(Relaxed),
-            files: self.files.load(Relaxed),
-            bytes: self.bytes.load(Relaxed),
+            entries: all(self.whole.entries, &self.replaced_entries, &self.entries),
+            files: all(self.whole.files, &self.replaced_files, &self.files),
+            bytes: all(self.whole.bytes, &self.replaced_bytes, &self.bytes),
             changed: self.changed.load(Relaxed),
             deleted: self.deleted.load(Relaxed),
             differed: self.differed.load(Relaxed),
             read_bytes: self.moved.load(Relaxed),
-            warnings: 0,
+            looked,
+            ..Report::default()
         }
     }
 }

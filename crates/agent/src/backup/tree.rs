@@ -109,6 +109,7 @@ impl Tree<'_> {
         match self.writer.put_entry(key, &entry) {
             Err(fault) if fault.code == Code::EntryRefused => {
                 let path = key.to_path().unwrap_or_default();
+                self.flow.leave_unsettled(key);
                 self.flow.warn(Warning { path, fault });
                 self.writer.delete_entry(key)
             }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backup;
+mod journal;
 mod memory;
 mod power_cut;
 mod restore;

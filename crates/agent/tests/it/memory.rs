@@ -271,11 +271,34 @@ fn run(
     read_unchanged: bool,
     began_ns: i64,
 ) -> Result<Run, Fault> {
+    let walk = WalkOptions::default();
+    run_by(memory, source, earlier, read_unchanged, began_ns, &walk)
+}
+
+/// As [`back_up`], of what a walk finds.
+pub(crate) fn back_up_by(
+    memory: &Memory,
+    source: &std::path::Path,
+    earlier: Option<ChunkId>,
+    read_unchanged: bool,
+    walk: &WalkOptions,
+) -> Run {
+    run_by(memory, source, earlier, read_unchanged, i64::MAX, walk).unwrap()
+}
+
+fn run_by(
+    memory: &Memory,
+    source: &std::path::Path,
+    earlier: Option<ChunkId>,
+    read_unchanged: bool,
+    began_ns: i64,
+    walk: &WalkOptions,
+) -> Result<Run, Fault> {
     let session = Session::new(memory, earlier);
     let watcher = Watcher::default();
     let report = backup::run(&Backup {
         root: source,
-        walk: &WalkOptions::default(),
+        walk,
         earlier,
         read_unchanged,
         began_ns,

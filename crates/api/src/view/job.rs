@@ -123,8 +123,17 @@ pub struct WarningView {
 pub struct OutcomeView {
     /// The recovery point it made.
     pub point: Option<String>,
-    /// Entries looked at or restored.
+    /// Entries of the source, compared, or restored.
     pub entries: u64,
+    /// Backup: entries looked at; what is known not to have changed is not.
+    #[serde(default)]
+    pub looked: u64,
+    /// Backup: why all of them were, if what changed was not enough to go by; in English.
+    #[serde(default)]
+    pub everything_because: Option<String>,
+    /// Backup: entries found to have changed although changes are followed and these were not heard of.
+    #[serde(default)]
+    pub missed: u64,
     /// Regular files among them.
     pub files: u64,
     /// Bytes of the files.

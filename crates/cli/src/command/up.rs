@@ -53,6 +53,9 @@ fn foreground(
             "Listening on http://{address}/health (everything else needs the socket in the data directory)\n"
         ))?;
     }
+    if !args.once {
+        local.follow_changes();
+    }
     let mut exit = DONE;
     if !args.protect.is_empty() {
         exit = protect(session, data_dir, args)?;

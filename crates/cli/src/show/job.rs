@@ -82,6 +82,10 @@ pub fn one(view: &JobView, here: &Here) -> String {
                 .unwrap_or_default(),
         ),
         (
+            "Looked at",
+            view.outcome.as_ref().and_then(looked).unwrap_or_default(),
+        ),
+        (
             "Problem",
             view.problem
                 .as_ref()
@@ -132,6 +136,26 @@ pub fn result(job: &JobView) -> String {
                 bytes(outcome.new_bytes)
             )
         }
+    }
+}
+
+/// Returns how much of a source a backup looked at, and why.
+fn looked(outcome: &OutcomeView) -> Option<String> {
+    let all = counted(outcome.entries, "entry", "entries");
+    let missed = match outcome.missed {
+        0 => String::new(),
+        n => format!(
+            "; {} without a sign",
+            counted(n, "entry had changed", "entries had changed")
+        ),
+    };
+    match &outcome.everything_because {
+        Some(why) => Some(format!("all {all}: {why}")),
+        None if outcome.looked > 0 => {
+            let looked = count(outcome.looked);
+            Some(format!("{looked} of {all}, by the change journal{missed}"))
+        }
+        None => None,
     }
 }
 

@@ -96,6 +96,9 @@ impl Engine {
         };
         followed?;
         self.replica_happening(source, done)?;
+        if report.missed > 0 {
+            self.replica_happening(source, Happening::Doubted(Doubt::ChangesMissed))?;
+        }
         if order.point.is_some() {
             if report.point.is_none() {
                 return Err(

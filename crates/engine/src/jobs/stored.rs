@@ -144,6 +144,12 @@ enum Report {
         differences: u64,
         bytes_read: u64,
         new_bytes: u64,
+        #[serde(default)]
+        looked: u64,
+        #[serde(default)]
+        everything_because: Option<String>,
+        #[serde(default)]
+        missed: u64,
     },
     Check {
         entries: u64,
@@ -178,6 +184,9 @@ pub(crate) fn write_report(report: &JobReport) -> String {
             differences: r.differences,
             bytes_read: r.bytes_read,
             new_bytes: r.new_bytes,
+            looked: r.looked,
+            everything_because: r.everything_because.clone(),
+            missed: r.missed,
         },
         JobReport::Check(r) => Report::Check {
             entries: r.entries,
@@ -212,6 +221,9 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             differences,
             bytes_read,
             new_bytes,
+            looked,
+            everything_because,
+            missed,
         } => JobReport::Backup(BackupReport {
             point: point.map(|id| id.parse()).transpose().ok()?,
             entries,
@@ -221,6 +233,9 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             differences,
             bytes_read,
             new_bytes,
+            looked,
+            everything_because,
+            missed,
         }),
         Report::Check {
             entries,

@@ -75,6 +75,13 @@ pub enum NodeRef<'a> {
     BlockDevice(u64),
 }
 
+impl NodeRef<'_> {
+    /// Says whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::Inline(_) | Self::Extents(_) | Self::Map(_))
+    }
+}
+
 /// What a class's first byte says. One extent alone is by far the most frequent and has no count.
 mod tag {
     pub(super) const DIRECTORY: u8 = 0;

@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::stat::{self, Identity};
+use super::walk::Selection;
 use crate::problem::Reason;
 
 /// Opens `name` in `dir` for reading without a trace in its access time, where that is allowed.
@@ -75,6 +76,8 @@ pub(super) struct Dir {
     pub(super) mount: u64,
     /// Components below the root.
     pub(super) depth: usize,
+    /// The names that are looked at in it; `None` if all are.
+    pub(super) only: Option<Arc<Selection>>,
     open: Mutex<Option<Arc<OwnedFd>>>,
     used: AtomicBool,
     dirs: Arc<OpenDirs>,
@@ -82,7 +85,11 @@ pub(super) struct Dir {
 
 impl Dir {
     /// Returns the root, which stays open as long as anything below it is known.
-    pub(super) fn root(fd: OwnedFd, dirs: Arc<OpenDirs>) -> Result<Arc<Self>, Errno> {
+    pub(super) fn root(
+        fd: OwnedFd,
+        dirs: Arc<OpenDirs>,
+        only: Option<Arc<Selection>>,
+    ) -> Result<Arc<Self>, Errno> {
         let stat = stat::of(fd.as_fd())?;
         Ok(Arc::new(Self {
             parent: None,
@@ -90,6 +97,7 @@ impl Dir {
             identity: Identity::from(&stat),
             mount: stat.stx_mnt_id,
             depth: 0,
+            only,
             open: Mutex::new(Some(Arc::new(fd))),
             used: AtomicBool::new(true),
             dirs,
@@ -103,12 +111,14 @@ impl Dir {
         identity: Identity,
         mount: u64,
     ) -> Arc<Self> {
+        let only = self.only.as_ref().and_then(|only| only.below(&name));
         Arc::new(Self {
             parent: Some(self.clone()),
             name,
             identity,
             mount,
             depth: self.depth + 1,
+            only,
             open: Mutex::new(None),
             used: AtomicBool::new(false),
             dirs: self.dirs.clone(),

@@ -15,7 +15,7 @@ use super::walk::WalkOptions;
 use crate::sys;
 
 /// The name of the tag file of <https://bford.info/cachedir/>.
-const CACHEDIR_TAG: &std::ffi::CStr = c"CACHEDIR.TAG";
+pub(super) const CACHEDIR_TAG: &std::ffi::CStr = c"CACHEDIR.TAG";
 /// What a tag file starts with; one that does not is a file like any other.
 const CACHEDIR_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
@@ -78,16 +78,22 @@ impl Excludes {
     }
 
     /// Cuts a directory's names down to its markers if it has any: they stay, so that what is restored is
-    /// marked too.
-    pub(super) fn keep_markers(&self, dir: BorrowedFd<'_>, names: &mut Names) {
+    /// marked too. `has` says whether the directory has an entry of a name.
+    pub(super) fn keep_markers(
+        &self,
+        dir: BorrowedFd<'_>,
+        names: &mut Names,
+        has: impl Fn(&Names, &[u8]) -> bool,
+    ) {
         let mut markers: Vec<&[u8]> = Vec::new();
         for marker in &self.if_present {
-            if names.find(marker).is_some() {
+            if has(names, marker) {
                 markers.push(marker);
             }
         }
-        if self.cachedir_tag && names.find(CACHEDIR_TAG.to_bytes()).is_some() && is_cache(dir) {
-            markers.push(CACHEDIR_TAG.to_bytes());
+        let tag = CACHEDIR_TAG.to_bytes();
+        if self.cachedir_tag && has(names, tag) && is_cache(dir) {
+            markers.push(tag);
         }
         if !markers.is_empty() {
             names.retain(|name, _| markers.contains(&name));

@@ -43,6 +43,18 @@ impl Names {
         names
     }
 
+    /// Returns the list of these names, which ascend. What they are the directory was not asked.
+    ///
+    /// # Errors
+    /// They are too many, or one is too long for any directory.
+    pub(super) fn of<'a>(given: impl Iterator<Item = &'a CStr>) -> Result<Self, Reason> {
+        let mut names = Self::default();
+        for name in given {
+            names.push(name, FileType::Unknown, 0)?;
+        }
+        Ok(names)
+    }
+
     /// Reads the names in an open directory, and returns them with the reason why they may not be all.
     pub(crate) fn read(dir: BorrowedFd<'_>) -> (Self, Result<(), Reason>) {
         let mut names = Self::default();

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::owners::Owners;
 
 /// Looks at `name` in `dir`, following nothing and mounting nothing.
-pub(super) fn at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Statx, Errno> {
+pub(crate) fn at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Statx, Errno> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     statx(
         dir,
@@ -84,7 +84,7 @@ pub(super) fn modified_ns(stat: &Statx) -> i64 {
 }
 
 /// Returns which kind of thing it is.
-pub(super) fn kind(stat: &Statx) -> FileType {
+pub(crate) fn kind(stat: &Statx) -> FileType {
     FileType::from_raw_mode(u32::from(stat.stx_mode))
 }
 

@@ -11,6 +11,7 @@
 //! Not done here: comparing with what was known, reading content, following links.
 
 mod schedule;
+mod selection;
 mod worker;
 
 use std::ffi::{CString, OsStr};
@@ -27,13 +28,15 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::dir::{Dir, OpenDirs};
-use super::exclude::{Excludes, PatternError};
+use super::exclude::{self, Excludes, PatternError};
 use super::handle::Handle;
 use super::names::Listing;
 use super::owners::Owners;
 use super::stat::{self, Identity};
 use crate::problem::Problem;
 use schedule::{Schedule, Taken};
+
+pub use selection::{Pick, Selection, Span};
 
 /// Called with a directory's path.
 pub type Observer = Arc<dyn Fn(&[u8]) + Send + Sync>;
@@ -57,12 +60,32 @@ pub struct WalkOptions {
     /// Records the first device number as the second: a snapshot shows another one than what it is of, but
     /// entries have to be the same from run to run.
     pub device_as: Option<(u64, u64)>,
+    /// Looks only at the root and at this part of the tree; `None` at everything.
+    pub only: Option<Arc<Selection>>,
     /// Threads that look ahead. Warm, two are as fast as it gets; a disk that seeks or a network wants many.
     pub threads: usize,
     /// Entries that may be listed ahead of the consumer.
     pub entries_ahead_max: usize,
     /// Hears of every directory whose names have been read and whose entries are about to be looked at.
     pub on_listed: Option<Observer>,
+}
+
+impl WalkOptions {
+    /// Says whether both leave out the same of a tree, and record the rest alike.
+    pub fn same_rules(&self, other: &Self) -> bool {
+        self.exclude == other.exclude
+            && self.exclude_if_present == other.exclude_if_present
+            && self.cachedir_tag == other.cachedir_tag
+            && self.leave_out == other.leave_out
+            && self.one_file_system == other.one_file_system
+            && self.device_as == other.device_as
+    }
+
+    /// Says whether an entry of this name may decide what else of its directory is left out.
+    pub fn is_marker(&self, name: &[u8]) -> bool {
+        self.exclude_if_present.iter().any(|marker| marker == name)
+            || (self.cachedir_tag && name == exclude::CACHEDIR_TAG.to_bytes())
+    }
 }
 
 impl Default for WalkOptions {
@@ -74,6 +97,7 @@ impl Default for WalkOptions {
             leave_out: Vec::new(),
             one_file_system: false,
             device_as: None,
+            only: None,
             threads: limits::WALK_THREADS,
             entries_ahead_max: limits::WALK_ENTRIES_AHEAD_MAX,
             on_listed: None,
@@ -189,7 +213,7 @@ impl Walk {
         };
         let excludes = Excludes::new(options)?;
         let dirs = OpenDirs::new(Room::of_process().directories());
-        let (dir, name, directory) = open_root(root, dirs).map_err(failed)?;
+        let (dir, name, directory) = open_root(root, dirs, options.only.clone()).map_err(failed)?;
         let fd = dir.fd().map_err(|_| failed(Errno::NOENT))?;
         let stat = stat::at(fd.as_fd(), &name).map_err(failed)?;
         let threads = threads_allowed(options.threads);
@@ -314,10 +338,14 @@ impl Room {
 }
 
 /// Opens the root: a directory itself, or the directory that holds it, with the name to find it by there.
-fn open_root(root: &Path, dirs: Arc<OpenDirs>) -> Result<(Arc<Dir>, CString, bool), Errno> {
+fn open_root(
+    root: &Path,
+    dirs: Arc<OpenDirs>,
+    only: Option<Arc<Selection>>,
+) -> Result<(Arc<Dir>, CString, bool), Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match openat(CWD, root, flags, Mode::empty()) {
-        Ok(fd) => Ok((Dir::root(quiet(fd), dirs)?, c".".to_owned(), true)),
+        Ok(fd) => Ok((Dir::root(quiet(fd), dirs, only)?, c".".to_owned(), true)),
         Err(Errno::NOTDIR) => {
             let whole = std::fs::canonicalize(root)
                 .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
@@ -333,7 +361,7 @@ fn open_root(root: &Path, dirs: Arc<OpenDirs>) -> Result<(Arc<Dir>, CString, boo
                 Mode::empty(),
             )?;
             let name = CString::new(name).map_err(|_| Errno::INVAL)?;
-            Ok((Dir::root(fd, dirs)?, name, false))
+            Ok((Dir::root(fd, dirs, None)?, name, false))
         }
         Err(errno) => Err(errno),
     }

@@ -380,7 +380,7 @@ mod tests {
         }
         let fd = OwnedFd::from(File::open(dir.path()).expect("it is there"));
         let (names, _) = Names::read(fd.as_fd());
-        let root = Dir::root(fd, OpenDirs::new(1)).expect("it can be looked at");
+        let root = Dir::root(fd, OpenDirs::new(1), None).expect("it can be looked at");
         let room = 4;
         let mut schedule = Schedule::new(
             Some(Arc::clone(&root)),

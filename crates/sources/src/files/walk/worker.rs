@@ -1,5 +1,6 @@
 //! What a thread of a walk does: read names, look at entries.
 
+use std::ffi::{CStr, CString};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use base::limits::PATH_DEPTH_MAX;
 use format::entry::FileKey;
 use rustix::fs::{Statx, StatxAttributes, fstatfs};
+use rustix::io::Errno;
 
 use super::schedule::{Subdirs, Task, Ticket};
 use super::{Event, Found, Shared, is_directory, is_made_up};
@@ -103,9 +105,17 @@ fn read_names(shared: &Shared, dir: &Arc<Dir>) -> Result<(Names, Result<(), Reas
     if dir.begins_mount() && is_made_up(fstatfs(&*fd)?.f_type) {
         return Ok((Names::default(), Ok(())));
     }
-    let (mut names, read) = Names::read(fd.as_fd());
+    let (mut names, read) = match &dir.only {
+        Some(only) => (Names::of(only.names())?, Ok(())),
+        None => Names::read(fd.as_fd()),
+    };
     if dir.depth > 0 {
-        shared.excludes.keep_markers(fd.as_fd(), &mut names);
+        let has = |names: &Names, name: &[u8]| match dir.only {
+            // The names are not all that there are.
+            Some(_) => CString::new(name).is_ok_and(|name| stat::at(fd.as_fd(), &name).is_ok()),
+            None => names.find(name).is_some(),
+        };
+        shared.excludes.keep_markers(fd.as_fd(), &mut names, has);
     }
     if shared.excludes.by_path() {
         let mut path = dir.components().join(&b'/');
@@ -171,6 +181,8 @@ impl Looker<'_> {
         for (i, stat) in range.zip(stats) {
             match stat.expect("every entry was looked at") {
                 Ok(stat) => self.take(i, &stat, &mut owners, (found, subdirs)),
+                // Nobody has said that it is there.
+                Err(Errno::NOENT) if self.listing.dir.only.is_some() => {}
                 Err(errno) => found.push(Event::Problem(self.listing.problem(
                     i,
                     Op::Stat,
@@ -211,7 +223,7 @@ impl Looker<'_> {
             }
         };
         let name = self.listing.names.get(i);
-        if directory && self.is_entered(stat) {
+        if directory && self.is_entered(name, stat) {
             subdirs.push(name, Identity::from(stat), stat.stx_mnt_id);
         }
         let handle = Handle::new(self.shared.clone(), self.listing.clone(), i, stat);
@@ -239,11 +251,12 @@ impl Looker<'_> {
     }
 
     /// Returns whether the walk goes into a directory.
-    fn is_entered(&self, stat: &Statx) -> bool {
-        if stat.stx_attributes.contains(StatxAttributes::AUTOMOUNT) {
+    fn is_entered(&self, name: &CStr, stat: &Statx) -> bool {
+        let dir = &self.listing.dir;
+        let is_wanted = dir.only.as_ref().is_none_or(|only| only.enters(name));
+        if !is_wanted || stat.stx_attributes.contains(StatxAttributes::AUTOMOUNT) {
             return false;
         }
-        let dir = &self.listing.dir;
         !self.shared.one_file_system
             || (stat.stx_mnt_id == dir.mount && Identity::from(stat).device == dir.identity.device)
     }

@@ -1,4 +1,4 @@
-//! What is mounted below a directory.
+//! What is mounted below a directory, as proc(5) tells in `mountinfo`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -28,13 +28,61 @@ const MADE_UP: [&str; 20] = [
     "tracefs",
 ];
 
+/// Where this process is told what is mounted.
+const MOUNTINFO: &str = "/proc/self/mountinfo";
+
 /// Returns a mount point below `path` that holds data, if there is one.
-pub(super) fn first_below(path: &Path) -> Option<PathBuf> {
+pub(crate) fn first_below(path: &Path) -> Option<PathBuf> {
     let whole = std::fs::canonicalize(path).ok()?;
-    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+    let mounts = std::fs::read(MOUNTINFO).ok()?;
     mounts
         .split(|b| *b == b'\n')
         .find_map(|line| below(line, &whole))
+}
+
+/// What is mounted below a directory, and what stands in for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mounts {
+    /// Mount points with data, by the number of the mount.
+    pub(crate) points: Vec<(u64, PathBuf)>,
+    /// Directories that overlays write into.
+    pub(crate) upper_dirs: Vec<PathBuf>,
+}
+
+impl Mounts {
+    /// Asks what there is below `path`, which is without links.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub(crate) fn below(path: &Path) -> std::io::Result<Self> {
+        let mut found = Self::default();
+        for line in std::fs::read(MOUNTINFO)?.split(|b| *b == b'\n') {
+            if let Some(point) = below(line, path) {
+                found.points.push((mount_number(line), point));
+            }
+            found
+                .upper_dirs
+                .extend(upper_dir(line).filter(|upper| upper.starts_with(path)));
+        }
+        Ok(found)
+    }
+}
+
+fn mount_number(line: &[u8]) -> u64 {
+    let first = line.split(|b| *b == b' ').next().unwrap_or_default();
+    let digits = std::str::from_utf8(first).unwrap_or_default();
+    digits.parse().unwrap_or_default()
+}
+
+/// Returns where the overlay that a line tells of keeps what is written to it.
+fn upper_dir(line: &[u8]) -> Option<PathBuf> {
+    let mut fields = line
+        .split(|b| *b == b' ')
+        .skip_while(|field| *field != b"-");
+    let (kind, options) = (fields.nth(1)?, fields.nth(1)?);
+    let mut options = options.split(|b| *b == b',');
+    let upper = options.find_map(|option| option.strip_prefix(b"upperdir="))?;
+    (kind == b"overlay").then(|| PathBuf::from(OsString::from_vec(unescaped(upper))))
 }
 
 /// Reads one line of `mountinfo`.
@@ -71,6 +119,15 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_overlays_write_into_is_found() {
+        let line = b"40 35 0:44 / /merged rw - overlay overlay rw,lowerdir=/l,upperdir=/srv/a\\040b,workdir=/w";
+        assert_eq!(upper_dir(line), Some(PathBuf::from("/srv/a b")));
+        assert_eq!(mount_number(line), 40);
+        let other = b"36 35 98:0 / /srv rw shared:1 - ext4 /dev/x rw";
+        assert_eq!((upper_dir(other), upper_dir(b"")), (None, None));
+    }
 
     #[test]
     fn mounts_with_data_below_are_found() {
