@@ -219,7 +219,8 @@ pub struct Mount {
 #[command(group = ArgGroup::new("destination").required(true))]
 pub struct Restore {
     /// The source, and which recovery point: an id, or a time (`2026-11-23`, `2026-11-23 14:00`,
-    /// `yesterday`, RFC 3339) for the newest one that is not younger [default: the newest]
+    /// `yesterday`, RFC 3339) for the newest one that is not younger [default: the newest]; or the id of a
+    /// point alone
     #[arg(value_name = "SOURCE[@POINT|@TIME]")]
     pub source: String,
     /// What of it, relative to the source or absolute [default: everything]

@@ -15,18 +15,32 @@ use crate::reference::source_and_point;
 use crate::session::{DONE, Session};
 use crate::show;
 
+/// Finds out what is meant: a source, a point of one, or a point by its id alone.
+fn what(session: &Session<'_>, text: &str) -> Result<(SourceView, Option<PointChoice>), Problem> {
+    let find = |text: &str| session.operations.source(&named(session, text));
+    let found = source_and_point(
+        text,
+        session.world.env.now(),
+        &session.world.zone,
+        session.manner.language,
+        find,
+    );
+    found.or_else(|problem| {
+        // What is no source may be a point; if it is neither, a source is what people mean.
+        let Ok(point) = session.operations.point(text) else {
+            return Err(problem);
+        };
+        let source = session.operations.source(&point.source_id)?;
+        Ok((source, Some(PointChoice::Id(point.id))))
+    })
+}
+
 /// Plans or does a restore.
 ///
 /// # Errors
 /// There is no such source, point or path, or the target cannot be used.
 pub fn run(session: &mut Session<'_>, args: &args::Restore) -> Result<u8, Problem> {
-    let (source, point) = source_and_point(
-        &args.source,
-        session.world.env.now(),
-        &session.world.zone,
-        session.manner.language,
-        |text| session.operations.source(&named(session, text)),
-    )?;
+    let (source, point) = what(session, &args.source)?;
     let request = request::Restore {
         paths: args.paths.iter().map(|p| within(&source, p)).collect(),
         source: source.id.clone(),

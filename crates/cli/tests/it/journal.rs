@@ -73,7 +73,8 @@ fn a_synchronization_looks_at_what_changed_and_says_so() {
     );
     // What is restored is what is there.
     let point = bench.id("point create docs");
-    assert_eq!(bench.run(&format!("restore {point} --to out")).exit, 0);
+    let restored = bench.run(&format!("restore {point} --to out"));
+    assert_eq!(restored.exit, 0, "{}", restored.all());
     owner.close(&mut world);
     let diff = std::process::Command::new("diff")
         .arg("-r")
