@@ -84,6 +84,8 @@ pub const SYMLINK_BYTES_MAX: usize = 64 << 10;
 pub const READ_AHEAD_BYTES_MAX: usize = 16 << 20;
 /// Entries between the comparison with the earlier tree and the bundler.
 pub const READ_AHEAD_ENTRIES_MAX: usize = 1024;
+/// What the system is asked to read ahead of a large file, beyond the buffer that it is cut in.
+pub const SOURCE_AHEAD_BYTES: u64 = 4 * CHUNK_BYTES_MAX as u64;
 /// Threads that read small files: a cold disk answers 45 000 files a second to 32 readers and 14 000 to 2
 /// (measured), a warm one needs no more than the cores.
 pub const READER_THREADS: usize = 16;

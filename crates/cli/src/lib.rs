@@ -109,6 +109,7 @@ fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem>
             };
             let exit = match other {
                 Command::Mount(args) => command::mount::run(&mut session, args, backend.shared()),
+                Command::Restore(args) => command::restore::run(&mut session, args, &data_dir),
                 other => with(&mut session, other),
             };
             backend.close(world);
@@ -123,7 +124,6 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
         Command::Protect(args) => command::protect::protect(session, args),
         Command::Sync { source } => command::protect::sync(session, source),
         Command::Point(verb) => command::point::run(session, verb),
-        Command::Restore(args) => command::restore::run(session, args),
         Command::Find(args) => command::find::run(session, args),
         Command::Source(verb) => command::source::run(session, verb),
         Command::Group(verb) => command::group::run(session, verb),
@@ -132,10 +132,11 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
         Command::Pool(args::Pool::Status) => command::source::pool(session),
         Command::Up(_)
         | Command::Mount(_)
+        | Command::Restore(_)
         | Command::MountGuard { .. }
         | Command::Explain { .. }
         | Command::Completions { .. } => {
-            unreachable!("dispatched before the operations were opened")
+            unreachable!("dispatched before this one")
         }
     }
 }

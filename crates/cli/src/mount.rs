@@ -73,6 +73,13 @@ impl Mounted {
                 "recovery points are mounted there already",
             ));
         }
+        if std::fs::read_dir(&directory)?.next().is_some() {
+            // Whoever looks there would see something else.
+            return Err(io::Error::new(
+                io::ErrorKind::DirectoryNotEmpty,
+                "the directory is not empty",
+            ));
+        }
         // Before the mount: it must be there when the mount is.
         let guard = Guard::start(&directory)?;
         let (points, wanted) = Points::new(operations, top, zone);

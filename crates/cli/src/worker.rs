@@ -18,7 +18,7 @@ use engine::worker::{
 };
 use engine::{JobContext, Worker};
 use format::entry::FileEntry;
-use format::point::{Consistency, Stats};
+use format::point::Consistency;
 use format::tree;
 use sources::files::WalkOptions;
 use sources::snapshot::{self, Level, SnapshotError, View};
@@ -126,13 +126,7 @@ impl LocalWorker {
                     Level::FileSystem => Consistency::FileSystem,
                 },
                 warnings: report.warnings,
-                stats: Stats {
-                    entries: report.entries,
-                    files: report.files,
-                    bytes: report.bytes,
-                    changed: report.changed + report.deleted,
-                    stored_bytes: 0,
-                },
+                changed: report.changed + report.deleted,
             }),
         })?;
         Ok(Run {
@@ -217,9 +211,9 @@ impl Worker for LocalWorker {
         let run = self.synchronize(order, context)?;
         Ok(BackupReport {
             point: run.committed.point.map(|point| point.id),
-            entries: run.report.entries,
-            files: run.report.files,
-            bytes: run.report.bytes,
+            entries: run.committed.totals.entries,
+            files: run.committed.totals.files,
+            bytes: run.committed.totals.bytes,
             changed: run.report.changed + run.report.deleted,
             differences: run.report.differed,
             bytes_read: run.report.read_bytes,

@@ -7,6 +7,7 @@ use base::fault::Code;
 use base::{ChunkId, Fault, PointId, SessionId, SourceId};
 use format::log::{Body, Commit, Config, ConfigKind, PointFacts, Record, RecordHash};
 use format::point::{Consistency, Point, PointError, PointHash, Stats, TreeFormat, object_name};
+use format::tree::Totals;
 use objects::{DeleteError, GetError};
 
 use crate::Store;
@@ -87,8 +88,8 @@ pub struct NewPoint {
     pub consistency: Consistency,
     /// Entries that could not be read as they should have been.
     pub warnings: u64,
-    /// What it counts; `stored_bytes` is set by the commit.
-    pub stats: Stats,
+    /// Entries that were new, different or gone.
+    pub changed: u64,
 }
 
 impl Core {
@@ -109,8 +110,12 @@ impl Core {
             consistency: new.consistency,
             warnings: new.warnings,
             stats: Stats {
+                // What the tree holds, not what somebody has counted while the source changed.
+                entries: point.totals.entries,
+                files: point.totals.files,
+                bytes: point.totals.bytes,
+                changed: new.changed,
                 stored_bytes: point.stored_bytes,
-                ..new.stats
             },
             previous: previous.map(|p| p.id),
             session: point.session,
@@ -149,6 +154,7 @@ pub(crate) struct Made {
     pub(crate) source: SourceId,
     pub(crate) session: SessionId,
     pub(crate) root: ChunkId,
+    pub(crate) totals: Totals,
     pub(crate) stored_bytes: u64,
 }
 

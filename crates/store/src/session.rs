@@ -15,7 +15,7 @@ use base::{ChunkHash, ChunkId, Fault, SessionId, SourceId};
 use format::entry::{Extent, FileEntry, FileKey};
 use format::log::{Body, Commit};
 use format::replica::{ChunkReader, MapWriter, ReplicaWriter};
-use format::tree::{self, Editor, TreeError};
+use format::tree::{self, Editor, Totals, TreeError};
 
 use self::scribe::Scribe;
 use crate::core::Core;
@@ -47,6 +47,8 @@ impl CommitSpec {
 pub struct Committed {
     /// The replica's root.
     pub root: ChunkId,
+    /// What the replica holds.
+    pub totals: Totals,
     /// The recovery point, if one was asked for.
     pub point: Option<PointInfo>,
     /// Bytes of new chunks, as stored.
@@ -126,8 +128,10 @@ impl Session {
         // Every pack durable and indexed, so every chunk below the root.
         self.scribe.writer.flush()?;
         let (new_bytes, new_chunks) = self.scribe.writer.added();
+        let totals = tree::summary::<FileEntry>(&*self.scribe, &root).map_err(faults::tree)?;
         let mut committed = Committed {
             root,
+            totals,
             point: None,
             new_bytes,
             new_chunks,
@@ -141,6 +145,7 @@ impl Session {
             source: self.source,
             session: self.id,
             root,
+            totals,
             stored_bytes: new_bytes,
         };
         // The point's object, which describes it.

@@ -181,24 +181,14 @@ impl Shared {
     /// Opens what was just sealed: a wrong hash from the caller, a compressor bug, a flipped bit in memory
     /// end here and not in the store.
     fn verify(&self, sealed: &Sealed) -> Result<(), Fault> {
-        self.core
-            .sealer()
-            .open(
-                sealed.kind,
-                sealed.domain,
-                sealed.generation,
-                &sealed.id,
-                &sealed.bytes,
+        self.core.sealer().check(sealed).map_err(|error| {
+            let detail = "a chunk does not open to what was sealed";
+            self.lose(
+                Fault::new(Code::Internal)
+                    .with("detail", detail)
+                    .because(error),
             )
-            .map(drop)
-            .map_err(|error| {
-                let detail = "a chunk does not open to what was sealed";
-                self.lose(
-                    Fault::new(Code::Internal)
-                        .with("detail", detail)
-                        .because(error),
-                )
-            })
+        })
     }
 
     /// Puts a chunk into an open pack of its class, by chance, and hands the pack on when it is full.

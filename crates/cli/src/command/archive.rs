@@ -75,6 +75,31 @@ pub fn run(
     }
 }
 
+/// Refuses a file in the data directory or in the pool: what does not belong there may keep them from being opened.
+///
+/// # Errors
+/// `RestoreTargetInsidePool`.
+pub fn refuse_inside(session: &Session<'_>, file: &Path, data_dir: &Path) -> Result<(), Problem> {
+    let path = session.world.absolute(file);
+    let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
+    let Some(parent) = parent.filter(|_| file != Path::new("-")) else {
+        // There is nothing to write into.
+        return Ok(());
+    };
+    for place in [data_dir.to_owned(), data_dir.join("pool")] {
+        if place
+            .canonicalize()
+            .is_ok_and(|place| parent.starts_with(place))
+        {
+            let fault = Fault::new(Code::RestoreTargetInsidePool)
+                .with("path", path.display())
+                .with("pool", place.display());
+            return Err(session.problem(&fault));
+        }
+    }
+    Ok(())
+}
+
 /// Where an archive goes.
 enum Target {
     Output,

@@ -39,7 +39,11 @@ fn what(session: &Session<'_>, text: &str) -> Result<(SourceView, Option<PointCh
 ///
 /// # Errors
 /// There is no such source, point or path, or the target cannot be used.
-pub fn run(session: &mut Session<'_>, args: &args::Restore) -> Result<u8, Problem> {
+pub fn run(
+    session: &mut Session<'_>,
+    args: &args::Restore,
+    data_dir: &Path,
+) -> Result<u8, Problem> {
     let (source, point) = what(session, &args.source)?;
     let request = request::Restore {
         paths: args.paths.iter().map(|p| within(&source, p)).collect(),
@@ -49,6 +53,7 @@ pub fn run(session: &mut Session<'_>, args: &args::Restore) -> Result<u8, Proble
         on_conflict: args.on_conflict.into(),
     };
     if let Some(file) = &args.to_tar {
+        super::archive::refuse_inside(session, file, data_dir)?;
         return super::archive::run(session, &request, &source, file);
     }
     if args.plan {

@@ -180,6 +180,16 @@ fn where_no_archive_can_go_none_is_begun() {
     );
     assert_eq!(fs::read(place.path("there")).unwrap(), b"mine");
     place.dozo(5, &["restore", "source", "--to-tar", "nowhere/file"]);
+    let record = place.path("data/pool/log/00000000000000009999");
+    let refused = place.dozo(
+        5,
+        &["restore", "source", "--to-tar", record.to_str().unwrap()],
+    );
+    assert!(
+        refused.err.contains("RestoreTargetInsidePool"),
+        "{}",
+        refused.err
+    );
     place.dozo(2, &["restore", "source", "--to-tar", "-", "--json"]);
     place.dozo(2, &["restore", "source", "--to-tar", "x", "--to", "y"]);
     place.dozo(2, &["restore", "source", "--to-tar", "x", "--plan"]);

@@ -161,7 +161,12 @@ impl Engine {
         let real = target
             .ancestors()
             .find_map(|ancestor| ancestor.canonicalize().ok());
-        if !real.is_some_and(|real| real.starts_with(home)) {
+        // The pool may be on another disk.
+        let pool = self.inner.home.pool().canonicalize().ok();
+        let is_inside = |real: &Path| {
+            real.starts_with(home) || pool.as_ref().is_some_and(|pool| real.starts_with(pool))
+        };
+        if !real.is_some_and(|real| is_inside(&real)) {
             return Ok(());
         }
         Err(Fault::new(Code::RestoreTargetInsidePool)

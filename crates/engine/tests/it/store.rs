@@ -10,7 +10,7 @@ use engine::worker::{
 use engine::{Engine, EngineConfig, Home, JobContext, Pool, StopProtection, Worker};
 use format::entry::{Content, FileEntry, FileKey, Node};
 use format::keys::{KeyFile, NewSlot, Unlock};
-use format::point::{Consistency, Stats};
+use format::point::Consistency;
 use format::replica::ReplicaWriter;
 use objects::Memory;
 use store::{CommitSpec, NewPoint, Place, Store};
@@ -36,10 +36,7 @@ impl Worker for OneFile {
             time_ns: None,
             consistency: Consistency::FileSystem,
             warnings: 0,
-            stats: Stats {
-                files: 1,
-                ..Stats::default()
-            },
+            changed: 1,
         });
         let committed = session.commit(CommitSpec { point })?;
         Ok(BackupReport {

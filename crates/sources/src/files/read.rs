@@ -1,7 +1,9 @@
 //! Reads a large file in pieces, leaving its holes alone.
 
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
 
+use base::limits;
 use format::entry::FileEntry;
 use rustix::fs::{Advice, SeekFrom, Statx, fadvise, seek};
 use rustix::io::Errno;
@@ -32,6 +34,8 @@ pub struct OpenFile {
     position: u64,
     /// Up to here it is known to be data.
     data_end: u64,
+    /// Up to here the system was asked to read ahead.
+    asked_end: u64,
 }
 
 impl OpenFile {
@@ -44,6 +48,7 @@ impl OpenFile {
             opened: *stat,
             position: 0,
             data_end: 0,
+            asked_end: 0,
         }
     }
 
@@ -69,8 +74,10 @@ impl OpenFile {
             }
         }
         let left = usize::try_from(self.data_end - self.position).unwrap_or(usize::MAX);
+        let limit = left.min(limit.max(1));
+        self.ask_ahead(limit as u64);
         let len = self
-            .read(into, left.min(limit.max(1)))
+            .read(into, limit)
             .map_err(|errno| self.problem(errno))?;
         self.position += len as u64;
         Ok((len > 0).then_some(Segment::Data(len)))
@@ -99,6 +106,18 @@ impl OpenFile {
             Err(errno) => return Err(errno),
         };
         Ok(start - self.position)
+    }
+
+    /// Asks for what comes after the next `len` bytes, so that the disk works while they are dealt with.
+    fn ask_ahead(&mut self, len: u64) {
+        let wanted = (self.position + len + limits::SOURCE_AHEAD_BYTES).min(self.data_end);
+        let start = self.asked_end.max(self.position);
+        let len = wanted.saturating_sub(start);
+        // Not for every few bytes: the kernel looks at each page.
+        if len >= limits::SOURCE_AHEAD_BYTES / 2 || (len > 0 && wanted == self.data_end) {
+            let _advice_only = fadvise(&self.fd, start, NonZeroU64::new(len), Advice::WillNeed);
+            self.asked_end = wanted;
+        }
     }
 
     /// Reads `len` bytes or up to the end, and returns how many there were.

@@ -11,7 +11,7 @@ use base::limits::{CHUNK_BYTES_MAX, INLINE_BYTES_MAX};
 use base::{Env, Fault, PointId, SourceId};
 use format::entry::{Content, Extent, FileEntry, FileKey, Node};
 use format::keys::{KeyFile, NewSlot, Unlock};
-use format::point::{Consistency, Stats};
+use format::point::Consistency;
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
 use format::tree::Cursor;
@@ -113,7 +113,7 @@ pub(crate) fn new_point() -> NewPoint {
         time_ns: None,
         consistency: Consistency::Crash,
         warnings: 0,
-        stats: Stats::default(),
+        changed: 0,
     }
 }
 
