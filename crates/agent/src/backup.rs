@@ -6,8 +6,8 @@
 //!                                                  └─────── in order ────────┴─> tree
 //! ```
 //!
-//! Every arrow is a bounded channel, every box one or more threads. Order is kept by answers: an item travels
-//! the straight way at once and carries a channel on which the side way's result arrives. So readers and
+//! Every arrow is a bounded channel, every box one or more threads. Order is kept by answers: an item (to readers, a few
+//! together) travels the straight way at once and carries a channel on which the side way's result arrives. So readers and
 //! sealers finish in any order and nobody sorts. A stage waits only for stages to its right or for answers
 //! that are already being worked on, which is why it cannot lock up (see [`bundle`]).
 //!
@@ -122,21 +122,14 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         .as_ref()
         .map(|root| Cursor::<FileEntry>::new(backup.reader, root))
         .transpose()?;
-    let expected = backup
-        .earlier
-        .as_ref()
-        .map(|root| format::tree::summary::<FileEntry>(backup.reader, root))
-        .transpose()?;
     let flow = Flow::new(backup.monitor);
-    let counts = match &backup.walk.only {
-        None => Counts::new(expected.map(|totals| totals.bytes)),
-        Some(_) => Counts::of_changes(expected.unwrap_or_default()),
-    };
+    let counts = counts_of(backup)?;
     let doubt = Doubt::of_run(backup.began_ns);
     counts.tell(&flow);
     let suspects = thread::scope(|scope| {
-        let (wanted, to_readers) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
-        let (changes, to_bundler) = bounded(limits::READ_AHEAD_ENTRIES_MAX);
+        let batches = limits::READ_AHEAD_ENTRIES_MAX / limits::READ_BATCH_ENTRIES;
+        let (orders, to_readers) = bounded(batches);
+        let (changes, to_bundler) = bounded(batches);
         let (seal, to_sealers) = bounded(limits::CHUNKS_QUEUED_MAX);
         let (tree, to_tree) = bounded(limits::TREE_QUEUED_MAX);
         for _ in 0..sources::files::threads_allowed(limits::READER_THREADS) {
@@ -168,8 +161,9 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
             flow: &flow,
             counts: &counts,
             read_unchanged: backup.read_unchanged,
-            wanted,
+            orders,
             changes,
+            batch: compare::Batch::default(),
             scope: scope::Scope::of(backup.walk.only.as_deref()),
             suspects: Vec::new(),
         };
@@ -183,6 +177,18 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         unsettled: flow.unsettled(),
         suspects,
         ..counts.report()
+    })
+}
+
+/// Returns what a run starts to count from.
+fn counts_of(backup: &Backup<'_>) -> Result<Counts, Fault> {
+    let earlier = backup.earlier.as_ref();
+    let earlier = earlier
+        .map(|root| format::tree::summary::<FileEntry>(backup.reader, root))
+        .transpose()?;
+    Ok(match &backup.walk.only {
+        None => Counts::new(earlier.map(|totals| totals.bytes)),
+        Some(_) => Counts::of_changes(earlier.unwrap_or_default()),
     })
 }
 

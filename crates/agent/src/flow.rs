@@ -133,6 +133,20 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
+    /// Takes bytes as [`Self::take`] does, if there is no need to wait.
+    pub(crate) fn try_take(&self, bytes: usize) -> bool {
+        let bytes = bytes.min(limits::READ_AHEAD_BYTES_MAX);
+        let mut held = self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_room = *held + bytes <= limits::READ_AHEAD_BYTES_MAX;
+        if is_room {
+            *held += bytes;
+        }
+        is_room
+    }
+
     /// Counts bytes as held that are held already: whoever takes next waits for them.
     pub(crate) fn charge(&self, bytes: usize) {
         let mut held = self

@@ -84,6 +84,11 @@ pub const SYMLINK_BYTES_MAX: usize = 64 << 10;
 pub const READ_AHEAD_BYTES_MAX: usize = 16 << 20;
 /// Entries between the comparison with the earlier tree and the bundler.
 pub const READ_AHEAD_ENTRIES_MAX: usize = 1024;
+/// Entries that one reader takes at once, and bytes of their content from which on it takes no more: few enough that all
+/// readers have something of a cold disk to wait for.
+pub const READ_BATCH_ENTRIES: usize = 16;
+/// See [`READ_BATCH_ENTRIES`].
+pub const READ_BATCH_BYTES: usize = 256 << 10;
 /// What the system is asked to read ahead of a large file, beyond the buffer that it is cut in.
 pub const SOURCE_AHEAD_BYTES: u64 = 4 * CHUNK_BYTES_MAX as u64;
 /// Threads that read small files: a cold disk answers 45 000 files a second to 32 readers and 14 000 to 2

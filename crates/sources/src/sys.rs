@@ -169,6 +169,28 @@ pub(crate) fn btrfs_drop(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errn
     unsafe { ioctl(parent, Setter::<SNAP_DESTROY, _>::new(args)) }
 }
 
+/// Lists the extended attributes of `name` in `dir`, which is not followed; `NOSYS` before Linux 6.13.
+pub(crate) fn listxattrat(
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    into: &mut [u8],
+) -> Result<usize, Errno> {
+    /// `__NR_listxattrat` (include/uapi/asm-generic/unistd.h), the same number everywhere but on alpha.
+    const LISTXATTRAT: libc::c_long = 465;
+    // SAFETY: the pointers are to a terminated name and to a buffer with its length, which outlive the call.
+    let len = unsafe {
+        libc::syscall(
+            LISTXATTRAT,
+            dir.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+            into.as_mut_ptr(),
+            into.len(),
+        )
+    };
+    usize::try_from(len).map_err(|_| last_errno())
+}
+
 /// Opens a queue of events that tells names and files instead of descriptors; see fanotify(7). A read of an empty one
 /// fails with `AGAIN`.
 pub(crate) fn fanotify() -> Result<OwnedFd, Errno> {

@@ -17,7 +17,8 @@ use super::count::{Counts, Share};
 use super::cut::{Part, Run};
 use super::read::{Ended, LargeFile};
 use super::stages::{
-    Body, Change, ChunkSlot, ContentSlot, Link, Outcome, Piece, ToSeal, ToTree, Written,
+    Answer, Body, Change, Changes, ChunkSlot, ContentSlot, Link, Outcome, Piece, ToSeal, ToTree,
+    Written,
 };
 use super::warn;
 use crate::flow::{Flow, Stopped};
@@ -61,17 +62,28 @@ impl<'a> Bundler<'a> {
     }
 
     /// Takes changes until there are no more.
-    pub(crate) fn run(mut self, changes: &Receiver<Change>) -> Result<(), Stopped> {
+    pub(crate) fn run(mut self, all: &Receiver<Changes>) -> Result<(), Stopped> {
+        for Changes { changes, answered } in all {
+            self.take_all(changes, &answered)?;
+        }
+        self.end_bundle()
+    }
+
+    fn take_all(
+        &mut self,
+        changes: Vec<Change>,
+        answered: &Receiver<Vec<Answer>>,
+    ) -> Result<(), Stopped> {
+        let mut answers = Vec::new().into_iter();
         for change in changes {
             self.flow.go_on()?;
             match change {
                 Change::Delete(key) => self.hold(ToTree::Delete(key))?,
-                Change::Put {
-                    key,
-                    held,
-                    answered,
-                } => {
-                    let (outcome, mut share) = answered.recv().map_err(|_| Stopped)?;
+                Change::Put { key, held } => {
+                    if answers.len() == 0 {
+                        answers = answered.recv().map_err(|_| Stopped)?.into_iter();
+                    }
+                    let (outcome, mut share) = answers.next().ok_or(Stopped)?;
                     let taken = self.take(key, outcome, &mut share);
                     self.flow.give_back(held);
                     taken?;
@@ -79,7 +91,7 @@ impl<'a> Bundler<'a> {
                 }
             }
         }
-        self.end_bundle()
+        Ok(())
     }
 
     fn take(&mut self, key: FileKey, outcome: Outcome, share: &mut Share) -> Result<(), Stopped> {

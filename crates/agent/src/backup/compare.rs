@@ -16,9 +16,9 @@ use format::tree::{Cursor, FileRef, NodeRef, Value as _};
 use sources::files::{Event, Found, Walk};
 
 use super::count::{Counts, Share};
-use super::read::{Expected, Wanted, Why, is_gone, new_link};
+use super::read::{Expected, Order, Wanted, Why, is_gone, new_link};
 use super::scope::Scope;
-use super::stages::{Change, Link};
+use super::stages::{Change, Changes, Link};
 use super::warn;
 use crate::flow::{Flow, Stopped};
 
@@ -96,8 +96,10 @@ pub(crate) struct Compare<'a> {
     pub(crate) counts: &'a Counts,
     /// Whether entries that look unchanged are read all the same.
     pub(crate) read_unchanged: bool,
-    pub(crate) wanted: Sender<Wanted>,
-    pub(crate) changes: Sender<Change>,
+    pub(crate) orders: Sender<Order>,
+    pub(crate) changes: Sender<Changes>,
+    /// What was not sent yet.
+    pub(super) batch: Batch,
     /// Which part of the earlier tree is compared.
     pub(super) scope: Scope,
     /// See [`super::Report::suspects`].
@@ -133,6 +135,7 @@ impl Compare<'_> {
             }
         }
         self.pass_over(old.as_mut(), None, &mut unseen)?;
+        self.send()?;
         Ok(self.suspects)
     }
 
@@ -199,7 +202,8 @@ impl Compare<'_> {
             self.scope.add_below(&gone);
         }
         self.counts.deleted();
-        self.changes.send(Change::Delete(gone)).map_err(|_| Stopped)
+        self.batch.changes.push(Change::Delete(gone));
+        self.send_if_full()
     }
 
     /// Takes note of an entry that is not as it was: `was_dir` is the inode of the directory that stood there, if one did.
@@ -251,12 +255,11 @@ impl Compare<'_> {
     }
 
     fn put(
-        &self,
+        &mut self,
         found: Found,
         expected: Option<Expected>,
         links: &mut Links,
     ) -> Result<(), Stopped> {
-        let (answer, answered) = bounded(1);
         let key = found.key.clone();
         let (link, linked) = link_of(&found.entry, links);
         if expected.is_none() {
@@ -264,25 +267,58 @@ impl Compare<'_> {
         }
         let held = held_bytes(&found.entry);
         let share = Share::of(&found.entry);
-        self.flow.take(held)?;
-        self.wanted
-            .send(Wanted {
-                found,
-                link,
-                linked,
-                expected,
-                share,
-                answer,
-            })
-            .map_err(|_| Stopped)?;
-        self.changes
-            .send(Change::Put {
-                key,
-                held,
-                answered,
-            })
-            .map_err(|_| Stopped)
+        if !self.flow.try_take(held) {
+            // What is waited for may be what was not sent yet.
+            self.send()?;
+            self.flow.take(held)?;
+        }
+        self.batch.wanted.push(Wanted {
+            found,
+            link,
+            linked,
+            expected,
+            share,
+        });
+        self.batch.changes.push(Change::Put { key, held });
+        self.batch.held += held;
+        self.send_if_full()
     }
+
+    fn send_if_full(&mut self) -> Result<(), Stopped> {
+        let batch = &self.batch;
+        let is_full = batch.changes.len() >= limits::READ_BATCH_ENTRIES
+            || batch.held >= limits::READ_BATCH_BYTES;
+        match is_full {
+            true => self.send(),
+            false => Ok(()),
+        }
+    }
+
+    /// Sends what was not sent yet: to a reader first, so that the bundler never waits for what nobody reads.
+    fn send(&mut self) -> Result<(), Stopped> {
+        let Batch {
+            changes, wanted, ..
+        } = std::mem::take(&mut self.batch);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (answer, answered) = bounded(1);
+        if !wanted.is_empty() {
+            let order = Order { wanted, answer };
+            self.orders.send(order).map_err(|_| Stopped)?;
+        }
+        let changes = Changes { changes, answered };
+        self.changes.send(changes).map_err(|_| Stopped)
+    }
+}
+
+/// Changes that belong together, and what of them is to be read.
+#[derive(Default)]
+pub(super) struct Batch {
+    changes: Vec<Change>,
+    wanted: Vec<Wanted>,
+    /// Bytes that a reader will hold for them.
+    held: usize,
 }
 
 /// Returns how many bytes a reader will hold for the entry.

@@ -21,7 +21,13 @@ use super::verify::{self, Verdict};
 use super::warn;
 use crate::flow::{Flow, Stopped};
 
-/// An entry that has to be read, and where the answer goes.
+/// Entries that have to be read one after the other, and where the answers go.
+pub(crate) struct Order {
+    pub(crate) wanted: Vec<Wanted>,
+    pub(crate) answer: Sender<Vec<Answer>>,
+}
+
+/// An entry that has to be read.
 pub(crate) struct Wanted {
     pub(crate) found: Found,
     /// Set if the file has other links: those that come later wait for what this one leaves here.
@@ -31,7 +37,6 @@ pub(crate) struct Wanted {
     /// What the earlier tree has, if it is to be compared.
     pub(crate) expected: Option<Expected>,
     pub(crate) share: Share,
-    pub(crate) answer: Sender<Answer>,
 }
 
 /// What the earlier tree says of an entry that looks unchanged.
@@ -60,25 +65,31 @@ pub(crate) struct Readers<'a> {
 
 impl Readers<'_> {
     /// Reads what is wanted until nothing more is.
-    pub(crate) fn run(&self, wanted: &Receiver<Wanted>) -> Result<(), Stopped> {
-        for wanted in wanted {
-            self.flow.go_on()?;
-            let mut share = wanted.share;
-            let mut count = |bytes| share.read(bytes, self.counts, self.flow);
-            let Found { entry, handle, .. } = wanted.found;
-            let outcome = match (wanted.link, wanted.expected) {
-                (Some(link), expected) if wanted.linked && !is_check(expected.as_ref()) => {
-                    Outcome::Linked(Box::new(entry), handle, link, expected)
-                }
-                (link, None) => read(self.flow, entry, &handle, link, &mut count),
-                (link, Some(expected)) => {
-                    let outcome = read(self.flow, entry, &handle, link, &mut count);
-                    self.compare(outcome, &expected, &mut share)?
-                }
-            };
-            wanted.answer.send((outcome, share)).map_err(|_| Stopped)?;
+    pub(crate) fn run(&self, orders: &Receiver<Order>) -> Result<(), Stopped> {
+        for order in orders {
+            let wanted = order.wanted.into_iter();
+            let answers: Result<Vec<_>, _> = wanted.map(|wanted| self.answer(wanted)).collect();
+            order.answer.send(answers?).map_err(|_| Stopped)?;
         }
         Ok(())
+    }
+
+    fn answer(&self, wanted: Wanted) -> Result<Answer, Stopped> {
+        self.flow.go_on()?;
+        let mut share = wanted.share;
+        let mut count = |bytes| share.read(bytes, self.counts, self.flow);
+        let Found { entry, handle, .. } = wanted.found;
+        let outcome = match (wanted.link, wanted.expected) {
+            (Some(link), expected) if wanted.linked && !is_check(expected.as_ref()) => {
+                Outcome::Linked(Box::new(entry), handle, link, expected)
+            }
+            (link, None) => read(self.flow, entry, &handle, link, &mut count),
+            (link, Some(expected)) => {
+                let outcome = read(self.flow, entry, &handle, link, &mut count);
+                self.compare(outcome, &expected, &mut share)?
+            }
+        };
+        Ok((outcome, share))
     }
 
     /// Compares an entry that was read with what the store has, and counts it if it differs.
@@ -234,11 +245,22 @@ fn read_into(
 }
 
 fn read_file(
-    entry: FileEntry,
+    mut entry: FileEntry,
     handle: &Handle,
     link: Option<Link>,
     problems: &mut Vec<Problem>,
 ) -> Result<Outcome, Problem> {
+    if handle.is_empty() {
+        // Nothing to open: what is written from now on changes its times.
+        let mut found = Vec::new();
+        entry.xattrs = handle.xattrs(&mut found);
+        if let Some(gone) = found.iter().position(is_gone) {
+            return Err(found.swap_remove(gone));
+        }
+        problems.append(&mut found);
+        entry.node = Node::File(Content::Inline(Vec::new()));
+        return Ok(Outcome::Read(Box::new(entry), Body::Whole));
+    }
     if entry.size <= limits::BUNDLED_FILE_BYTES_MAX as u64 {
         let mut bytes = Vec::new();
         if let Some(read) =

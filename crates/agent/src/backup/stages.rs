@@ -27,7 +27,15 @@ pub(crate) struct Written {
 /// Where the links of one file meet: the first to be read leaves its content's slot here.
 pub(crate) type Link = Arc<OnceLock<ContentSlot>>;
 
-/// From the comparison to the bundler, in walk order.
+/// From the comparison to the bundler: changes in walk order. One reader reads what is new in them, because each thing sent
+/// from thread to thread costs as much as looking at a file.
+pub(crate) struct Changes {
+    pub(crate) changes: Vec<Change>,
+    /// An answer for each [`Change::Put`]; nothing is sent where there is none.
+    pub(crate) answered: Receiver<Vec<Answer>>,
+}
+
+/// A change.
 pub(crate) enum Change {
     /// The entry is gone from the source.
     Delete(FileKey),
@@ -36,7 +44,6 @@ pub(crate) enum Change {
         key: FileKey,
         /// What the reader may hold of the bytes in flight, given back by the bundler.
         held: usize,
-        answered: Receiver<Answer>,
     },
 }
 

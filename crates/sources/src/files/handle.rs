@@ -101,6 +101,15 @@ impl Handle {
         found
     }
 
+    /// Says whether it is a regular file without content, as far as its file system is to be believed: some that programs
+    /// make up have content in files of no size.
+    pub fn is_empty(&self) -> bool {
+        self.seen.size == 0
+            && self
+                .shared
+                .believes_sizes(&self.listing.dir, self.seen.identity.device)
+    }
+
     /// Reads a symbolic link's target.
     ///
     /// # Errors

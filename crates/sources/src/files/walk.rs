@@ -14,6 +14,7 @@ mod schedule;
 mod selection;
 mod worker;
 
+use std::collections::HashMap;
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -23,7 +24,7 @@ use std::thread::JoinHandle;
 
 use base::limits;
 use format::entry::{FileEntry, FileKey};
-use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, openat};
+use rustix::fs::{CWD, FileType, FsWord, Mode, OFlags, Statx, fstatfs, openat};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -159,6 +160,8 @@ pub(super) struct Shared {
     device_as: Option<(u64, u64)>,
     on_listed: Option<Observer>,
     owners: Owners,
+    /// File systems by device: whether the sizes they tell are those of the content.
+    sizes: Mutex<HashMap<u64, bool>>,
     schedule: Mutex<Schedule>,
     /// There is work, or the walk has ended.
     work: Condvar,
@@ -185,6 +188,22 @@ impl Shared {
             Some((from, to)) if from == device => to,
             _ => device,
         }
+    }
+
+    /// Says whether the file system of `device`, which `dir` is on, tells sizes that are those of the content.
+    pub(super) fn believes_sizes(&self, dir: &Arc<Dir>, device: u64) -> bool {
+        let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = sizes.get(&device) {
+            return *known;
+        }
+        // What is mounted on a name in the directory is another one.
+        if dir.identity.device != device {
+            return false;
+        }
+        let kind = dir.fd().ok().and_then(|fd| fstatfs(&*fd).ok());
+        let is_believed = kind.is_some_and(|kind| ON_DISK.contains(&kind.f_type));
+        sizes.insert(device, is_believed);
+        is_believed
     }
 
     /// Returns the entry made from `stat`; see [`stat::entry`].
@@ -223,6 +242,7 @@ impl Walk {
             device_as: options.device_as,
             on_listed: options.on_listed.clone(),
             owners: Owners::default(),
+            sizes: Mutex::default(),
             schedule: Mutex::new(Schedule::new(
                 directory.then(|| dir.clone()),
                 options.entries_ahead_max,
@@ -371,6 +391,16 @@ fn open_root(
 fn quiet(dir: OwnedFd) -> OwnedFd {
     super::dir::open_quietly(&dir, c".", OFlags::DIRECTORY).unwrap_or(dir)
 }
+
+/// File systems of the kernel that keep files on a disk of this machine, or in memory (linux/magic.h).
+const ON_DISK: [FsWord; 6] = [
+    0xef53,      // ext2, ext3, ext4
+    0x5846_5342, // xfs
+    0x9123_683e, // btrfs
+    0x0102_1994, // tmpfs
+    0xf2f5_2010, // f2fs
+    0xca45_1a4e, // bcachefs
+];
 
 /// Returns whether a file system is one that the kernel makes up: no data.
 fn is_made_up(fs_type: i64) -> bool {
