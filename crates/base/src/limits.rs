@@ -63,6 +63,8 @@ pub const SUSPECTS_MAX: usize = 64;
 pub const UNSETTLED_MAX: usize = 1024;
 /// After this everything is looked at once, whatever is known to have changed.
 pub const CHANGES_TRUSTED_FOR: std::time::Duration = std::time::Duration::from_hours(24);
+/// Attempts at opening a directory by its handle when the kernel finds no memory at the moment.
+pub const HANDLE_ATTEMPTS: usize = 5;
 /// Events are taken from the kernel at least so often. Its queue holds 16384 (`fs.fanotify.max_queued_events`), and twice the
 /// same is one as long as it waits there.
 pub const EVENTS_EVERY: std::time::Duration = std::time::Duration::from_millis(20);

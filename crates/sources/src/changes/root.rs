@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use base::limits;
 use rustix::fs::{
     AtFlags, CWD, FileType, FsWord, Mode, OFlags, StatxFlags, fstatfs, fstatvfs, openat,
     readlinkat, statx,
@@ -219,10 +220,16 @@ impl Root {
 
     fn open_handle(&self, handle: &[u8]) -> Result<Option<OwnedFd>, Errno> {
         let (kind, bytes) = handle.split_first_chunk().ok_or(Errno::INVAL)?;
-        match sys::open_handle(self.fd.as_fd(), i32::from_ne_bytes(*kind), bytes) {
-            Ok(fd) => Ok(Some(fd)),
-            Err(Errno::STALE | Errno::NOENT) => Ok(None),
-            Err(errno) => Err(errno),
+        let mut attempts = 0..limits::HANDLE_ATTEMPTS;
+        loop {
+            attempts.next();
+            match sys::open_handle(self.fd.as_fd(), i32::from_ne_bytes(*kind), bytes) {
+                Ok(fd) => return Ok(Some(fd)),
+                Err(Errno::STALE | Errno::NOENT) => return Ok(None),
+                // Of all that goes wrong while the kernel finds the way to a directory, this alone is told as it is; it passes.
+                Err(Errno::NOMEM) if !attempts.is_empty() => {}
+                Err(errno) => return Err(errno),
+            }
         }
     }
 
