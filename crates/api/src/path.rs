@@ -62,7 +62,7 @@ impl fmt::Display for PathText {
             for c in chunk.valid().chars() {
                 match c {
                     '\\' => out.push_str("\\\\"),
-                    c if c.is_control() => {
+                    c if c.is_control() || turns_text(c) => {
                         let mut buffer = [0; 4];
                         for byte in c.encode_utf8(&mut buffer).bytes() {
                             let _ = write!(out, "\\x{byte:02x}");
@@ -77,6 +77,15 @@ impl fmt::Display for PathText {
         }
         f.pad(&out)
     }
+}
+
+/// Says whether a character turns the direction of the text after it, so that a name would look like another (Unicode TR 9,
+/// explicit directional formatting).
+fn turns_text(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 impl fmt::Debug for PathText {
@@ -160,5 +169,7 @@ mod tests {
     fn a_name_cannot_write_on_the_terminal() {
         let shown = PathText(b"a\n\x1b[2J\xff\\".to_vec()).to_string();
         assert_eq!(shown, r"a\x0a\x1b[2J\xff\\");
+        let shown = PathText("\u{202e}txt.exe".as_bytes().to_vec()).to_string();
+        assert_eq!(shown, r"\xe2\x80\xaetxt.exe");
     }
 }
