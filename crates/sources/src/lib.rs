@@ -13,6 +13,7 @@ pub mod files;
 pub mod problem;
 pub mod snapshot;
 
+mod filesystems;
 mod mounts;
 mod sys;
 

@@ -8,25 +8,14 @@ use std::path::{Path, PathBuf};
 
 use base::limits;
 use rustix::fs::{
-    AtFlags, CWD, FileType, FsWord, Mode, OFlags, StatxFlags, fstatfs, fstatvfs, openat,
-    readlinkat, statx,
+    AtFlags, CWD, FileType, Mode, OFlags, StatxFlags, fstatfs, fstatvfs, openat, readlinkat, statx,
 };
 use rustix::io::Errno;
 
 use super::{FileHandle, Volume};
 use crate::files::stat::{self, Identity};
 use crate::mounts::Mounts;
-use crate::sys;
-
-/// File systems that this machine alone writes to, that hand out handles, and that tell of everything
-/// (linux/magic.h). Of btrfs, a subvolume cannot be followed by itself.
-const FOLLOWED: [FsWord; 5] = [
-    0xef53,      // ext2, ext3, ext4
-    0x5846_5342, // xfs
-    0x0102_1994, // tmpfs
-    0xf2f5_2010, // f2fs
-    0xca45_1a4e, // bcachefs
-];
+use crate::{filesystems, sys};
 
 /// The inode of the first namespace of processes (`PROC_PID_INIT_INO`, linux/proc_ns.h).
 const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
@@ -99,7 +88,7 @@ impl Root {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = openat(CWD, path, flags, Mode::empty()).map_err(|e| Untracked::Root(e.into()))?;
         let refused = |errno: Errno| Untracked::Refused(errno.into());
-        if !FOLLOWED.contains(&fstatfs(&fd).map_err(refused)?.f_type) {
+        if !filesystems::tells_of_everything(fstatfs(&fd).map_err(refused)?.f_type) {
             return Err(Untracked::FileSystem);
         }
         if !sees_all_processes() {

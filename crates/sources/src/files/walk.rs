@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 
 use base::limits;
 use format::entry::{FileEntry, FileKey};
-use rustix::fs::{CWD, FileType, FsWord, Mode, OFlags, Statx, fstatfs, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Statx, fstatfs, openat};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -34,6 +34,7 @@ use super::handle::Handle;
 use super::names::Listing;
 use super::owners::Owners;
 use super::stat::{self, Identity};
+use crate::filesystems;
 use crate::problem::Problem;
 use schedule::{Schedule, Taken};
 
@@ -201,7 +202,7 @@ impl Shared {
             return false;
         }
         let kind = dir.fd().ok().and_then(|fd| fstatfs(&*fd).ok());
-        let is_believed = kind.is_some_and(|kind| ON_DISK.contains(&kind.f_type));
+        let is_believed = kind.is_some_and(|kind| filesystems::is_of_this_machine(kind.f_type));
         sizes.insert(device, is_believed);
         is_believed
     }
@@ -390,46 +391,6 @@ fn open_root(
 /// Opens a directory again without a trace in its access time, where that is allowed.
 fn quiet(dir: OwnedFd) -> OwnedFd {
     super::dir::open_quietly(&dir, c".", OFlags::DIRECTORY).unwrap_or(dir)
-}
-
-/// File systems of the kernel that keep files on a disk of this machine, or in memory (linux/magic.h).
-const ON_DISK: [FsWord; 6] = [
-    0xef53,      // ext2, ext3, ext4
-    0x5846_5342, // xfs
-    0x9123_683e, // btrfs
-    0x0102_1994, // tmpfs
-    0xf2f5_2010, // f2fs
-    0xca45_1a4e, // bcachefs
-];
-
-/// Returns whether a file system is one that the kernel makes up: no data.
-fn is_made_up(fs_type: i64) -> bool {
-    // linux/magic.h: proc, sysfs, debugfs, tracefs, securityfs, selinuxfs, smackfs, cgroup, cgroup2, devpts, pstore,
-    // efivarfs, bpf, configfs, fusectl, binfmt_misc, mqueue, nsfs, hugetlbfs, autofs, rpc_pipefs.
-    const MADE_UP: [i64; 21] = [
-        0x9fa0,
-        0x6265_6572,
-        0x6462_6720,
-        0x7472_6163,
-        0x7363_6673,
-        0xf97c_ff8c,
-        0x4341_5d53,
-        0x0027_e0eb,
-        0x6367_7270,
-        0x1cd1,
-        0x6165_676c,
-        0xde5e_81e4,
-        0xcafe_4a11,
-        0x6265_6570,
-        0x6573_5543,
-        0x4249_4e4d,
-        0x1980_0202,
-        0x6e73_6673,
-        0x9584_58f6,
-        0x0187,
-        0x6759_6969,
-    ];
-    MADE_UP.contains(&fs_type)
 }
 
 /// Returns whether `stat` is of a directory.

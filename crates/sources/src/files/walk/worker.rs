@@ -11,12 +11,13 @@ use rustix::fs::{Statx, StatxAttributes, fstatfs};
 use rustix::io::Errno;
 
 use super::schedule::{Subdirs, Task, Ticket};
-use super::{Event, Found, Shared, is_directory, is_made_up};
+use super::{Event, Found, Shared, is_directory};
 use crate::files::dir::Dir;
 use crate::files::handle::Handle;
 use crate::files::names::{Listing, Names};
 use crate::files::path;
 use crate::files::stat::{self, Identity};
+use crate::filesystems;
 use crate::problem::{Op, Problem, Reason};
 
 /// Works until the walk is finished or stopped.
@@ -102,7 +103,7 @@ fn read_names(shared: &Shared, dir: &Arc<Dir>) -> Result<(Names, Result<(), Reas
         return Err(Reason::PathTooLong);
     }
     let fd = dir.fd()?;
-    if dir.begins_mount() && is_made_up(fstatfs(&*fd)?.f_type) {
+    if dir.begins_mount() && filesystems::is_made_up(fstatfs(&*fd)?.f_type) {
         return Ok((Names::default(), Ok(())));
     }
     let (mut names, read) = match &dir.only {
