@@ -224,6 +224,8 @@ pub const TRAILERS_AHEAD_MAX: usize = 64;
 pub const RECORDS_AHEAD_MAX: usize = 256;
 /// Threads that read trailers: reading them is waiting.
 pub const TRAILER_THREADS: usize = 8;
+/// Threads that read packs to verify them: two that hash while two wait. Each holds 4 MiB.
+pub const VERIFY_THREADS: usize = 4;
 /// Largest recovery point object.
 pub const POINT_BYTES_MAX: usize = 64 << 10;
 /// Largest key object.

@@ -4,10 +4,14 @@
 //! names it, so it was stored before the record was ([`DurablePack::logged`]); or it was found, every byte verified
 //! against its name, and made durable again ([`DurablePack::adopt`]).
 
+use base::limits::PACK_SECTOR_BYTES;
 use base::{PackName, StoreId};
 use format::pack::{Class, PackError, ReadTrailerError, SealedPack, TocEntry, Trailer};
 use format::seal::Sealer;
 use objects::{GetError, ObjectName, Objects, PutError};
+
+/// Sectors that are read at once when all of a pack is: 4 MiB.
+const SECTORS_AT_ONCE: usize = 64;
 
 /// A pack that is whole under its name and stays there through a power cut.
 #[derive(Debug)]
@@ -57,18 +61,7 @@ impl DurablePack {
         class: Class,
         name: PackName,
     ) -> Result<Self, FindPackError> {
-        let object = object_name(class, &name);
-        let missing = || GetError::Missing {
-            name: object.clone(),
-        };
-        let bytes = objects.head(&object)?.ok_or_else(missing)?;
-        let trailer = format::pack::read_trailer(&name, bytes, |offset, len| {
-            objects.get_range(&object, offset, len)
-        })
-        .map_err(|error| match error {
-            ReadTrailerError::Read(error) => FindPackError::Get(error),
-            ReadTrailerError::Pack(error) => FindPackError::Pack(error),
-        })?;
+        let trailer = trailer(objects, &object_name(class, &name), &name)?;
         Self::of(name, &trailer, sealer)
     }
 
@@ -115,6 +108,57 @@ impl DurablePack {
     pub(crate) fn entries(&self) -> &[TocEntry] {
         &self.entries
     }
+}
+
+/// Reads every byte of a pack that a log record names, and compares it with the name. Needs no key.
+///
+/// # Errors
+/// It is missing, or not what was written.
+pub(crate) fn verify(
+    objects: &dyn Objects,
+    class: Class,
+    name: &PackName,
+) -> Result<(), FindPackError> {
+    let object = object_name(class, name);
+    let trailer = trailer(objects, &object, name)?;
+    let mut sectors = 0..trailer.sectors();
+    while let Some(first) = sectors.next() {
+        let last = sectors
+            .nth(SECTORS_AT_ONCE - 2)
+            .unwrap_or(trailer.sectors() - 1);
+        let (Some(from), Some(to)) = (trailer.sector_range(first), trailer.sector_range(last))
+        else {
+            break;
+        };
+        let bytes = objects.get_range(
+            &object,
+            u64::from(from.start),
+            (to.end - from.start) as usize,
+        )?;
+        for (index, sector) in (first..).zip(bytes.chunks(PACK_SECTOR_BYTES)) {
+            trailer.verify_sector(index, sector)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the end of a pack, and compares it with the name.
+fn trailer(
+    objects: &dyn Objects,
+    object: &ObjectName,
+    name: &PackName,
+) -> Result<Trailer, FindPackError> {
+    let missing = || GetError::Missing {
+        name: object.clone(),
+    };
+    let bytes = objects.head(object)?.ok_or_else(missing)?;
+    format::pack::read_trailer(name, bytes, |offset, len| {
+        objects.get_range(object, offset, len)
+    })
+    .map_err(|error| match error {
+        ReadTrailerError::Read(error) => FindPackError::Get(error),
+        ReadTrailerError::Pack(error) => FindPackError::Pack(error),
+    })
 }
 
 /// Returns the name of the object that holds a pack.

@@ -71,7 +71,7 @@ impl Source<'_> {
             let bytes = self.record(chain.next)?;
             let record = chain
                 .accept(&key, &bytes)
-                .map_err(|error| damaged(chain.next, error))?;
+                .map_err(|error| damaged_record(chain.next, error))?;
             applied.chain = chain;
             applied.retention_now_ns = record.retention_now_ns;
             let entry = Entry {
@@ -222,7 +222,9 @@ impl Log {
     /// # Errors
     /// `LogDamaged`.
     pub(crate) fn open(&self, seq: u64, bytes: &[u8]) -> Result<Record, Fault> {
-        self.key.open(bytes).map_err(|error| damaged(seq, error))
+        self.key
+            .open(bytes)
+            .map_err(|error| damaged_record(seq, error))
     }
 
     /// Returns the retention clock as the next record would have it.
@@ -286,7 +288,7 @@ impl Log {
 pub(crate) fn read_slot(objects: &dyn Objects, place: &str, seq: u64) -> Result<Vec<u8>, Fault> {
     objects.get(&slot(seq)).map_err(|error| match error {
         GetError::Failed { .. } => faults::get(place, error),
-        _ => damaged(seq, error),
+        _ => damaged_record(seq, error),
     })
 }
 
@@ -294,7 +296,11 @@ fn slot(seq: u64) -> ObjectName {
     named(object_name(seq))
 }
 
-fn damaged(seq: u64, error: impl std::error::Error + Send + Sync + 'static) -> Fault {
+/// Returns the fault of a record that is not what was written.
+pub(crate) fn damaged_record(
+    seq: u64,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Fault {
     Fault::new(Code::LogDamaged)
         .with("sequence", seq)
         .with("reason", &error)

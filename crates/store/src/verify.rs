@@ -1,8 +1,11 @@
-//! Reading everything back: a point's whole content, or every pack's every byte.
+//! Reading everything back: a point's whole content, or all that the store has.
 //!
-//! Verifying changes nothing but what writers trust (what is found damaged is doubted), and may run beside everything. It reads past the caches: what counts is what the place
-//! holds now. Chunks are read pack by pack in the order they lie there, not in the order of files.
-//! Memory: four bytes a chunk, and a set of what is damaged.
+//! Verifying changes nothing but what writers trust (what is found damaged is doubted), and may run beside everything. It
+//! reads past the caches: what counts is what the place holds now. Chunks are read pack by pack in the order they lie
+//! there, not in the order of files. Memory: four bytes a chunk of a point, forty a tree node of a store, and a set of
+//! what is damaged.
+
+mod everything;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -16,9 +19,9 @@ use format::tree::{Cursor, FileRef, NodeRef, children};
 
 use crate::Store;
 use crate::core::Core;
-use crate::durable::{DurablePack, object_name};
+use crate::durable::DurablePack;
 use crate::faults;
-use crate::index::{Asker, Location, PackState};
+use crate::index::{Asker, Location};
 
 /// Affected paths that a report names; the rest is counted.
 const PATHS_MAX: usize = 1000;
@@ -30,7 +33,7 @@ const FAULTS_MAX: usize = 100;
 pub struct VerifyProgress {
     /// Bytes read, as stored.
     pub bytes_done: u64,
-    /// Bytes to read; grows while the tree is being walked.
+    /// Bytes to read; may grow as more is found to be read.
     pub bytes_total: u64,
 }
 
@@ -45,7 +48,11 @@ pub struct VerifyReport {
     pub chunks: u64,
     /// Packs read whole.
     pub packs: u64,
-    /// How many chunks or packs are damaged or missing.
+    /// Log records read.
+    pub records: u64,
+    /// Recovery points looked at.
+    pub points: u64,
+    /// How many chunks, packs, log records and points' objects are damaged or missing.
     pub damaged: u64,
     /// What is wrong, the first hundred.
     pub faults: Vec<Fault>,
@@ -53,6 +60,8 @@ pub struct VerifyReport {
     pub paths: Vec<Vec<u8>>,
     /// How many such paths there are, as far as the tree could be read.
     pub paths_count: u64,
+    /// Recovery points of a store that cannot be restored in full.
+    pub points_hurt: Vec<PointId>,
 }
 
 impl VerifyReport {
@@ -100,36 +109,6 @@ impl Store {
         run.read_chunks()?;
         if !run.report.is_sound() {
             run.find_paths(root)?;
-        }
-        Ok(run.report)
-    }
-
-    /// Reads every byte of every pack that the log names, and compares it with the pack's name. Needs no key.
-    ///
-    /// # Errors
-    /// `JobCancelled`; the place does not answer at all. Damage is no error but the report's content.
-    pub fn verify_packs(&self, on_progress: OnProgress<'_>) -> Result<VerifyReport, Fault> {
-        let core = self.core();
-        let mut run = Run::new(core, on_progress);
-        let mut packs = core.index.packs()?;
-        packs.retain(|pack| pack.state != PackState::Loose);
-        run.progress.bytes_total = packs.iter().map(|pack| pack.bytes).sum();
-        for pack in packs {
-            match core.objects.get(&object_name(pack.class, &pack.name)) {
-                Ok(bytes) => {
-                    if let Err(error) = format::pack::verify(core.id, &pack.name, &bytes) {
-                        core.doubt(&pack.name);
-                        run.report.add(faults::pack(&pack.name, error));
-                    }
-                }
-                Err(error) => {
-                    let fault = faults::get_pack(&core.place, &pack.name, error)?;
-                    core.doubt(&pack.name);
-                    run.report.add(fault);
-                }
-            }
-            run.report.packs += 1;
-            run.read(pack.bytes)?;
         }
         Ok(run.report)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::fault::Code;
-use base::{ChunkId, SourceId};
+use base::{ChunkId, PointId, SourceId};
 use format::replica::ChunkReader;
 use objects::disk::Errno;
 use objects::{Local, Objects};
@@ -242,7 +242,7 @@ fn damaged_bytes_are_told_and_never_given_out() {
         // Whatever is damaged, the pack's name tells.
         assert!(
             !store
-                .verify_packs(&mut go_on)
+                .verify(&mut go_on)
                 .expect("as before the fault")
                 .is_sound(),
             "byte {at}"
@@ -275,7 +275,7 @@ fn a_sound_point_verifies_and_a_missing_pack_is_found() {
         .expect("as before the fault");
     assert!(report.is_sound());
     assert_eq!((report.nodes, report.chunks), (1, 1));
-    let report = store.verify_packs(&mut go_on).expect("as before the fault");
+    let report = store.verify(&mut go_on).expect("as before the fault");
     assert!(report.is_sound());
     assert_eq!(report.packs, 2);
     let stop = &mut |_: &store::VerifyProgress| std::ops::ControlFlow::Break(());
@@ -296,7 +296,7 @@ fn a_sound_point_verifies_and_a_missing_pack_is_found() {
     assert_eq!(report.paths, [b"a".to_vec()]);
     assert_eq!(
         store
-            .verify_packs(&mut go_on)
+            .verify(&mut go_on)
             .expect("as before the fault")
             .damaged,
         1
@@ -386,4 +386,43 @@ fn an_interrupted_making_leaves_nothing_and_can_be_done_again() {
         }
     }
     println!("{visited} states of an interrupted making");
+}
+
+#[test]
+fn verifying_everything_finds_whatever_is_damaged_and_whom_it_hurts() {
+    let (env, _) = testkit::env(6);
+    let (disk, key, store, _) = one_point();
+    let point = store.points().expect("as before the fault").remove(0).id;
+    assert!(store.verify(&mut go_on).expect("verified").is_sound());
+    drop(store);
+    let classes = ["packs/", "meta/", "log/", "points/"];
+    let paths = classes.iter().flat_map(|class| pack_paths(&disk, class));
+    let mut seen = 0;
+    for path in paths {
+        for is_missing in [false, true] {
+            let copy = disk.killed_at(disk.ops());
+            // What the index knows from before the damage is not believed.
+            let store = key.open(place(&copy), &env).expect("opened");
+            match is_missing {
+                true => {
+                    let name = path.parse().expect("an object's name");
+                    place(&copy).delete(&name).expect("deleted");
+                }
+                // Behind the header of a pack: in its only chunk.
+                false => copy.damage(&path, |bytes| bytes[100] ^= 1),
+            }
+            let report = store.verify(&mut go_on).expect("the place answers");
+            let (codes, hurts): (&[Code], _) = match path.split_once('/') {
+                Some(("log", _)) => (&[Code::LogDamaged], false),
+                Some(("points", _)) => (&[Code::PointDamaged], true),
+                _ => (&[Code::PackDamaged, Code::PackMissing], true),
+            };
+            assert!(codes.contains(&report.faults[0].code), "{path}: {report:?}");
+            let hurt: &[PointId] = if hurts { &[point] } else { &[] };
+            assert_eq!(report.points_hurt, hurt, "{path}: {report:?}");
+            seen += 1;
+        }
+    }
+    // Two packs, two records and the point, damaged and missing.
+    assert!(seen >= 2 * 5, "{seen}");
 }

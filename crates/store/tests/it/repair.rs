@@ -119,7 +119,7 @@ impl Notice {
                 report.expect("verified").damaged
             }
             Self::VerifyPacks => {
-                let report = store.verify_packs(&mut go_on);
+                let report = store.verify(&mut go_on);
                 report.expect("verified").damaged
             }
         };
@@ -177,7 +177,7 @@ fn a_damaged_pack_harms_until_the_last_of_its_chunks_is_stored_anew() {
     for pack in world.packs("packs/") {
         world.disk.damage(&pack, |bytes| bytes[70] ^= 1);
     }
-    store.verify_packs(&mut go_on).expect("verified");
+    store.verify(&mut go_on).expect("verified");
     assert_eq!(packs(&store), (2, 1));
 }
 
