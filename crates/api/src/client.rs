@@ -159,6 +159,10 @@ impl Operations for Client {
         )
     }
 
+    fn verify_pool(&self) -> Result<JobView, Problem> {
+        self.send(Method::POST, route::POOL_VERIFY, &())
+    }
+
     fn check(&self, source: &str) -> Result<JobView, Problem> {
         self.send(Method::POST, &route::fill(route::SOURCE_CHECK, source), &())
     }

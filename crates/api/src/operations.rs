@@ -26,6 +26,12 @@ pub trait Operations: Send + Sync {
     /// As [`Self::status`].
     fn pool(&self) -> Result<PoolView, Problem>;
 
+    /// Starts to read everything in the pool back.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn verify_pool(&self) -> Result<JobView, Problem>;
+
     /// Protects paths; the jobs it returns have only begun.
     ///
     /// # Errors

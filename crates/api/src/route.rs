@@ -8,6 +8,8 @@ pub const HEALTH: &str = "/health";
 pub const STATUS: &str = "/api/v1/status";
 /// `GET`: the storage pool.
 pub const POOL: &str = "/api/v1/pool";
+/// `POST`: read everything in the pool back.
+pub const POOL_VERIFY: &str = "/api/v1/pool/verify";
 /// `POST`: protect paths.
 pub const PROTECT: &str = "/api/v1/protect";
 /// `GET`: all sources.

@@ -381,4 +381,6 @@ pub enum Job {
 pub enum Pool {
     /// Show the storage pool
     Status,
+    /// Read everything in the pool back, and say what is damaged and which recovery points that hurts
+    Verify,
 }

@@ -7,6 +7,7 @@ pub mod group;
 pub mod job;
 pub mod mount;
 pub mod point;
+pub mod pool;
 pub mod protect;
 pub mod restore;
 pub mod source;
@@ -25,7 +26,7 @@ use crate::signal::STOPPED;
 pub fn report(session: &mut Session<'_>, jobs: &[JobView]) -> u8 {
     let mut exit = DONE;
     for job in jobs {
-        let source = job.source.as_deref().unwrap_or("the server").to_owned();
+        let source = show::job::subject(job).to_owned();
         let code = match (job.state, &job.problem) {
             (JobState::Done, _) => {
                 session.say(&format!("{source}: {}.", show::job::result(job)));

@@ -129,7 +129,8 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
         Command::Group(verb) => command::group::run(session, verb),
         Command::Job(verb) => command::job::run(session, verb),
         Command::Status => command::source::status(session),
-        Command::Pool(args::Pool::Status) => command::source::pool(session),
+        Command::Pool(args::Pool::Status) => command::pool::status(session),
+        Command::Pool(args::Pool::Verify) => command::pool::verify(session),
         Command::Up(_)
         | Command::Mount(_)
         | Command::Restore(_)
@@ -149,7 +150,8 @@ fn purpose(command: &Command) -> Purpose {
         | Command::Restore(_)
         | Command::Mount(_)
         | Command::Point(args::Point::Create { .. })
-        | Command::Source(args::Source::Check { .. }) => Purpose::Work,
+        | Command::Source(args::Source::Check { .. })
+        | Command::Pool(args::Pool::Verify) => Purpose::Work,
         _ => Purpose::Look,
     }
 }

@@ -221,6 +221,9 @@ pub fn describe(job: &JobView) -> String {
     if let Some(left) = left(progress) {
         parts.push(format!("{} left", duration(left, Lang::En)));
     }
+    if job.kind == "verify" {
+        return parts.join(", ");
+    }
     parts.push(match progress.files_total {
         Some(total) => format!("{} of {}", count(progress.files), show::files(total)),
         None => show::files(progress.files),

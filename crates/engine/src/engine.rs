@@ -11,6 +11,7 @@ mod restore;
 mod run;
 mod status;
 mod submit;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -18,6 +18,7 @@ pub(crate) use context::{LEASE, Live, close_step};
 pub(crate) use runner::Runner;
 pub use watch::JobWatch;
 
+use crate::pool::VerifyReport;
 use crate::worker::{BackupReport, CheckReport, Destination, OnConflict, RestoreReport};
 
 /// What a job is for.
@@ -37,11 +38,13 @@ pub enum JobKind {
     DeletePoint,
     /// The recovery points whose time is over.
     Expire,
+    /// Everything in the pool, read back.
+    Verify,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Protect,
         Self::Synchronize,
         Self::CreatePoint,
@@ -49,6 +52,7 @@ impl JobKind {
         Self::Restore,
         Self::DeletePoint,
         Self::Expire,
+        Self::Verify,
     ];
 
     /// Returns its stable name.
@@ -61,12 +65,18 @@ impl JobKind {
             Self::Restore => "restore",
             Self::DeletePoint => "delete-point",
             Self::Expire => "expire",
+            Self::Verify => "verify",
         }
     }
 
     /// Finds the kind of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Returns whether it only reads what is stored: it is done also where nothing can be written down.
+    pub fn is_reader(self) -> bool {
+        matches!(self, Self::Restore | Self::Verify)
     }
 
     /// Returns whether it works on the replica, which only one job at a time may.
@@ -188,11 +198,13 @@ pub enum Step {
     Write,
     /// Removing points.
     Expire,
+    /// Reading back what is stored.
+    Verify,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Prepare,
         Self::Snapshot,
         Self::Transfer,
@@ -200,6 +212,7 @@ impl Step {
         Self::Commit,
         Self::Write,
         Self::Expire,
+        Self::Verify,
     ];
 
     /// Returns its stable name.
@@ -212,6 +225,7 @@ impl Step {
             Self::Commit => "commit",
             Self::Write => "write",
             Self::Expire => "expire",
+            Self::Verify => "verify",
         }
     }
 
@@ -278,6 +292,8 @@ pub enum JobSpec {
     DeletePoint(PointId),
     /// Delete the points of the job's source whose time is over, or of every source.
     Expire,
+    /// Verify the pool.
+    Verify,
 }
 
 /// What came of a job that was done.
@@ -291,6 +307,8 @@ pub enum JobReport {
     Restore(RestoreReport),
     /// Points deleted, by hand or because their time was over.
     Deleted(Vec<PointId>),
+    /// Of verifying the pool.
+    Verified(VerifyReport),
 }
 
 impl JobReport {
@@ -301,6 +319,7 @@ impl JobReport {
             Self::Check(report) => report.differences == 0,
             Self::Restore(report) => report.damaged == 0,
             Self::Deleted(_) => true,
+            Self::Verified(report) => report.damaged == 0,
         }
     }
 }

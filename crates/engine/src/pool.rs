@@ -153,6 +153,28 @@ pub struct PoolStatus {
     pub read_only: bool,
 }
 
+/// What reading the whole pool back found.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyReport {
+    /// Packs read, every byte of them.
+    pub packs: u64,
+    /// Log records read.
+    pub records: u64,
+    /// Bytes read, as stored.
+    pub bytes: u64,
+    /// Recovery points whose trees were followed.
+    pub points: u64,
+    /// What is damaged or missing: packs, chunks, log records, points' descriptions.
+    pub damaged: u64,
+    /// The first of them.
+    pub faults: Vec<Fault>,
+    /// Recovery points that cannot be restored in full.
+    pub points_hurt: Vec<PointId>,
+}
+
+/// Told how many bytes were read, of how many; an error ends what is being done.
+pub type OnRead<'a> = &'a mut dyn FnMut(u64, u64) -> Result<(), Fault>;
+
 /// The store as the engine sees it.
 pub trait Pool: Send + Sync {
     /// Returns which store this is: a catalog of another one is not this one's.
@@ -202,6 +224,12 @@ pub trait Pool: Send + Sync {
 
     /// Returns why nothing can be written to it, as far as can be told without storing anything.
     fn read_only(&self) -> Option<Fault>;
+
+    /// Reads everything back and says what is not as it was written, and which points that hurts. Changes nothing.
+    ///
+    /// # Errors
+    /// What `on_read` returned; the pool does not answer at all. Damage is no error.
+    fn verify(&self, on_read: OnRead<'_>) -> Result<VerifyReport, Fault>;
 
     /// Returns how full it is and what it holds.
     ///

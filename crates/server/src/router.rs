@@ -137,6 +137,9 @@ pub const ROUTES: &[Route] = &[
     },
     shows(route::STATUS, Needs::Read, |o, _| json(o.status()?)),
     shows(route::POOL, Needs::Read, |o, _| json(o.pool()?)),
+    starts(route::POOL_VERIFY, Needs::Operate, |o, _| {
+        json(o.verify_pool()?)
+    }),
     starts(route::PROTECT, Needs::Configure, |o, c| {
         json(o.protect(&c.read()?)?)
     }),

@@ -290,6 +290,10 @@ impl Operations for Service {
         self.answer(job.and_then(|id| self.show_job(id)))
     }
 
+    fn verify_pool(&self) -> Result<JobView, Problem> {
+        self.answer(self.engine.verify_pool().and_then(|id| self.show_job(id)))
+    }
+
     fn check(&self, source: &str) -> Result<JobView, Problem> {
         self.answer(self.engine.check(source).and_then(|id| self.show_job(id)))
     }

@@ -253,6 +253,14 @@ fn outcome(report: &JobReport) -> OutcomeView {
             damaged: report.damaged,
             ..OutcomeView::default()
         },
+        JobReport::Verified(report) => OutcomeView {
+            packs: report.packs,
+            points: report.points,
+            bytes: report.bytes,
+            damaged: report.damaged,
+            points_hurt: report.points_hurt.iter().map(ToString::to_string).collect(),
+            ..OutcomeView::default()
+        },
         JobReport::Deleted(points) => OutcomeView {
             deleted: points.len() as u64,
             ..OutcomeView::default()

@@ -47,7 +47,7 @@ impl JobState {
 pub struct JobView {
     /// Its id.
     pub id: String,
-    /// `protect`, `synchronize`, `create-point`, `check`, `restore`, `delete-point` or `expire`.
+    /// `protect`, `synchronize`, `create-point`, `check`, `restore`, `delete-point`, `expire` or `verify`.
     pub kind: String,
     /// Where it is in its life.
     pub state: JobState,
@@ -146,9 +146,18 @@ pub struct OutcomeView {
     pub differences: u64,
     /// Restore: entries, or parts of their metadata, that could not be made.
     pub failed: u64,
-    /// Restore: entries among them whose stored data is damaged or missing.
+    /// Restore: entries among them whose stored data is damaged or missing. Verify: what is.
     #[serde(default)]
     pub damaged: u64,
+    /// Verify: packs that were read.
+    #[serde(default)]
+    pub packs: u64,
+    /// Verify: recovery points whose trees were followed.
+    #[serde(default)]
+    pub points: u64,
+    /// Verify: those that cannot be restored in full.
+    #[serde(default)]
+    pub points_hurt: Vec<String>,
     /// Points that were deleted.
     pub deleted: u64,
     /// Restore: entries left alone because something stood in their place.

@@ -1,4 +1,4 @@
-//! `dozo source`, and what shows the whole: `dozo status`, `dozo pool status`.
+//! `dozo source`, and what shows the whole: `dozo status`.
 
 use api::Problem;
 use api::view::JobListView;
@@ -47,15 +47,5 @@ pub fn status(session: &mut Session<'_>) -> Result<u8, Problem> {
         let other = view.owner.as_ref().filter(|owner| owner.pid != myself);
         show::status::status(view, other, here)
     })?;
-    Ok(DONE)
-}
-
-/// Runs `dozo pool status`.
-///
-/// # Errors
-/// The server cannot answer.
-pub fn pool(session: &mut Session<'_>) -> Result<u8, Problem> {
-    let view = session.operations.pool()?;
-    session.answer(view, |view, _| show::status::pool(view))?;
     Ok(DONE)
 }

@@ -44,9 +44,9 @@ pub fn table(jobs: &[JobView], here: &Here) -> String {
             job.source.clone().unwrap_or_else(|| "-".to_owned()),
             state(job.state).to_owned(),
             here.column(job.started.unwrap_or(job.created)),
-            // A check counts entries, not files.
+            // A check counts entries, not files, and what verifies the pool knows none.
             match job.kind.as_str() {
-                "check" => "-".to_owned(),
+                "check" | "verify" => "-".to_owned(),
                 _ => count(files),
             },
             bytes(size),
@@ -121,6 +121,7 @@ pub fn result(job: &JobView) -> String {
             format!("restored {size}{to}{skipped}{damaged}")
         }
         "check" => check(outcome),
+        "verify" => verified(outcome),
         "delete-point" | "expire" => format!(
             "deleted {}",
             counted(outcome.deleted, "recovery point", "recovery points")
@@ -180,6 +181,36 @@ fn check(outcome: &OutcomeView) -> String {
             counted(n, "entry has changed", "entries have changed")
         ),
         (n, _) => format!("{compared}: {} although nothing said so", repaired(n)),
+    }
+}
+
+fn verified(outcome: &OutcomeView) -> String {
+    let read = format!(
+        "read {}, {}, and {}",
+        counted(outcome.packs, "pack", "packs"),
+        bytes(outcome.bytes),
+        counted(outcome.points, "recovery point", "recovery points"),
+    );
+    match (outcome.damaged, outcome.points_hurt.len() as u64) {
+        (0, _) => format!("{read}: everything is as it was written"),
+        (n, 0) => format!("{read}: {n} damaged or missing; every recovery point can be restored"),
+        (n, hurt) => format!(
+            "{read}: {n} damaged or missing; {} in full",
+            counted(
+                hurt,
+                "recovery point cannot be restored",
+                "recovery points cannot be restored"
+            )
+        ),
+    }
+}
+
+/// Returns what a job is about.
+pub fn subject(job: &JobView) -> &str {
+    match (&job.source, job.kind.as_str()) {
+        (Some(source), _) => source,
+        (None, "verify") => "the pool",
+        (None, _) => "the server",
     }
 }
 

@@ -153,6 +153,15 @@ fn damaged_packs_are_told_and_a_check_says_what_it_repaired() {
     bench.id("protect docs");
     damage(&bench.path("data/pool/packs"));
 
+    let said = bench.run("pool verify");
+    assert_eq!(said.exit, 8, "{}", said.all());
+    for part in [
+        "damaged or missing",
+        "recovery point cannot be restored",
+        "docs: ",
+    ] {
+        assert!(said.err.contains(part), "{part}: {}", said.all());
+    }
     let said = bench.run("restore docs --to out");
     assert_eq!(said.exit, 8, "{}", said.all());
     assert!(said.err.contains("stored data of"), "{}", said.all());
@@ -178,6 +187,13 @@ fn damaged_packs_are_told_and_a_check_says_what_it_repaired() {
     );
     let shown = bench.run("status").out;
     assert!(!shown.contains("Something needs attention"), "{shown}");
+    let said = bench.run("pool verify");
+    assert_eq!(said.exit, 0, "{}", said.all());
+    assert!(
+        said.err.contains("everything is as it was written"),
+        "{}",
+        said.all()
+    );
     let said = bench.run("source check docs");
     assert_eq!(said.exit, 0, "{}", said.all());
     assert_eq!(bench.run("restore docs --to whole").exit, 0);
@@ -200,4 +216,26 @@ fn damage(directory: &Path) {
         fs::remove_file(&path).unwrap();
         fs::write(&path, bytes).unwrap();
     }
+}
+
+#[test]
+fn a_damaged_log_record_is_told_as_long_as_it_is_damaged() {
+    let bench = Bench::with_docs(19);
+    bench.id("protect docs");
+    let record = bench.path("data/pool/log/00000000000000000002");
+    let whole = fs::read(&record).unwrap();
+    fs::write(&record, &whole[1..]).unwrap();
+    let said = bench.run("pool verify");
+    assert_eq!(said.exit, 8, "{}", said.all());
+    assert!(
+        said.err.contains("every recovery point can be restored"),
+        "{}",
+        said.all()
+    );
+    let shown = bench.run("status").out;
+    assert!(shown.contains("Something needs attention"), "{shown}");
+    fs::write(&record, &whole).unwrap();
+    assert_eq!(bench.run("pool verify").exit, 0);
+    let shown = bench.run("status").out;
+    assert!(!shown.contains("Something needs attention"), "{shown}");
 }

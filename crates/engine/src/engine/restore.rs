@@ -91,14 +91,7 @@ impl Engine {
     pub fn restore(&self, request: &RestoreRequest) -> Result<JobId, Fault> {
         let job = self.restore_job(request)?;
         self.restore_order(&job)?;
-        match self.inner.catalog.insert_job(&job, &self.inner.owner) {
-            Ok(inserted) => debug_assert!(inserted.is_ok(), "a restore shares its source"),
-            // What is written down of it is worth less than what it gives back.
-            Err(fault) if fault.code == Code::DataDirectoryUnwritable => {
-                tracing::warn!(job = %job.id, %fault, "a restore is not written down yet");
-            }
-            Err(fault) => return Err(fault),
-        }
+        self.insert_reader(&job)?;
         Ok(self.launch(job))
     }
 

@@ -28,9 +28,7 @@ impl Engine {
         });
         let begun = match self.inner.catalog.update_job(&job) {
             // As where it was asked for.
-            Err(fault)
-                if job.kind == JobKind::Restore && fault.code == Code::DataDirectoryUnwritable =>
-            {
+            Err(fault) if job.kind.is_reader() && fault.code == Code::DataDirectoryUnwritable => {
                 Ok(())
             }
             begun => begun,
@@ -57,6 +55,7 @@ impl Engine {
                 context.step(Step::Expire);
                 self.expire(source.as_ref()).map(JobReport::Deleted)
             }
+            (JobSpec::Verify, _) => self.perform_verify(context),
             _ => Err(Fault::new(Code::Internal).with("detail", "a job without what it is about")),
         }
     }

@@ -208,6 +208,19 @@ impl Engine {
         Job::queued(&self.inner.env, kind, source, (spec, cause))
     }
 
+    /// Writes down a job that only reads what is stored, or not, where nothing can be written: what it gives is worth more
+    /// than its row.
+    pub(super) fn insert_reader(&self, job: &Job) -> Result<(), Fault> {
+        match self.inner.catalog.insert_job(job, &self.inner.owner) {
+            Ok(inserted) => debug_assert!(inserted.is_ok(), "readers share what they read"),
+            Err(fault) if fault.code == Code::DataDirectoryUnwritable => {
+                tracing::warn!(job = %job.id, %fault, "a job is not written down yet");
+            }
+            Err(fault) => return Err(fault),
+        }
+        Ok(())
+    }
+
     /// Gives a job that is written down to the runner.
     pub(crate) fn launch(&self, job: Job) -> JobId {
         let id = job.id;

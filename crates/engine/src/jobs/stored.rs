@@ -11,6 +11,7 @@ use base::{Fault, fault::Code};
 use serde::{Deserialize, Serialize};
 
 use super::{JobReport, JobSpec};
+use crate::pool::VerifyReport;
 use crate::worker::{BackupReport, CheckReport, Destination, OnConflict, RestoreReport};
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +28,7 @@ enum Spec {
         point: String,
     },
     Expire,
+    Verify,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -102,6 +104,7 @@ pub(crate) fn write_spec(spec: &JobSpec) -> String {
             point: point.to_string(),
         },
         JobSpec::Expire => Spec::Expire,
+        JobSpec::Verify => Spec::Verify,
     })
 }
 
@@ -128,6 +131,7 @@ pub(crate) fn read_spec(text: &str) -> Option<JobSpec> {
         },
         Spec::DeletePoint { point } => JobSpec::DeletePoint(point.parse().ok()?),
         Spec::Expire => JobSpec::Expire,
+        Spec::Verify => JobSpec::Verify,
     })
 }
 
@@ -171,6 +175,43 @@ enum Report {
     Deleted {
         points: Vec<String>,
     },
+    Verified(Verified),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Verified {
+    packs: u64,
+    records: u64,
+    bytes: u64,
+    points: u64,
+    damaged: u64,
+    hurt: Vec<String>,
+}
+
+impl Verified {
+    fn of(report: &VerifyReport) -> Self {
+        Self {
+            packs: report.packs,
+            records: report.records,
+            bytes: report.bytes,
+            points: report.points,
+            damaged: report.damaged,
+            hurt: report.points_hurt.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn report(self) -> Option<VerifyReport> {
+        let hurt: Result<_, _> = self.hurt.iter().map(|id| id.parse()).collect();
+        Some(VerifyReport {
+            packs: self.packs,
+            records: self.records,
+            bytes: self.bytes,
+            points: self.points,
+            damaged: self.damaged,
+            points_hurt: hurt.ok()?,
+            faults: Vec::new(),
+        })
+    }
 }
 
 pub(crate) fn write_report(report: &JobReport) -> String {
@@ -207,6 +248,7 @@ pub(crate) fn write_report(report: &JobReport) -> String {
         JobReport::Deleted(points) => Report::Deleted {
             points: points.iter().map(ToString::to_string).collect(),
         },
+        JobReport::Verified(r) => Report::Verified(Verified::of(r)),
     })
 }
 
@@ -271,6 +313,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             let points: Result<_, _> = points.iter().map(|id| id.parse()).collect();
             JobReport::Deleted(points.ok()?)
         }
+        Report::Verified(verified) => JobReport::Verified(verified.report()?),
     })
 }
 

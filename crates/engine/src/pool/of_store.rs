@@ -1,12 +1,14 @@
 //! A store as the engine's pool.
 
+use std::ops::ControlFlow;
+
 use base::fault::Code;
 use base::{Fault, PointId, SourceId, StoreId, Timestamp};
 use format::log::{Body, Commit, ConfigKind, PointFacts, Record};
 use format::point::Consistency;
 use store::Store;
 
-use super::{Change, Event, Level, Point, Pool, PoolStatus};
+use super::{Change, Event, Level, OnRead, Point, Pool, PoolStatus, VerifyReport};
 
 /// The kinds of configuration the log knows, with their words in the catalog.
 const KINDS: [(ConfigKind, &str); 6] = [
@@ -71,6 +73,30 @@ impl Pool for Store {
 
     fn read_only(&self) -> Option<Fault> {
         Store::read_only(self)
+    }
+
+    fn verify(&self, on_read: OnRead<'_>) -> Result<VerifyReport, Fault> {
+        let mut stopped = None;
+        let report = Store::verify(self, &mut |progress| match on_read(
+            progress.bytes_done,
+            progress.bytes_total,
+        ) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(fault) => {
+                stopped = Some(fault);
+                ControlFlow::Break(())
+            }
+        });
+        let report = report.map_err(|fault| stopped.unwrap_or(fault))?;
+        Ok(VerifyReport {
+            packs: report.packs,
+            records: report.records,
+            bytes: report.bytes,
+            points: report.points,
+            damaged: report.damaged,
+            faults: report.faults,
+            points_hurt: report.points_hurt,
+        })
     }
 
     fn status(&self) -> Result<PoolStatus, Fault> {

@@ -246,3 +246,29 @@ fn what_a_check_repairs_is_told_and_so_is_a_pool_with_unreadable_packs() {
     engine.look_after(world.env.now()).unwrap();
     assert_eq!(open_alerts(&engine), []);
 }
+
+#[test]
+fn verifying_the_pool_tells_what_is_damaged_and_which_points_that_hurts() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let verified = || {
+        let job = over(&engine, &engine.verify_pool().unwrap());
+        let Some(JobReport::Verified(report)) = &job.report else {
+            panic!("it verified");
+        };
+        (job.state, report.clone(), job.warnings)
+    };
+    let (state, report, _) = verified();
+    assert_eq!(state, JobState::Succeeded);
+    assert_eq!((report.packs, report.bytes, report.points), (2, 20, 1));
+    world.pool.unreadable.lock().unwrap().push("7f".to_owned());
+    let (state, report, warnings) = verified();
+    assert_eq!(state, JobState::SucceededWithWarnings);
+    assert_eq!((report.damaged, report.points_hurt.len()), (1, 1));
+    // The pack, and the point, at the path of its source.
+    assert_eq!(warnings.len(), 2);
+    assert!(warnings[0].reason.contains("7f"), "{warnings:?}");
+    assert_eq!(warnings[1].path, world.folder("a"));
+    assert_eq!(open_alerts(&engine), [Code::PackDamaged]);
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base::fault::Code;
 use base::{ChunkId, Env, Fault, PointId, SourceId, StoreId, Timestamp, schedule};
-use engine::pool::{Change, Event, Level, Point, PoolStatus};
+use engine::pool::{Change, Event, Level, OnRead, Point, PoolStatus, VerifyReport};
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
 };
@@ -142,6 +142,25 @@ impl Pool for MemoryPool {
     fn read_only(&self) -> Option<Fault> {
         let read_only = *self.read_only.lock().unwrap();
         read_only.then(|| Fault::new(Code::PoolReadOnly).with("path", "/pool"))
+    }
+
+    fn verify(&self, on_read: OnRead<'_>) -> Result<VerifyReport, Fault> {
+        on_read(10, 20)?;
+        on_read(20, 20)?;
+        let unreadable = self.unreadable.lock().unwrap();
+        let damage = |pack: &String| Fault::new(Code::PackMissing).with("pack", pack);
+        Ok(VerifyReport {
+            packs: 2,
+            bytes: 20,
+            points: self.points().len() as u64,
+            damaged: unreadable.len() as u64,
+            faults: unreadable.iter().map(damage).collect(),
+            points_hurt: match unreadable.is_empty() {
+                true => Vec::new(),
+                false => self.points().iter().map(|point| point.id).collect(),
+            },
+            ..VerifyReport::default()
+        })
     }
 
     fn status(&self) -> Result<PoolStatus, Fault> {
