@@ -36,16 +36,28 @@ impl Engine {
         for point in &report.points_hurt {
             self.warn_of_hurt(point, context);
         }
-        for code in [Code::LogDamaged, Code::PointDamaged] {
-            match report.faults.iter().find(|fault| fault.code == code) {
-                Some(fault) => self.inner.catalog.raise(POOL, fault, self.now())?,
-                None => self.inner.catalog.settle(POOL, code, self.now())?,
-            }
+        if let Err(fault) = self.alert_of_verified(&report) {
+            // What was found is worth more.
+            tracing::error!(%fault, "an alert was not written down");
         }
         Ok(JobReport::Verified(VerifyReport {
             faults: Vec::new(),
             ..report
         }))
+    }
+
+    /// Raises what no other look at the pool finds, and settles what is over.
+    fn alert_of_verified(&self, report: &VerifyReport) -> Result<(), Fault> {
+        let is_all = report.faults.len() as u64 == report.damaged;
+        for code in [Code::LogDamaged, Code::PointDamaged] {
+            match report.faults.iter().find(|fault| fault.code == code) {
+                Some(fault) => self.inner.catalog.raise(POOL, fault, self.now())?,
+                None if is_all => self.inner.catalog.settle(POOL, code, self.now())?,
+                // It may be among those that were only counted.
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     fn warn_of_hurt(&self, point: &PointId, context: &JobContext) {
