@@ -132,13 +132,15 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         let (changes, to_bundler) = bounded(batches);
         let (seal, to_sealers) = bounded(limits::CHUNKS_QUEUED_MAX);
         let (tree, to_tree) = bounded(limits::TREE_QUEUED_MAX);
-        for _ in 0..sources::files::threads_allowed(limits::READER_THREADS) {
+        let threads = sources::files::threads_allowed(limits::READER_THREADS);
+        for _ in 0..threads {
             let to_readers = to_readers.clone();
             let readers = read::Readers {
                 flow: &flow,
                 counts: &counts,
                 doubt: &doubt,
                 store: backup.reader,
+                ahead: sources::files::files_ahead_allowed(threads, limits::READ_BATCH_ENTRIES),
             };
             flow.start(scope, move || readers.run(&to_readers));
         }

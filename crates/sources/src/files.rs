@@ -17,9 +17,10 @@ pub(crate) mod stat;
 mod xattr;
 
 pub use exclude::PatternError;
-pub use handle::{Handle, SmallRead};
+pub use handle::{Ahead, Handle, SmallRead};
 pub use owners::Owners;
 pub use read::{OpenFile, Segment};
 pub use walk::{
-    Event, Found, Pick, Selection, Span, Walk, WalkError, WalkOptions, threads_allowed,
+    Event, Found, Pick, Selection, Span, Walk, WalkError, WalkOptions, files_ahead_allowed,
+    threads_allowed,
 };

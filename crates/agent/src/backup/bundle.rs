@@ -128,8 +128,13 @@ impl<'a> Bundler<'a> {
                 // The link that came first could not be read; this one may be.
                 None => {
                     let mut count = |bytes| share.read(bytes, self.counts, self.flow);
-                    let outcome =
-                        super::read::read(self.flow, *entry, &handle, Some(link), &mut count);
+                    let outcome = super::read::read(
+                        self.flow,
+                        *entry,
+                        (&handle, None),
+                        Some(link),
+                        &mut count,
+                    );
                     if expected.is_some() && !matches!(outcome, Outcome::Unreadable) {
                         self.counts.changed();
                     }

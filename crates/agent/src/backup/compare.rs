@@ -278,6 +278,7 @@ impl Compare<'_> {
             linked,
             expected,
             share,
+            ahead: None,
         });
         self.batch.changes.push(Change::Put { key, held });
         self.batch.held += held;

@@ -10,7 +10,7 @@ use format::chunker::Chunker;
 use format::entry::{Content, FileEntry, NEVER_THE_SAME, Node};
 use format::replica::ChunkReader;
 use format::seal::Sealer;
-use sources::files::{Found, Handle, Segment};
+use sources::files::{Ahead, Found, Handle, Segment};
 use sources::{Problem, Reason};
 
 use super::count::{Counts, Share};
@@ -37,6 +37,23 @@ pub(crate) struct Wanted {
     /// What the earlier tree has, if it is to be compared.
     pub(crate) expected: Option<Expected>,
     pub(crate) share: Share,
+    /// Set if it was opened before its turn.
+    pub(crate) ahead: Option<Ahead>,
+}
+
+impl Wanted {
+    /// Opens a file that will be read whole, and only that: one that was read as another link is not.
+    fn open_ahead(&mut self) {
+        let Found { entry, handle, .. } = &self.found;
+        if matches!(entry.node, Node::File(_)) && !self.linked && is_small(entry, handle) {
+            self.ahead = handle.ahead();
+        }
+    }
+}
+
+/// Says whether a file is read whole before it is stored.
+fn is_small(entry: &FileEntry, handle: &Handle) -> bool {
+    entry.size <= limits::BUNDLED_FILE_BYTES_MAX as u64 && !handle.is_empty()
 }
 
 /// What the earlier tree says of an entry that looks unchanged.
@@ -61,15 +78,26 @@ pub(crate) struct Readers<'a> {
     pub(crate) doubt: &'a Doubt,
     /// Reads what the store has.
     pub(crate) store: &'a dyn ChunkReader,
+    /// Files of an order that are opened ahead of the one that is read.
+    pub(crate) ahead: usize,
 }
 
 impl Readers<'_> {
     /// Reads what is wanted until nothing more is.
     pub(crate) fn run(&self, orders: &Receiver<Order>) -> Result<(), Stopped> {
         for order in orders {
-            let wanted = order.wanted.into_iter();
-            let answers: Result<Vec<_>, _> = wanted.map(|wanted| self.answer(wanted)).collect();
-            order.answer.send(answers?).map_err(|_| Stopped)?;
+            let mut answers = Vec::with_capacity(order.wanted.len());
+            let mut wanted = order.wanted.into_iter().peekable();
+            while wanted.peek().is_some() {
+                let mut part: Vec<_> = wanted.by_ref().take(self.ahead.max(1)).collect();
+                if part.len() > 1 {
+                    part.iter_mut().for_each(Wanted::open_ahead);
+                }
+                for wanted in part {
+                    answers.push(self.answer(wanted)?);
+                }
+            }
+            order.answer.send(answers).map_err(|_| Stopped)?;
         }
         Ok(())
     }
@@ -83,9 +111,9 @@ impl Readers<'_> {
             (Some(link), expected) if wanted.linked && !is_check(expected.as_ref()) => {
                 Outcome::Linked(Box::new(entry), handle, link, expected)
             }
-            (link, None) => read(self.flow, entry, &handle, link, &mut count),
+            (link, None) => read(self.flow, entry, (&handle, wanted.ahead), link, &mut count),
             (link, Some(expected)) => {
-                let outcome = read(self.flow, entry, &handle, link, &mut count);
+                let outcome = read(self.flow, entry, (&handle, wanted.ahead), link, &mut count);
                 self.compare(outcome, &expected, &mut share)?
             }
         };
@@ -207,19 +235,20 @@ fn content(entry: &FileEntry) -> Option<&Content> {
 pub(crate) fn read(
     flow: &Flow<'_>,
     entry: FileEntry,
-    handle: &Handle,
+    (handle, ahead): (&Handle, Option<Ahead>),
     link: Option<Link>,
     count: &mut dyn FnMut(u64),
 ) -> Outcome {
     let mut problems = Vec::new();
-    let outcome = read_into(entry, handle, link, &mut problems).unwrap_or_else(|problem| {
-        let outcome = match is_gone(&problem) {
-            true => Outcome::Gone,
-            false => Outcome::Unreadable,
-        };
-        problems.push(problem);
-        outcome
-    });
+    let outcome =
+        read_into(entry, (handle, ahead), link, &mut problems).unwrap_or_else(|problem| {
+            let outcome = match is_gone(&problem) {
+                true => Outcome::Gone,
+                false => Outcome::Unreadable,
+            };
+            problems.push(problem);
+            outcome
+        });
     problems.iter().for_each(|p| warn(flow, p));
     match &outcome {
         Outcome::Read(entry, Body::Whole) => count(entry.size),
@@ -231,12 +260,12 @@ pub(crate) fn read(
 
 fn read_into(
     mut entry: FileEntry,
-    handle: &Handle,
+    (handle, ahead): (&Handle, Option<Ahead>),
     link: Option<Link>,
     problems: &mut Vec<Problem>,
 ) -> Result<Outcome, Problem> {
     match entry.node {
-        Node::File(_) => return read_file(entry, handle, link, problems),
+        Node::File(_) => return read_file(entry, (handle, ahead), link, problems),
         Node::Symlink(_) => entry.node = Node::Symlink(handle.link_target()?),
         _ => {}
     }
@@ -246,7 +275,7 @@ fn read_into(
 
 fn read_file(
     mut entry: FileEntry,
-    handle: &Handle,
+    (handle, ahead): (&Handle, Option<Ahead>),
     link: Option<Link>,
     problems: &mut Vec<Problem>,
 ) -> Result<Outcome, Problem> {
@@ -263,9 +292,8 @@ fn read_file(
     }
     if entry.size <= limits::BUNDLED_FILE_BYTES_MAX as u64 {
         let mut bytes = Vec::new();
-        if let Some(read) =
-            handle.read_small(limits::BUNDLED_FILE_BYTES_MAX, &mut bytes, problems)?
-        {
+        let limit = limits::BUNDLED_FILE_BYTES_MAX;
+        if let Some(read) = handle.read_small(limit, ahead, &mut bytes, problems)? {
             let mut entry = Box::new(read.entry);
             if read.changed {
                 // A mixture is not to be taken for good.

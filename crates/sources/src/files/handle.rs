@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::limits;
 use format::entry::{FileEntry, FileKey};
-use rustix::fs::{FileType, OFlags, SeekFrom, Statx, readlinkat, seek};
+use rustix::fs::{Advice, FileType, OFlags, SeekFrom, Statx, fadvise, readlinkat, seek};
 use rustix::io::Errno;
 
 use super::dir::open_quietly;
@@ -34,6 +34,10 @@ pub struct Handle {
     /// It takes less space than it has bytes: it has holes, or its file system compresses.
     looks_sparse: bool,
 }
+
+/// A file that was opened before its turn, so that its content is on its way meanwhile. Holds a descriptor.
+#[derive(Debug)]
+pub struct Ahead(OwnedFd);
 
 /// A file read whole.
 #[derive(Debug)]
@@ -160,8 +164,17 @@ impl Handle {
         })
     }
 
-    /// Reads a regular file of at most `limit` bytes whole, appending it to `into`: one open, one read. A file
-    /// that changes meanwhile is read again; if it still does, what was read last is used, with a problem.
+    /// Opens a small regular file and asks the system for its content, without waiting for it: a disk answers what is asked
+    /// together in a third of the time. `None` if that is not possible; reading it will say why.
+    pub fn ahead(&self) -> Option<Ahead> {
+        let fd = self.open_any().ok()?;
+        let _advice_only = fadvise(&fd, 0, None, Advice::WillNeed);
+        Some(Ahead(fd))
+    }
+
+    /// Reads a regular file of at most `limit` bytes whole, appending it to `into`: one open, unless it was opened `ahead`,
+    /// and one read. A file that changes meanwhile is read again; if it still does, what was read last is used, with a
+    /// problem.
     ///
     /// Returns `None`, and `into` as it was, if the file has grown beyond `limit`, or has holes: read it in pieces
     /// then.
@@ -171,6 +184,7 @@ impl Handle {
     pub fn read_small(
         &self,
         limit: usize,
+        mut ahead: Option<Ahead>,
         into: &mut Vec<u8>,
         problems: &mut Vec<Problem>,
     ) -> Result<Option<SmallRead>, Problem> {
@@ -181,9 +195,11 @@ impl Handle {
             if before.size > limit as u64 {
                 return Ok(None);
             }
-            let fd = self
-                .open_any()
-                .map_err(|reason| self.problem(Op::Open, reason))?;
+            let fd = match ahead.take() {
+                Some(Ahead(fd)) => Ok(fd),
+                None => self.open_any(),
+            };
+            let fd = fd.map_err(|reason| self.problem(Op::Open, reason))?;
             if self.looks_sparse && has_hole(fd.as_fd(), before.size) {
                 return Ok(None);
             }

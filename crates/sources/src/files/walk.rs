@@ -332,7 +332,13 @@ pub fn threads_allowed(wanted: usize) -> usize {
     Room::of_process().threads(wanted)
 }
 
-/// Open files beside those that are no walk's. Two jobs of walkers, readers and directories stay within it.
+/// Returns how many files each of `threads` may hold open ahead of its turn, if so many are `wanted`.
+pub fn files_ahead_allowed(threads: usize, wanted: usize) -> usize {
+    Room::of_process().ahead(threads, wanted)
+}
+
+/// Open files beside those that are no walk's. Two jobs of walkers, readers, what these hold ahead, and directories stay
+/// within it.
 #[derive(Clone, Copy)]
 struct Room(u64);
 
@@ -349,6 +355,12 @@ impl Room {
     fn directories(self) -> usize {
         usize::try_from((self.0 / 4).clamp(8, limits::WALK_DIRS_OPEN_MAX as u64))
             .expect("a small number")
+    }
+
+    /// Returns how many of the wanted files each of `threads` may hold open ahead: all of them together an eighth.
+    fn ahead(self, threads: usize, wanted: usize) -> usize {
+        let allowed = usize::try_from(self.0 / 8).unwrap_or(usize::MAX);
+        wanted.min(allowed / threads.max(1))
     }
 
     /// Returns how many of the wanted threads there may be of a kind.
@@ -408,7 +420,8 @@ mod tests {
             let room = Room::of(files);
             let walkers = room.threads(limits::WALK_THREADS);
             let readers = room.threads(limits::READER_THREADS);
-            let job = room.directories() + 2 * (walkers + readers);
+            let ahead = readers * room.ahead(readers, limits::READ_BATCH_ENTRIES);
+            let job = room.directories() + 2 * (walkers + readers) + ahead;
             assert!(
                 2 * job as u64 + limits::FILES_OF_OTHERS <= files,
                 "{job} of {files}"

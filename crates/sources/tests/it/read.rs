@@ -15,7 +15,7 @@ fn small(met: &Met, path: &str) -> (Vec<u8>, Option<SmallRead>, Vec<Problem>) {
     let (mut content, mut problems) = (b"before".to_vec(), Vec::new());
     let read = met
         .handle(path)
-        .read_small(1000, &mut content, &mut problems)
+        .read_small(1000, None, &mut content, &mut problems)
         .unwrap();
     assert!(content.starts_with(b"before"));
     (content.split_off(6), read, problems)
@@ -89,7 +89,7 @@ fn a_file_that_vanished_or_became_something_else_is_a_problem() {
         let mut into = Vec::new();
         let problem = met
             .handle(name)
-            .read_small(100, &mut into, &mut Vec::new())
+            .read_small(100, None, &mut into, &mut Vec::new())
             .unwrap_err();
         assert_eq!(
             (problem.op, problem.reason, into.len()),
@@ -142,7 +142,7 @@ fn a_small_file_with_a_hole_is_to_be_read_in_pieces() {
     let mut content = b"before".to_vec();
     let read = met
         .handle("hole")
-        .read_small(1 << 20, &mut content, &mut Vec::new());
+        .read_small(1 << 20, None, &mut content, &mut Vec::new());
     assert!(read.unwrap().is_none());
     assert_eq!(content, b"before");
 }
@@ -158,7 +158,7 @@ fn a_file_that_takes_less_space_than_it_has_bytes_and_has_no_hole_is_read_whole(
     let mut content = Vec::new();
     let read = met
         .handle("compressed")
-        .read_small(1 << 20, &mut content, &mut Vec::new());
+        .read_small(1 << 20, None, &mut content, &mut Vec::new());
     assert!(!read.unwrap().unwrap().changed);
     assert_eq!(content, [b'a'; 100_000]);
 }

@@ -116,7 +116,7 @@ fn btrfs_stands_still_while_the_tree_moves_on() {
     assert_eq!(met.entry("").mtime_ns, live.entry("").mtime_ns);
     let mut content = Vec::new();
     met.handle("d/f")
-        .read_small(100, &mut content, &mut Vec::new())
+        .read_small(100, None, &mut content, &mut Vec::new())
         .unwrap();
     assert_eq!(content, b"d/f");
     // A part of a subvolume is seen through a snapshot of the whole.

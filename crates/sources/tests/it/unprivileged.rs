@@ -117,7 +117,7 @@ fn a_walk_goes_on_past_what_it_may_not_read() {
         assert_eq!(problems, [("cannot list a".to_owned(), Reason::Denied)]);
         let refused = met
             .handle("b")
-            .read_small(10, &mut Vec::new(), &mut Vec::new())
+            .read_small(10, None, &mut Vec::new(), &mut Vec::new())
             .unwrap_err();
         assert_eq!(
             (refused.to_string(), refused.reason),
@@ -133,7 +133,7 @@ fn files_of_others_are_read_though_their_access_time_cannot_be_kept() {
         let met = walk_plain(Path::new("/etc/passwd"));
         let read = met
             .handle("")
-            .read_small(1 << 20, &mut Vec::new(), &mut Vec::new())
+            .read_small(1 << 20, None, &mut Vec::new(), &mut Vec::new())
             .unwrap();
         assert!(!read.unwrap().changed);
     });

@@ -162,7 +162,7 @@ fn a_single_file_is_a_tree_of_its_root_alone() {
         let mut content = Vec::new();
         let read = met
             .handle("")
-            .read_small(100, &mut content, &mut Vec::new())
+            .read_small(100, None, &mut content, &mut Vec::new())
             .unwrap()
             .unwrap();
         assert_eq!((&content[..], read.changed), (&b"only"[..], false));
@@ -207,7 +207,7 @@ fn paths_longer_than_path_max_are_walked_with_few_descriptors() {
     assert_eq!(end.len(), 1000 * 41 + 3);
     assert!(
         handle
-            .read_small(10, &mut Vec::new(), &mut Vec::new())
+            .read_small(10, None, &mut Vec::new(), &mut Vec::new())
             .unwrap()
             .is_some()
     );
@@ -428,7 +428,7 @@ fn access_times_stay_as_they_are() {
     }
     let met = walk_plain(dir.path());
     met.handle("d/f")
-        .read_small(10, &mut Vec::new(), &mut Vec::new())
+        .read_small(10, None, &mut Vec::new(), &mut Vec::new())
         .unwrap()
         .unwrap();
     for path in ["d/f", "d", "."] {
