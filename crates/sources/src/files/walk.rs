@@ -357,9 +357,10 @@ impl Room {
             .expect("a small number")
     }
 
-    /// Returns how many of the wanted files each of `threads` may hold open ahead: all of them together an eighth.
+    /// Returns how many of the wanted files each of `threads` may hold open ahead: what is left.
     fn ahead(self, threads: usize, wanted: usize) -> usize {
-        let allowed = usize::try_from(self.0 / 8).unwrap_or(usize::MAX);
+        let job = (self.directories() + 4 * threads) as u64;
+        let allowed = usize::try_from((self.0 / 2).saturating_sub(job)).unwrap_or(usize::MAX);
         wanted.min(allowed / threads.max(1))
     }
 
