@@ -7,6 +7,7 @@ mod big;
 mod chance;
 mod find;
 mod many;
+pub(crate) mod mutate;
 mod src;
 
 use std::fs;
