@@ -325,12 +325,21 @@ impl Index {
     /// # Errors
     /// The database failed.
     pub(crate) fn packs(&self) -> Result<Vec<PackRow>, IndexError> {
+        let mut packs = Vec::new();
+        self.each_pack(|pack| packs.push(pack))?;
+        Ok(packs)
+    }
+
+    /// Shows every pack it knows, loose ones too, one after the other: a large pool has millions.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn each_pack(&self, mut see: impl FnMut(PackRow)) -> Result<(), IndexError> {
         let read = self.database.begin_read()?;
-        let packs = read.open_table(PACKS)?;
-        packs
-            .iter()?
-            .map(|row| PackRow::decode(row?.1.value()))
-            .collect()
+        for row in read.open_table(PACKS)?.iter()? {
+            see(PackRow::decode(row?.1.value())?);
+        }
+        Ok(())
     }
 
     /// Returns the loose packs. Costs what these cost, not what all packs do.
