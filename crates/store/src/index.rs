@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use base::{ChunkId, PackName, SessionId, StoreId};
+use format::pack::TocEntry;
 use redb::{
     Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
     TableError, WriteTransaction,
@@ -260,6 +261,29 @@ impl Index {
             self.sync()?;
         }
         Ok(())
+    }
+
+    /// Adds rows of packs that the log names, and rows of chunks in them by their packs' ordinals: what indexing so many
+    /// packs leaves, without the hours. Only for [`crate::IndexProbe`].
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn fill(
+        &self,
+        packs: impl Iterator<Item = PackRow>,
+        chunks: impl Iterator<Item = (u32, TocEntry)>,
+    ) -> Result<(), IndexError> {
+        let write = self.write()?;
+        for row in packs {
+            packs::put(&write, &row)?;
+        }
+        {
+            let mut table = write.open_table(CHUNKS)?;
+            for (ordinal, entry) in chunks {
+                table.insert(entry.id.0, rows::encode_chunk(ordinal, &entry))?;
+            }
+        }
+        Ok(write.commit()?)
     }
 
     /// Returns where a chunk is, as far as `asker` may rely on it.
