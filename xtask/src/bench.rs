@@ -6,11 +6,11 @@
 
 pub(crate) mod args;
 mod compare;
-mod data;
-mod environment;
-mod machine;
-mod measure;
-mod place;
+pub(crate) mod data;
+pub(crate) mod environment;
+pub(crate) mod machine;
+pub(crate) mod measure;
+pub(crate) mod place;
 mod report;
 mod result;
 mod row;

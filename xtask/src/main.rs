@@ -1,9 +1,10 @@
 //! `cargo xtask`: chores of the project that are programs, not scripts.
 //!
-//! One task so far: `bench`, Dozo beside its peers. The style guide is held by `tests/tidy.rs`, which
+//! `bench` measures Dozo beside its peers, `scale` measures what grows with what is stored. The style guide is held by `tests/tidy.rs`, which
 //! cargo runs with all other tests.
 
 mod bench;
+mod scale;
 
 use std::process::ExitCode;
 
@@ -21,11 +22,14 @@ struct Xtask {
 enum Task {
     /// Measure Dozo and other backup programs side by side
     Bench(bench::args::Bench),
+    /// Measure what trees, index and log cost at sizes that nobody stores for a try
+    Scale(scale::Scale),
 }
 
 fn main() -> ExitCode {
     let done = match Xtask::parse().task {
         Task::Bench(args) => bench::main(args),
+        Task::Scale(args) => scale::main(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,9 @@
 //! Packs that are known to be whole and durable: the only ones that can be indexed.
 //!
-//! There are three ways to a [`DurablePack`], and no other: it was just stored ([`DurablePack::publish`]); a log record
+//! There are three ways to a [`DurablePack`] of a store, and no other: it was just stored ([`DurablePack::publish`]); a log record
 //! names it, so it was stored before the record was ([`DurablePack::logged`]); or it was found, every byte verified
-//! against its name, and made durable again ([`DurablePack::adopt`]).
+//! against its name, and made durable again ([`DurablePack::adopt`]). A measurement makes packs up for an index that
+//! belongs to no store ([`DurablePack::made_up`]).
 
 use base::limits::PACK_SECTOR_BYTES;
 use base::{PackName, StoreId};
@@ -82,6 +83,16 @@ impl DurablePack {
         let trailer = format::pack::verify(store, &name, &bytes)?;
         objects.settle(&object)?;
         Self::of(name, &trailer, sealer)
+    }
+
+    /// Makes up a pack of content that is nowhere. Only for [`crate::IndexProbe`].
+    pub(crate) fn made_up(name: PackName, entries: Vec<TocEntry>) -> Self {
+        Self {
+            name,
+            class: Class::Data,
+            bytes: entries.iter().map(|entry| u64::from(entry.len)).sum(),
+            entries,
+        }
     }
 
     fn of(name: PackName, trailer: &Trailer, sealer: &Sealer) -> Result<Self, FindPackError> {

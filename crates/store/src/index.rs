@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use base::{ChunkId, PackName, SessionId, StoreId};
+use format::pack::TocEntry;
 use redb::{
     Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
     TableError, WriteTransaction,
@@ -262,6 +263,29 @@ impl Index {
         Ok(())
     }
 
+    /// Adds rows of packs that the log names, and rows of chunks in them by their packs' ordinals: what indexing so many
+    /// packs leaves, without the hours. Only for [`crate::IndexProbe`].
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn fill(
+        &self,
+        packs: impl Iterator<Item = PackRow>,
+        chunks: impl Iterator<Item = (u32, TocEntry)>,
+    ) -> Result<(), IndexError> {
+        let write = self.write()?;
+        for row in packs {
+            packs::put(&write, &row)?;
+        }
+        {
+            let mut table = write.open_table(CHUNKS)?;
+            for (ordinal, entry) in chunks {
+                table.insert(entry.id.0, rows::encode_chunk(ordinal, &entry))?;
+            }
+        }
+        Ok(write.commit()?)
+    }
+
     /// Returns where a chunk is, as far as `asker` may rely on it.
     ///
     /// # Errors
@@ -325,12 +349,21 @@ impl Index {
     /// # Errors
     /// The database failed.
     pub(crate) fn packs(&self) -> Result<Vec<PackRow>, IndexError> {
+        let mut packs = Vec::new();
+        self.each_pack(|pack| packs.push(pack))?;
+        Ok(packs)
+    }
+
+    /// Shows every pack it knows, loose ones too, one after the other: a large pool has millions.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn each_pack(&self, mut see: impl FnMut(PackRow)) -> Result<(), IndexError> {
         let read = self.database.begin_read()?;
-        let packs = read.open_table(PACKS)?;
-        packs
-            .iter()?
-            .map(|row| PackRow::decode(row?.1.value()))
-            .collect()
+        for row in read.open_table(PACKS)?.iter()? {
+            see(PackRow::decode(row?.1.value())?);
+        }
+        Ok(())
     }
 
     /// Returns the loose packs. Costs what these cost, not what all packs do.

@@ -48,7 +48,7 @@ impl Store {
             free_bytes: core.objects.free_space().ok().flatten(),
             ..PoolStatus::default()
         };
-        for pack in core.index.packs()? {
+        core.index.each_pack(|pack| {
             status.packs += 1;
             if pack.is_superseded() {
                 status.superseded_packs += 1;
@@ -60,7 +60,7 @@ impl Store {
                 Class::Data => status.data_bytes += pack.bytes,
                 Class::Meta => status.tree_bytes += pack.bytes,
             }
-        }
+        })?;
         Ok(status)
     }
 }

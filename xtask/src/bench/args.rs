@@ -40,12 +40,12 @@ pub(crate) struct Run {
     /// Where repositories, restored trees, logs and results go [default: bench/work beside the data]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
-    /// What to measure: full, unchanged, restore, or one with its set, as restore-many
+    /// What to measure: full, unchanged, mutated, restore, verify, or one with its set, as restore-many
     #[arg(
         long,
         value_name = "ROW,..",
         value_delimiter = ',',
-        default_value = "full,unchanged,restore"
+        default_value = "full,unchanged,mutated,restore,verify"
     )]
     pub(crate) rows: Vec<RowChoice>,
     /// With which programs; one that is not found is left out

@@ -4,9 +4,10 @@
 //! user has; another machine holds other files and gives other figures. The rest is made from fixed seeds.
 
 mod big;
-mod chance;
+pub(crate) mod chance;
 mod find;
 mod many;
+pub(crate) mod mutate;
 mod src;
 
 use std::fs;

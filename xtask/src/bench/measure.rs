@@ -28,6 +28,8 @@ pub(crate) struct Invocation {
     pub(crate) args: Vec<OsString>,
     pub(crate) environment: Vec<(&'static str, OsString)>,
     pub(crate) dir: Option<PathBuf>,
+    /// Whether what it prints when measured is its product, which nobody keeps, and not a log.
+    pub(crate) prints_content: bool,
 }
 
 impl Invocation {
@@ -85,8 +87,12 @@ impl Invocation {
         command.args(["bench", "measure", "--out"]).arg(&out);
         command.arg("--").arg(&self.program).args(&self.args);
         self.surround(&mut command);
+        let printed = match self.prints_content {
+            true => Stdio::null(),
+            false => output.try_clone().context("the log")?.into(),
+        };
         let status = command
-            .stdout(output.try_clone().context("the log")?)
+            .stdout(printed)
             .stderr(output)
             .status()
             .context("starting the wrapper")?;

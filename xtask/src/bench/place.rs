@@ -21,6 +21,9 @@ pub(crate) struct WorkDir {
     thrown: u64,
 }
 
+/// What is in it besides results and trash.
+const DIRECTORIES: [&str; 4] = ["repositories", "restored", "mutated", "log"];
+
 /// Where one tool keeps one set.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -52,11 +55,11 @@ impl WorkDir {
             .with_context(|| format!("making {}", work.root.display()))?;
         work.claim()?;
         work.empty()?;
-        for dir in ["repositories", "restored", "log"] {
+        for dir in DIRECTORIES {
             work.throw(&work.root.join(dir))?;
         }
         work.empty()?;
-        for dir in ["repositories", "restored", "log"] {
+        for dir in DIRECTORIES {
             let dir = work.root.join(dir);
             fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         }
@@ -101,6 +104,11 @@ impl WorkDir {
     /// Returns where `tool` restores to.
     pub(crate) fn restored(&self, tool: Kind) -> PathBuf {
         self.root.join("restored").join(tool.name())
+    }
+
+    /// Returns where the copy of `set` is that is changed between backups.
+    pub(crate) fn mutated(&self, set: Set) -> PathBuf {
+        self.root.join("mutated").join(set.name())
     }
 
     fn trash(&self) -> PathBuf {
@@ -171,12 +179,13 @@ impl WorkDir {
         Ok(stat.f_bavail * stat.f_frsize)
     }
 
-    /// Deletes restored trees, trash and, unless they are to be kept, repositories; logs and results stay.
+    /// Deletes restored and changed trees, trash and, unless they are to be kept, repositories; logs and results stay.
     ///
     /// # Errors
     /// They cannot be deleted.
     pub(crate) fn clear(&mut self, keep_repositories: bool) -> Result<()> {
         self.throw(&self.root.join("restored"))?;
+        self.throw(&self.root.join("mutated"))?;
         if !keep_repositories {
             self.throw(&self.root.join("repositories"))?;
         }

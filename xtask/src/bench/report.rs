@@ -48,6 +48,12 @@ pub(crate) fn markdown(results: &Results) -> String {
         "dozo / smallest peer",
         sizes(results, &tools),
     );
+    table(
+        &mut out,
+        "Added to the repository by one round of changes, MiB",
+        "dozo / smallest peer",
+        added(results, &tools),
+    );
     notes(&mut out, results);
     out
 }
@@ -111,23 +117,43 @@ fn good(results: &Results, row: Row, tool: Kind) -> Vec<&Sample> {
 }
 
 fn times(results: &Results, tools: &[Kind]) -> Vec<Line> {
-    lines(results, tools, |samples| {
-        let wall = median(samples.iter().map(|s| s.usage.wall_s).collect())?;
-        let cpu = median(samples.iter().map(|s| s.usage.cpu_s()).collect())?;
-        Some((format!("{wall:.2} ({cpu:.1})"), wall))
-    })
+    lines(
+        results,
+        tools,
+        |_| true,
+        |samples| {
+            let wall = median(samples.iter().map(|s| s.usage.wall_s).collect())?;
+            let cpu = median(samples.iter().map(|s| s.usage.cpu_s()).collect())?;
+            Some((format!("{wall:.2} ({cpu:.1})"), wall))
+        },
+    )
 }
 
 fn peaks(results: &Results, tools: &[Kind]) -> Vec<Line> {
-    lines(results, tools, |samples| {
-        let peak = samples.iter().map(|s| s.usage.peak_bytes).max()? as f64 / 1e6;
-        Some((format!("{peak:.0}"), peak))
-    })
+    lines(
+        results,
+        tools,
+        |_| true,
+        |samples| {
+            let peak = samples.iter().map(|s| s.usage.peak_bytes).max()? as f64 / 1e6;
+            Some((format!("{peak:.0}"), peak))
+        },
+    )
+}
+
+fn added(results: &Results, tools: &[Kind]) -> Vec<Line> {
+    let cell = |samples: &[&Sample]| {
+        let mib = |s: &&Sample| s.added_bytes as f64 / f64::from(1 << 20);
+        let added = median(samples.iter().map(mib).collect())?;
+        Some((format!("{added:.1}"), added))
+    };
+    lines(results, tools, |row| row.work == Work::Mutated, cell)
 }
 
 fn lines(
     results: &Results,
     tools: &[Kind],
+    is_meant: impl Fn(&Row) -> bool,
     cell: impl Fn(&[&Sample]) -> Option<(String, f64)>,
 ) -> Vec<Line> {
     let line = |row: Row| Line {
@@ -138,7 +164,8 @@ fn lines(
             .collect(),
         is_compared: true,
     };
-    rows(results).into_iter().map(line).collect()
+    let meant = rows(results).into_iter().filter(is_meant);
+    meant.map(line).collect()
 }
 
 fn sizes(results: &Results, tools: &[Kind]) -> Vec<Line> {

@@ -58,6 +58,9 @@ pub(crate) struct Sample {
     pub(crate) usage: Usage,
     /// The repository afterwards: apparent sizes of its files.
     pub(crate) repository_bytes: u64,
+    /// How much larger it is than before. Earlier versions did not note it.
+    #[serde(default)]
+    pub(crate) added_bytes: i64,
     /// Caches, keys and catalogs the tool keeps beside it.
     pub(crate) local_bytes: u64,
     /// How long `sync` took right afterwards: what the tool left in the page cache.
@@ -131,7 +134,7 @@ impl Results {
 
     fn tsv(&self) -> String {
         let mut text = String::from(
-            "work\tset\tcache\ttool\trun\twall_s\tuser_s\tsystem_s\tpeak_bytes\trepository_bytes\tlocal_bytes\tsync_s\tother_cpu_s\texit\n",
+            "work\tset\tcache\ttool\trun\twall_s\tuser_s\tsystem_s\tpeak_bytes\trepository_bytes\tadded_bytes\tlocal_bytes\tsync_s\tother_cpu_s\texit\n",
         );
         for s in &self.samples {
             let cache = match s.row.cache {
@@ -139,7 +142,7 @@ impl Results {
                 cache => cache.name(),
             };
             text.push_str(&format!(
-                "{}\t{}\t{cache}\t{}\t{}\t{:.3}\t{:.3}\t{:.3}\t{}\t{}\t{}\t{:.2}\t{:.2}\t{}\n",
+                "{}\t{}\t{cache}\t{}\t{}\t{:.3}\t{:.3}\t{:.3}\t{}\t{}\t{}\t{}\t{:.2}\t{:.2}\t{}\n",
                 s.row.work.name(),
                 s.row.set.name(),
                 s.tool,
@@ -149,6 +152,7 @@ impl Results {
                 s.usage.system_s,
                 s.usage.peak_bytes,
                 s.repository_bytes,
+                s.added_bytes,
                 s.local_bytes,
                 s.sync_s,
                 s.other_cpu_s,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::args::Run;
+use super::data::mutate;
 use super::measure::{Invocation, drop_caches, last_line, sync_s};
 use super::place::{WorkDir, amount};
 use super::result::{Comparison, Results, Sample, SetFacts, ToolFacts};
@@ -95,8 +96,14 @@ impl<'a> Session<'a> {
 
     /// All runs of one kind of work on one set. Who begins changes from run to run.
     fn rows(&mut self, work: Work, set: Set) -> Result<()> {
+        if work == Work::Mutated {
+            self.prepare_mutation(set)?;
+        }
         let mut order = self.tools.clone();
         for run in 1..=self.args.runs {
+            if work == Work::Mutated {
+                mutate::round(&self.work.mutated(set), set, run)?;
+            }
             for tool in &order {
                 if run > 1 && self.is_long(tool.kind, work, set) {
                     continue;
@@ -104,21 +111,29 @@ impl<'a> Session<'a> {
                 let done = match work {
                     Work::Full => self.full(tool, set, run),
                     Work::Unchanged => self.unchanged(tool, set, run),
+                    Work::Mutated => self.mutated(tool, set, run),
                     Work::Restore => self.restore(tool, set, run),
+                    Work::Verify => self.verify(tool, set, run),
                 };
                 if let Err(e) = done {
-                    let what =
-                        format!("{} `{}` with {}: {e:#}", work.name(), set.name(), tool.kind);
-                    eprintln!("{what}");
-                    if !self.results.failures.contains(&what) {
-                        self.results.failures.push(what);
-                    }
+                    self.note_failure(work, set, tool.kind, &e);
                 }
                 self.results.save(self.work.path())?;
             }
             order.rotate_left(1);
         }
+        if work == Work::Mutated {
+            self.work.throw(&self.work.mutated(set))?;
+        }
         Ok(())
+    }
+
+    fn note_failure(&mut self, work: Work, set: Set, tool: Kind, e: &anyhow::Error) {
+        let what = format!("{} `{}` with {tool}: {e:#}", work.name(), set.name());
+        eprintln!("{what}");
+        if !self.results.failures.contains(&what) {
+            self.results.failures.push(what);
+        }
     }
 
     /// Returns whether a peer's first run was so long that no other follows.
@@ -175,16 +190,53 @@ impl<'a> Session<'a> {
         if self.ready.contains(&(tool.kind, set)) {
             return Ok(());
         }
+        self.first_backup(tool, set, &self.source(set))
+    }
+
+    /// Makes a new repository and a backup of `source` in it, unmeasured.
+    fn first_backup(&mut self, tool: &Tool, set: Set, source: &Path) -> Result<()> {
         self.new_repository(tool, set)?;
         eprintln!(
             "{} makes a first backup of {}, unmeasured",
             tool.kind,
-            set.name()
+            source.display()
         );
         let place = self.work.place(tool.kind, set);
-        tool.backup(&place, &self.source(set)).output()?;
+        tool.backup(&place, source).output()?;
         self.ready.insert((tool.kind, set));
         Ok(())
+    }
+
+    /// Copies the set to where it may be changed, and lets every tool back the copy up: a tool looks at inodes and
+    /// times of change too, so what it knows must be this very copy.
+    fn prepare_mutation(&mut self, set: Set) -> Result<()> {
+        self.make_room(set)?;
+        let copy = self.work.mutated(set);
+        self.work.throw(&copy)?;
+        eprintln!("copying {} to {}", set.name(), copy.display());
+        mutate::copy(&self.source(set), &copy)?;
+        for tool in self.tools.clone() {
+            if let Err(e) = self.first_backup(&tool, set, &copy) {
+                self.note_failure(Work::Mutated, set, tool.kind, &e);
+            }
+        }
+        Ok(())
+    }
+
+    fn mutated(&mut self, tool: &Tool, set: Set, run: u32) -> Result<()> {
+        if !self.ready.contains(&(tool.kind, set)) {
+            return Ok(()); // its first backup failed and was noted
+        }
+        let backup = tool.backup(&self.work.place(tool.kind, set), &self.work.mutated(set));
+        let (work, cache) = (Work::Mutated, self.unmeasured_cache());
+        self.sample(tool, Row { set, work, cache }, run, &backup)
+    }
+
+    fn verify(&mut self, tool: &Tool, set: Set, run: u32) -> Result<()> {
+        self.ensure_backup(tool, set)?;
+        let verify = tool.verify(&self.work.place(tool.kind, set))?;
+        let (work, cache) = (Work::Verify, self.unmeasured_cache());
+        self.sample(tool, Row { set, work, cache }, run, &verify)
     }
 
     /// Cold, then warm at once: the cache holds what the tool itself left there, and nobody else's.
@@ -239,6 +291,8 @@ impl<'a> Session<'a> {
         let log = self
             .work
             .log(&format!("{work}-{set}-{}-{kind}-{run}", row.cache.name()));
+        let place = self.work.place(kind, row.set);
+        let (stored_before, _) = tool.sizes(&place)?;
         if row.cache == Cache::Cold {
             drop_caches()?;
         }
@@ -246,7 +300,7 @@ impl<'a> Session<'a> {
         let usage = command.measure(&log)?;
         let other_cpu_s = machine::busy_s() - busy_before_s - usage.cpu_s();
         let sync_s = sync_s();
-        let (stored, local) = tool.sizes(&self.work.place(kind, row.set))?;
+        let (stored, local) = tool.sizes(&place)?;
         eprintln!(
             "{row}, {kind}, run {run}: {:.2} s, CPU {:.2} s, peak {:.0} MB, repository {:.1} MiB, exit {}",
             usage.wall_s,
@@ -261,6 +315,7 @@ impl<'a> Session<'a> {
             run,
             usage,
             repository_bytes: stored.bytes,
+            added_bytes: stored.bytes as i64 - stored_before.bytes as i64,
             local_bytes: local.bytes,
             sync_s,
             other_cpu_s: other_cpu_s.max(0.0),

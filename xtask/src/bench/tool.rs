@@ -154,6 +154,7 @@ impl Tool {
                 ("PATH", path),
             ],
             dir: None,
+            prints_content: false,
         }
     }
 
@@ -240,8 +241,7 @@ impl Tool {
             Kind::Restic => at.args(["-q", "restore", "latest", "--target"]).paths([to]),
             Kind::Rustic => at.args(["restore", "latest"]).paths([to]),
             Kind::Bupstash => {
-                let list = at.clone().args(["list", "-q", "--format", "jsonl1"]);
-                let id = newest_bupstash(&list.output()?)?;
+                let id = newest_bupstash(&at)?;
                 at.args(["restore", "-q", "--into"])
                     .paths([to])
                     .args([format!("id={id}")])
@@ -252,6 +252,27 @@ impl Tool {
                 let mut restore = at.args(["extract".into(), format!("::{}", archive.trim())]);
                 restore.dir = Some(to.to_path_buf());
                 restore
+            }
+        })
+    }
+
+    /// Returns the command that reads and checks every byte of the repository. Bupstash has none: what comes nearest
+    /// is to get its newest backup, whole.
+    ///
+    /// # Errors
+    /// The tool has to be asked which one that is, and does not answer.
+    pub(crate) fn verify(&self, place: &Place) -> Result<Invocation> {
+        let at = self.at(place);
+        Ok(match self.kind {
+            Kind::Dozo => at.args(["pool", "verify"]),
+            Kind::Restic => at.args(["-q", "check", "--read-data"]),
+            Kind::Rustic => at.args(["check", "--read-data"]),
+            Kind::Borg => at.args(["check", "--verify-data"]),
+            Kind::Bupstash => {
+                let id = newest_bupstash(&at)?;
+                let mut get = at.args(["get".into(), "-q".into(), format!("id={id}")]);
+                get.prints_content = true;
+                get
             }
         })
     }
@@ -286,7 +307,9 @@ pub(crate) fn restored_root(source: &Path, to: &Path) -> PathBuf {
         .unwrap_or_else(|| to.to_path_buf())
 }
 
-fn newest_bupstash(list: &str) -> Result<String> {
+fn newest_bupstash(at: &Invocation) -> Result<String> {
+    let list = at.clone().args(["list", "-q", "--format", "jsonl1"]);
+    let list = list.output()?;
     let last = list.lines().last().context("bupstash lists nothing")?;
     let item: serde_json::Value = serde_json::from_str(last).context("bupstash's list")?;
     let id = item["id"].as_str().context("bupstash's list has no id")?;

@@ -25,7 +25,7 @@ const BELOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("testkit", &["base", "objects", "format"]),
-    ("xtask", &[]),
+    ("xtask", &["base", "format", "store"]),
 ];
 
 /// Licences whose terms Apache-2.0 code can be shipped under.

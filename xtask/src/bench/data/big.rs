@@ -71,7 +71,7 @@ const BROWSERS: &[&str] = &[
 ];
 
 /// Three lines of a web server to one of a service, as a machine that serves both would log them.
-fn log(out: &mut dyn Write, seed: u64, bytes: u64) -> std::io::Result<()> {
+pub(super) fn log(out: &mut dyn Write, seed: u64, bytes: u64) -> std::io::Result<()> {
     let mut chance = Chance::new(seed);
     let addresses: Vec<String> = (0..4000)
         .map(|_| {

@@ -21,6 +21,7 @@ fn sample(tool: Kind, run: u32, wall_s: f64, exit: i32) -> Sample {
             exit,
         },
         repository_bytes: 700 << 20,
+        added_bytes: 600 << 20,
         local_bytes: 1 << 20,
         sync_s: 0.1,
         other_cpu_s: 0.0,
@@ -104,6 +105,22 @@ Measured 2026-11-23: A processor, 2 cores, 24 GiB, Linux 6.1.0, Debian, ext4. Me
 #[test]
 fn a_report_states_conditions_figures_and_failures() {
     assert_eq!(markdown(&results()), EXPECTED);
+}
+
+#[test]
+fn a_round_of_changes_shows_what_it_added() {
+    let mut results = results();
+    results.samples.truncate(4);
+    for (sample, added_mib) in results.samples.iter_mut().zip([20, 30, 24, 50]) {
+        sample.row.work = Work::Mutated;
+        sample.added_bytes = added_mib << 20;
+    }
+    let text = markdown(&results);
+    assert!(text.contains("| mutated `src`, cold | 22.0 | 40.0 | - | 0.55 (bupstash) |"));
+    assert!(
+        !text.contains("after the full backup"),
+        "no full backup was measured"
+    );
 }
 
 #[test]
