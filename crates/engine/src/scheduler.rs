@@ -16,7 +16,7 @@ use base::schedule::SyncFrequency;
 use base::{Fault, JobId, SourceId, Timestamp};
 use jiff::SignedDuration;
 
-use crate::catalog::{Claim, Due, LedgerEntry};
+use crate::catalog::{Claim, Due, LedgerEntry, Planned};
 use crate::engine::Engine;
 use crate::jobs::{Cause, Job, JobKind, JobSpec};
 use crate::model::Policy;
@@ -29,6 +29,8 @@ pub(crate) const PART: &str = "scheduler";
 const HORIZON: SignedDuration = SignedDuration::from_hours(24);
 /// Missed occurrences older than this are not even written down: one run makes up for all of them anyway.
 const MISSED_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// A clock that went back by less only makes what was just started look a little early.
+const PUT_BACK_MIN: SignedDuration = SignedDuration::from_mins(10);
 /// A check that failed is not repeated sooner.
 const MEND_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// History is kept for so long (the original's figure).
@@ -254,11 +256,14 @@ impl Engine {
         };
         let planned = self.inner.catalog.planned(source, duty)?;
         let (after, forget_after) = match planned {
-            None => (since, None),
+            // It may have begun while the clock was ahead.
+            None => (since.min(now), None),
             // Another schedule, or a clock that was put back: what was planned for later is planned anew.
-            Some((by, until)) if by != schedule || until > now + HORIZON * 2 => (now, Some(now)),
-            Some((_, until)) if until > now + HORIZON / 2 => return Ok(()),
-            Some((_, until)) => (until, None),
+            Some(planned) if planned.schedule != schedule || is_ahead(&planned, now) => {
+                (now, Some(now))
+            }
+            Some(planned) if planned.until > now + HORIZON / 2 => return Ok(()),
+            Some(planned) => (planned.until, None),
         };
         let after = after.max(now - MISSED_MAX);
         let until = now + HORIZON;
@@ -320,7 +325,9 @@ impl Engine {
             let failed_lately = last.is_some_and(|job| {
                 job.kind == JobKind::Check
                     && !job.state.is_success()
-                    && job.ended_at.is_some_and(|at| at + MEND_AGAIN_AFTER > now)
+                    && job
+                        .ended_at
+                        .is_some_and(|at| at <= now && at + MEND_AGAIN_AFTER > now)
             });
             if failed_lately {
                 continue;
@@ -392,4 +399,11 @@ impl Engine {
         }
         self.inner.catalog.forget(now - HISTORY)
     }
+}
+
+/// Returns whether a duty was planned, or given to a job, by a clock that has been put back since: what was taken from the
+/// time ahead would be missing when that time comes.
+fn is_ahead(planned: &Planned, now: Timestamp) -> bool {
+    let taken = planned.taken.is_some_and(|due| due > now + PUT_BACK_MIN);
+    taken || planned.until > now + HORIZON * 2
 }

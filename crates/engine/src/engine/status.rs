@@ -65,7 +65,8 @@ pub struct MemberStatus {
     pub replica: Option<Replica>,
     /// How many points it has.
     pub point_count: u64,
-    /// The newest one.
+    /// The newest one. One from a time that is yet to come was made while the clock was ahead: how old it is nobody knows, and
+    /// it does not count.
     pub newest: Option<Point>,
     /// When the next one is due.
     pub next_point: Option<Timestamp>,
@@ -235,7 +236,7 @@ impl Engine {
                 .next_after(now, &policy.points)
                 .filter(|_| !member.stopped),
         };
-        let newest = points.last().cloned();
+        let newest = points.iter().rfind(|point| point.at <= now).cloned();
         Ok(MemberStatus {
             address: self.inventory().address(source).to_string(),
             health: health(state, newest.as_ref(), member, policy.promise(now), now),
@@ -276,10 +277,12 @@ fn health(
     if member.stopped {
         return Health::Inactive;
     }
-    // A resumed member is not late for the time it was not protected.
+    // A resumed member is not late for the time it was not protected. One that began while the clock was ahead did so by now.
+    let since = member.since.min(now);
     let from = match newest {
-        Some(point) => point.at.max(member.since),
-        None => member.since,
+        Some(point) if member.since <= now => point.at.max(since),
+        Some(point) => point.at,
+        None => since,
     };
     let age = between(from, now);
     if age > promise {
