@@ -20,7 +20,6 @@ use crate::catalog::{Claim, Due, LedgerEntry, Planned};
 use crate::engine::Engine;
 use crate::jobs::{Cause, Job, JobKind, JobSpec};
 use crate::model::Policy;
-use crate::replica::State;
 
 /// The name under which the scheduler shows life.
 pub(crate) const PART: &str = "scheduler";
@@ -316,7 +315,7 @@ impl Engine {
         for (member, group) in inventory.active_members() {
             let source = &member.source;
             if !group.policy.check_on_inconsistency
-                || !matches!(self.replica_state(source)?.0, State::Inconsistent(_))
+                || self.replica_state(source)?.0.doubt().is_none()
                 || self.inner.catalog.job_on_replica(source)?.is_some()
             {
                 continue;

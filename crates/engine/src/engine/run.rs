@@ -69,7 +69,7 @@ impl Engine {
         let mut order = self.backup_order(source, kind != JobKind::Synchronize)?;
         // Nobody watched it for a while: the first synchronization after that is a check as well.
         let state = self.replica_state(source)?.0;
-        order.read_unchanged = state == State::Inconsistent(Doubt::Paused);
+        order.read_unchanged = state.doubt() == Some(Doubt::Paused);
         let [started, done, ended] = match order.read_unchanged {
             true => [
                 Happening::CheckStarted,
