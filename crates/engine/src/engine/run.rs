@@ -259,6 +259,11 @@ impl Engine {
         let stopped = inventory.members.get(source).is_none_or(|m| m.stopped);
         let state = match written.map(|(state, _)| state) {
             _ if stopped => State::Inactive,
+            // The log says that it is protected again; that the replica is, too, was not written down any more.
+            Some(State::Inactive) => {
+                let resumed = Happening::Resumed(is_there);
+                replica::next(State::Inactive, resumed).unwrap_or(State::Pending)
+            }
             Some(State::Pending) | None if is_there => match inventory.doubts.get(source) {
                 Some(doubt) => State::Inconsistent(*doubt),
                 None => State::Ok,

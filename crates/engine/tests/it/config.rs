@@ -240,3 +240,34 @@ fn the_first_synchronization_after_a_pause_is_a_check() {
     assert_eq!(read, [false, true, true, false]);
     assert_eq!(world.pool.points().len(), 3);
 }
+
+#[test]
+fn a_kill_between_two_notes_of_a_resumption_leaves_the_member_protected() {
+    let world = World::new();
+    let engine = world.open();
+    let folder = world.folder("a");
+    let nothing_yet = world.folder("b");
+    protect(&engine, &folder);
+    world.act(Act::Fail(Fault::new(Code::SourceDeviceNotReady)));
+    protect(&engine, &nothing_yet);
+    let all = ["a", "b"].map(|name| world.folder(name).to_str().unwrap().to_owned());
+    engine
+        .remove_members("default", &all, StopProtection::RetainData)
+        .unwrap();
+    let mut killed = world.killed_now();
+    // The log knows that they are protected again, the catalog of this copy does not.
+    engine.add_members("default", &all).unwrap();
+    killed.pool = std::sync::Arc::new(world.pool.fork());
+    killed.worker = std::sync::Arc::new(World::worker(&killed.env, &killed.pool));
+
+    let engine = killed.open();
+    let state = |path: &std::path::Path| engine.source(path.to_str().unwrap()).unwrap().state;
+    assert_eq!(state(&folder).name(), "inconsistent");
+    assert_eq!(state(&nothing_yet).name(), "pending");
+    for path in [&folder, &nothing_yet] {
+        protect(&engine, path);
+        assert_eq!(state(path).name(), "ok");
+    }
+    let orders = killed.worker.backups.lock().unwrap();
+    assert!(orders[0].read_unchanged);
+}
