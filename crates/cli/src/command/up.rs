@@ -65,7 +65,7 @@ fn foreground(
     }
     local.schedule().map_err(|fault| session.problem(&fault))?;
     session.print("Running; recovery points are made on schedule. Stop with Ctrl-C.\n")?;
-    stay(session)?;
+    stay(session);
     session.print("Stopped.\n")?;
     Ok(DONE)
 }
@@ -179,17 +179,48 @@ fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Stays until it is stopped, and says how jobs end.
-fn stay(session: &mut Session<'_>) -> Result<(), Problem> {
-    let mut told: BTreeSet<String> = over(session)?.into_iter().map(|job| job.id).collect();
-    while !session.world.stop.wait(LOOK) {
-        for job in over(session)? {
-            if told.insert(job.id.clone()) {
-                report(session, &[job]);
-            }
+/// Stays until it is stopped, whatever happens, and says how jobs end.
+fn stay(session: &mut Session<'_>) {
+    let mut told = Told::default();
+    loop {
+        let looked = over(session);
+        for job in told.untold(looked) {
+            report(session, &[job]);
+        }
+        if session.world.stop.wait(LOOK) {
+            return;
         }
     }
-    Ok(())
+}
+
+/// The jobs that nobody has to be told of any more.
+#[derive(Default)]
+struct Told {
+    /// None before the first look.
+    jobs: Option<BTreeSet<String>>,
+    /// Whether the last look failed.
+    is_blind: bool,
+}
+
+impl Told {
+    /// Returns the jobs that are over since the last look. A look that fails is no reason to stop protecting.
+    fn untold(&mut self, looked: Result<Vec<JobView>, Problem>) -> Vec<JobView> {
+        let mut jobs = match looked {
+            Ok(jobs) => jobs,
+            Err(problem) => {
+                if !std::mem::replace(&mut self.is_blind, true) {
+                    tracing::error!(code = %problem.code, what = %problem.title, "jobs cannot be looked at");
+                }
+                return Vec::new();
+            }
+        };
+        self.is_blind = false;
+        match &mut self.jobs {
+            Some(told) => jobs.retain(|job| told.insert(job.id.clone())),
+            told => *told = Some(jobs.drain(..).map(|job| job.id).collect()),
+        }
+        jobs
+    }
 }
 
 fn over(session: &Session<'_>) -> Result<Vec<JobView>, Problem> {
@@ -212,7 +243,36 @@ fn restore(session: &mut Session<'_>, request: &request::Restore) -> Result<u8, 
 
 #[cfg(test)]
 mod tests {
+    use api::view::ProgressView;
+    use base::fault::Code;
+
     use super::*;
+
+    fn job(id: &str) -> JobView {
+        let json = serde_json::json!({
+            "id": id, "kind": "synchronize", "state": "done", "cause": "schedule",
+            "created": "2026-01-01T00:00:00Z", "progress": ProgressView::default(), "steps": [],
+            "warning_count": 0, "warnings": [],
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_look_that_fails_neither_ends_the_server_nor_hides_what_came_of_a_job() {
+        let mut told = Told::default();
+        let mut look = |looked: Result<&[&str], Code>| {
+            let looked = looked.map(|ids| ids.iter().map(|id| job(id)).collect());
+            let looked = looked.map_err(|code| Problem::of(&Fault::new(code), Lang::En));
+            let jobs = told.untold(looked).into_iter();
+            jobs.map(|job| job.id).collect::<Vec<_>>()
+        };
+        let nothing: [&str; 0] = [];
+        assert_eq!(look(Err(Code::CatalogDamaged)), nothing);
+        assert_eq!(look(Ok(&["a"])), nothing, "it was over before");
+        assert_eq!(look(Err(Code::CatalogDamaged)), nothing);
+        assert_eq!(look(Ok(&["a", "b"])), ["b"]);
+        assert_eq!(look(Ok(&["a", "b"])), nothing);
+    }
 
     #[test]
     fn commands_can_be_pasted() {
