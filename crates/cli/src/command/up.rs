@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use api::view::JobView;
+use api::view::{JobView, ProtectedView};
 use api::{PathText, Problem, request};
 use base::units::duration;
 use base::{Fault, Lang};
@@ -56,22 +56,39 @@ fn foreground(
     if !args.once {
         local.follow_changes();
     }
-    let mut exit = DONE;
-    if !args.protect.is_empty() {
-        exit = protect(session, data_dir, args)?;
-    }
-    if args.once || session.world.stop.is_asked() {
-        return Ok(exit);
+    // Asked for before the schedule begins, which would otherwise be at work on the same members already.
+    let protected = match args.protect.is_empty() {
+        true => None,
+        false => Some(ask(session, args)),
+    };
+    if args.once {
+        return match protected {
+            Some(protected) => first_points(session, data_dir, args, &protected?),
+            None => Ok(DONE),
+        };
     }
     local.schedule().map_err(|fault| session.problem(&fault))?;
+    // What is protected already is not left alone because this went wrong.
+    let first = protected.map(|protected| first_points(session, data_dir, args, &protected?));
+    let exit = match first {
+        None => DONE,
+        Some(Ok(exit)) => exit,
+        Some(Err(problem)) => {
+            session.complain(&problem);
+            problem.exit
+        }
+    };
+    if session.world.stop.is_asked() {
+        return Ok(exit);
+    }
     session.print("Running; recovery points are made on schedule. Stop with Ctrl-C.\n")?;
     stay(session);
     session.print("Stopped.\n")?;
     Ok(DONE)
 }
 
-/// Protects, makes the first recovery points, proves one, and says what next.
-fn protect(session: &mut Session<'_>, data_dir: &Path, args: &Up) -> Result<u8, Problem> {
+/// Protects what is to be protected from the beginning.
+fn ask(session: &mut Session<'_>, args: &Up) -> Result<ProtectedView, Problem> {
     let paths = args.protect.iter();
     let request = request::Protect {
         paths: paths
@@ -80,14 +97,23 @@ fn protect(session: &mut Session<'_>, data_dir: &Path, args: &Up) -> Result<u8, 
         group: None,
         selection: None,
     };
-    let protected = session.operations.protect(&request)?;
+    session.operations.protect(&request)
+}
+
+/// Makes the first recovery points, proves one, and says what next.
+fn first_points(
+    session: &mut Session<'_>,
+    data_dir: &Path,
+    args: &Up,
+    protected: &ProtectedView,
+) -> Result<u8, Problem> {
     for group in &protected.groups {
         session.print(&format!(
             "\nGroup {}\n  {}\n",
             group.name, group.policy.sentence
         ))?;
     }
-    if let Some(sentence) = show::source::left_out(&protected) {
+    if let Some(sentence) = show::source::left_out(protected) {
         session.print(&format!("{sentence}\n"))?;
     }
     let jobs = crate::progress::follow(session.world, session.operations, &protected.jobs)?;
