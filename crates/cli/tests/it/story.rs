@@ -137,6 +137,22 @@ fn a_data_directory_that_is_left_out_is_told() {
 }
 
 #[test]
+fn neither_the_data_directory_nor_a_pool_elsewhere_is_in_a_recovery_point() {
+    let bench = Bench::new(36);
+    bench.write("disk/docs/letter.txt", "Dear reader,\n");
+    fs::create_dir_all(bench.path("disk/[elsewhere]")).unwrap();
+    fs::create_dir_all(bench.data()).unwrap();
+    std::os::unix::fs::symlink(bench.path("disk/[elsewhere]"), bench.path("data/pool")).unwrap();
+    let point = bench.id("protect .");
+    let names = |path: &str| bench.run(&format!("point browse {point} {path}")).out;
+    assert!(names("disk").contains("docs"), "{}", names("disk"));
+    assert!(!names("disk").contains("elsewhere"), "{}", names("disk"));
+    assert!(!names("").contains("data"), "{}", names(""));
+    let refused = bench.run("protect disk/[elsewhere]/packs");
+    assert!(refused.err.contains("Code: SourceInsidePool"), "{}", refused.all());
+}
+
+#[test]
 fn a_restore_never_overwrites_unless_told_to() {
     let bench = Bench::with_docs(4);
     bench.id("protect docs");

@@ -321,11 +321,11 @@ impl Engine {
                 .because(e),
         };
         let real = path.canonicalize().map_err(refused)?;
-        let home = self.inner.home.path();
-        if real.starts_with(home) {
+        let own = self.inner.home.own();
+        if let Some(own) = own.iter().find(|own| real.starts_with(own)) {
             return Err(Fault::new(Code::SourceInsidePool)
                 .with("path", path_text(path))
-                .with("pool", path_text(home)));
+                .with("pool", path_text(own)));
         }
         let metadata = real.metadata().map_err(refused)?;
         if metadata.is_dir() {

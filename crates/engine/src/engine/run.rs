@@ -4,7 +4,6 @@
 //! the alerts, the points whose time is over. A worker that panics fails its job and nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use base::{Fault, Kind, Lang, SourceId, Timestamp, fault::Code};
@@ -13,7 +12,7 @@ use super::Engine;
 use crate::jobs::{
     Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, Step, close_step,
 };
-use crate::model::{FileOptions, config, path_text};
+use crate::model::config;
 use crate::replica::{self, Doubt, Happening, State};
 use crate::worker::{BackupOrder, CheckOrder, CheckReport, PointOrder};
 
@@ -166,7 +165,7 @@ impl Engine {
             kind: found.kind,
             path: found.path.clone(),
             address: inventory.address(found).full(),
-            options: without_home(&member.options, &found.path, self.inner.home.path()),
+            options: member.options.clone(),
             previous: self.inner.catalog.replica(source)?.map(|r| r.root),
             read_unchanged: false,
             point: with_point.then(|| PointOrder {
@@ -349,22 +348,4 @@ impl Engine {
             tracing::warn!(%source, %fault, "expiry after a point failed");
         }
     }
-}
-
-/// Leaves the data directory out of a source that holds it: a pool that protects itself never ends.
-fn without_home(options: &FileOptions, source: &Path, home: &Path) -> FileOptions {
-    let mut options = options.clone();
-    if let Ok(inside) = home.strip_prefix(source)
-        && !inside.as_os_str().is_empty()
-    {
-        let mut pattern = String::from("/");
-        for c in path_text(inside).chars() {
-            if matches!(c, '*' | '?' | '[' | ']' | '\\' | '!' | '#' | ' ') {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        options.excludes.push(pattern);
-    }
-    options
 }

@@ -61,10 +61,15 @@ fn one_bad_path_keeps_the_good_ones_from_being_protected_by_halves() {
 }
 
 #[test]
-fn a_folder_that_holds_the_data_directory_is_protected_without_it() {
+fn a_pool_on_another_disk_cannot_be_protected_either() {
     let world = World::new();
+    let disk = world.folder("disk/pool");
     let engine = world.open();
-    protect(&engine, world.dir.path());
-    let orders = world.worker.backups.lock().unwrap();
-    assert_eq!(orders[0].options.excludes, ["/dozo"]);
+    std::os::unix::fs::symlink(&disk, world.data.join("pool")).unwrap();
+    let request = ProtectRequest {
+        paths: vec![disk],
+        ..ProtectRequest::default()
+    };
+    assert_eq!(code(engine.protect(&request)), Code::SourceInsidePool);
+    protect(&engine, &world.folder("disk"));
 }
