@@ -153,6 +153,28 @@ fn neither_the_data_directory_nor_a_pool_elsewhere_is_in_a_recovery_point() {
 }
 
 #[test]
+fn a_path_that_is_not_protected_is_not_taken_for_another_one() {
+    let bench = Bench::new(37);
+    bench.write("home/alice/a", "a");
+    bench.write("home/a/a", "a");
+    bench.id("protect home/alice");
+    let place = bench.path("home/a").display().to_string();
+    for path in ["home/a", place.as_str()] {
+        for line in ["sync", "point create", "source check", "group remove default"] {
+            let said = bench.run(&format!("{line} {path}"));
+            assert_eq!(said.exit, 4, "{line} {path}: {}", said.all());
+            assert!(said.err.contains("Code: SourceUnknown"), "{}", said.err);
+        }
+    }
+    assert_eq!(bench.run("group create other").exit, 0);
+    let said = bench.run(&format!("group add other {place}"));
+    assert!(said.out.contains("/home/a "), "{}", said.all());
+    let listed = bench.run("source list").out;
+    let group = |end: &str| listed.lines().find(|l| l.contains(end)).unwrap().to_owned();
+    assert!(group("/home/alice").contains("default"), "{listed}");
+}
+
+#[test]
 fn a_restore_never_overwrites_unless_told_to() {
     let bench = Bench::with_docs(4);
     bench.id("protect docs");

@@ -220,7 +220,7 @@ impl Engine {
         let machine = self.this_machine(&inventory)?;
         let mut decision = Decision::default();
         for text in sources {
-            let source = match inventory.resolve_source(text) {
+            let source = match inventory.resolve_source_to_change(text) {
                 Ok(source) => source.clone(),
                 Err(fault) if fault.code == Code::SourceUnknown && text.starts_with('/') => {
                     let path = self.look_at(Path::new(text))?;
@@ -257,7 +257,7 @@ impl Engine {
         let group = inventory.resolve_group(group)?;
         let mut leaving = Vec::new();
         for text in sources {
-            let source = inventory.resolve_source(text)?;
+            let source = inventory.resolve_source_to_change(text)?;
             match inventory.members.get(&source.id) {
                 Some(member) if member.group == group.id => {}
                 _ => {

@@ -16,7 +16,7 @@ impl Engine {
     /// # Errors
     /// `SourceUnknown`, `SourceAmbiguous`, `MemberUnknown` if it is not protected, `ReplicaBusy`.
     pub fn sync(&self, source: &str) -> Result<JobId, Fault> {
-        let source = self.inventory().resolve_source(source)?.id;
+        let source = self.inventory().resolve_source_to_change(source)?.id;
         self.submit_replica(&source, JobKind::Synchronize, Cause::Manual)
     }
 
@@ -25,7 +25,7 @@ impl Engine {
     /// # Errors
     /// As [`Self::sync`].
     pub fn create_point(&self, source: &str) -> Result<JobId, Fault> {
-        let source = self.inventory().resolve_source(source)?.id;
+        let source = self.inventory().resolve_source_to_change(source)?.id;
         self.submit_replica(&source, JobKind::CreatePoint, Cause::Manual)
     }
 
@@ -34,7 +34,7 @@ impl Engine {
     /// # Errors
     /// As [`Self::sync`]; `ReplicaMissing` if there is nothing to check yet.
     pub fn check(&self, source: &str) -> Result<JobId, Fault> {
-        let source = self.inventory().resolve_source(source)?.id;
+        let source = self.inventory().resolve_source_to_change(source)?.id;
         self.submit_replica(&source, JobKind::Check, Cause::Manual)
     }
 
