@@ -283,8 +283,12 @@ impl Engine {
     /// Repeats, once each, the jobs a kill or a stop cut off, unless somebody has asked for the same since.
     fn repeat_interrupted(&self) -> Result<(), Fault> {
         for old in self.inner.catalog.jobs_to_retry()? {
-            let Some(source) = old.source else { continue };
-            let job = match self.replica_job(&source, old.kind, Cause::Retry) {
+            let deciding = self.deciding();
+            let again = match &old.source {
+                Some(source) => self.replica_job(source, old.kind, Cause::Retry),
+                None => Ok(self.new_job(old.kind, None, old.spec.clone(), Cause::Retry)),
+            };
+            let job = match again {
                 Ok(job) => job,
                 // It is not protected any more, or there is nothing to check.
                 Err(fault) => {
@@ -297,12 +301,9 @@ impl Engine {
                 ..job
             };
             let owner = &self.inner.owner;
-            if self
-                .inner
-                .catalog
-                .insert_retry(&job, &old.id, owner)?
-                .is_ok()
-            {
+            let inserted = self.inner.catalog.insert_retry(&job, &old.id, owner)?;
+            drop(deciding);
+            if inserted.is_ok() {
                 self.launch(job);
             }
         }
@@ -365,6 +366,7 @@ impl Engine {
             () if is_due(Duty::Sync) => (JobKind::Synchronize, &[Duty::Sync]),
             () => (JobKind::Check, &[Duty::Check]),
         };
+        let deciding = self.deciding();
         let job = match self.replica_job(source, kind, Cause::Schedule) {
             Ok(job) => job,
             // There is nothing to check yet: the point that comes first is as good.
@@ -375,7 +377,9 @@ impl Engine {
             Err(fault) => return Err(fault),
         };
         let owner = &self.inner.owner;
-        match self.inner.catalog.claim(&job, duties, now, owner)? {
+        let claimed = self.inner.catalog.claim(&job, duties, now, owner)?;
+        drop(deciding);
+        match claimed {
             Claim::Taken => drop(self.launch(job)),
             Claim::Busy(busy) => {
                 tracing::debug!(%source, %busy, "what is due waits for another job")

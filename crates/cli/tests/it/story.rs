@@ -149,7 +149,11 @@ fn neither_the_data_directory_nor_a_pool_elsewhere_is_in_a_recovery_point() {
     assert!(!names("disk").contains("elsewhere"), "{}", names("disk"));
     assert!(!names("").contains("data"), "{}", names(""));
     let refused = bench.run("protect disk/[elsewhere]/packs");
-    assert!(refused.err.contains("Code: SourceInsidePool"), "{}", refused.all());
+    assert!(
+        refused.err.contains("Code: SourceInsidePool"),
+        "{}",
+        refused.all()
+    );
 }
 
 #[test]
@@ -160,7 +164,12 @@ fn a_path_that_is_not_protected_is_not_taken_for_another_one() {
     bench.id("protect home/alice");
     let place = bench.path("home/a").display().to_string();
     for path in ["home/a", place.as_str()] {
-        for line in ["sync", "point create", "source check", "group remove default"] {
+        for line in [
+            "sync",
+            "point create",
+            "source check",
+            "group remove default",
+        ] {
             let said = bench.run(&format!("{line} {path}"));
             assert_eq!(said.exit, 4, "{line} {path}: {}", said.all());
             assert!(said.err.contains("Code: SourceUnknown"), "{}", said.err);

@@ -88,13 +88,15 @@ impl Catalog {
     }
 
     /// Returns interrupted jobs that nobody repeated: no later job of the same kind is about the same thing, and
-    /// they were not repetitions themselves.
+    /// they were not repetitions themselves. Of those that work on no replica it is the server's own round.
     pub(crate) fn jobs_to_retry(&self) -> Result<Vec<Job>, Fault> {
         self.transact(async |c| {
             sqlx::query(sqlx::AssertSqlSafe(format!(
-                "{COLUMNS} AS old WHERE state = 'interrupted' AND retry_of IS NULL AND exclusive = 1 \
-                 AND NOT EXISTS (SELECT 1 FROM jobs AS new WHERE new.source = old.source \
-                     AND new.exclusive = 1 AND new.number > old.number) \
+                "{COLUMNS} AS old WHERE state = 'interrupted' AND retry_of IS NULL \
+                 AND (exclusive = 1 OR kind = 'expire' AND source IS NULL) \
+                 AND NOT EXISTS (SELECT 1 FROM jobs AS new WHERE new.source IS old.source \
+                     AND (new.exclusive = 1 OR new.source IS NULL AND new.kind = old.kind) \
+                     AND new.number > old.number) \
                  ORDER BY number"
             )))
             .fetch_all(c)

@@ -93,14 +93,12 @@ impl Catalog {
         let source = key(entry.source);
         self.transact(async |c| {
             if let Some(after) = entry.forget_after {
-                sqlx::query(
-                    "DELETE FROM occurrences WHERE source = ? AND duty = ? AND due > ?",
-                )
-                .bind(&source)
-                .bind(entry.duty.name())
-                .bind(nanos(after))
-                .execute(&mut *c)
-                .await?;
+                sqlx::query("DELETE FROM occurrences WHERE source = ? AND duty = ? AND due > ?")
+                    .bind(&source)
+                    .bind(entry.duty.name())
+                    .bind(nanos(after))
+                    .execute(&mut *c)
+                    .await?;
             }
             for due in entry.dues {
                 sqlx::query("INSERT OR IGNORE INTO occurrences VALUES (?, ?, ?, 'pending', NULL)")

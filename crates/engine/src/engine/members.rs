@@ -1,5 +1,6 @@
 //! Members: how a path becomes protected, and how it stops to be.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -214,6 +215,8 @@ impl Engine {
     /// # Errors
     /// `GroupUnknown`, `SourceUnknown`, `SourceAmbiguous`, or the pool's own.
     pub fn add_members(&self, group: &str, sources: &[String]) -> Result<Vec<Source>, Fault> {
+        // Before anybody has to wait for it: a file server that does not answer may take long.
+        let paths = self.look_at_new(group, sources)?;
         let _deciding = self.deciding();
         let inventory = self.inventory();
         let group = inventory.resolve_group(group)?.id;
@@ -222,14 +225,13 @@ impl Engine {
         for text in sources {
             let source = match inventory.resolve_source_to_change(text) {
                 Ok(source) => source.clone(),
-                Err(fault) if fault.code == Code::SourceUnknown && text.starts_with('/') => {
-                    let path = self.look_at(Path::new(text))?;
-                    match inventory.source_at(&machine, &path) {
+                Err(fault) => match paths.get(text) {
+                    Some(path) => match inventory.source_at(&machine, path) {
                         Some(source) => source.clone(),
-                        None => self.new_source(machine, path, &mut decision),
-                    }
-                }
-                Err(fault) => return Err(fault),
+                        None => self.new_source(machine, path.clone(), &mut decision),
+                    },
+                    None => return Err(fault),
+                },
             };
             let mut member = self.active_member(&inventory, &source, group, &mut decision);
             member.group = group;
@@ -239,6 +241,26 @@ impl Engine {
         self.put(&decision.documents)?;
         self.resume(&decision)?;
         Ok(decision.sources.into_iter().map(|(s, _)| s).collect())
+    }
+
+    /// Returns the paths of those names that are of no source yet.
+    fn look_at_new<'a>(
+        &self,
+        group: &str,
+        sources: &'a [String],
+    ) -> Result<BTreeMap<&'a String, PathBuf>, Fault> {
+        let inventory = self.inventory();
+        inventory.resolve_group(group)?;
+        let mut paths = BTreeMap::new();
+        for text in sources {
+            match inventory.resolve_source_to_change(text) {
+                Err(fault) if fault.code == Code::SourceUnknown && text.starts_with('/') => {
+                    paths.insert(text, self.look_at(Path::new(text))?);
+                }
+                _ => {}
+            }
+        }
+        Ok(paths)
     }
 
     /// Stops the protection of members of a group.
@@ -270,9 +292,10 @@ impl Engine {
             leaving.push(source.clone());
         }
         for source in &leaving {
-            match stop {
-                StopProtection::RetainData => self.retire(&inventory, source)?,
-                StopProtection::DeleteData => self.forget(source)?,
+            // First, also where data goes: nothing may begin anew what is half deleted.
+            self.retire(&inventory, source)?;
+            if stop == StopProtection::DeleteData {
+                self.forget(source)?;
             }
             self.inner.catalog.unplan(&source.id, None)?;
             let subject = source.id.to_string();

@@ -162,8 +162,12 @@ impl Engine {
     ) -> Result<JobId, Fault> {
         self.refuse_read_only()?;
         self.write_unwritten();
+        // Its protection may be about to stop.
+        let deciding = self.deciding();
         let job = self.replica_job(source, kind, cause)?;
-        match self.inner.catalog.insert_job(&job, &self.inner.owner)? {
+        let inserted = self.inner.catalog.insert_job(&job, &self.inner.owner)?;
+        drop(deciding);
+        match inserted {
             Ok(()) => Ok(self.launch(job)),
             Err(other) => Err(self.busy(source, &other)),
         }
@@ -265,6 +269,7 @@ impl Engine {
         job.ended_at = Some(self.now());
         job.state = match &result {
             Ok(_) => JobState::Succeeded,
+            Err(fault) if fault.code == Code::JobCancelled => JobState::Cancelled,
             Err(_) => JobState::Failed,
         };
         let result = match result {

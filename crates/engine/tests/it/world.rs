@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use base::fault::Code;
@@ -28,6 +28,45 @@ pub(crate) struct MemoryPool {
     pub(crate) unreadable: Mutex<Vec<String>>,
     /// Whether nothing can be written.
     pub(crate) read_only: Mutex<bool>,
+    /// Done once, when a document was written, when the clock is read, when the log is.
+    pub(crate) on_put: Hook,
+    pub(crate) on_clock: Hook,
+    pub(crate) on_follow: Hook,
+}
+
+/// What happens in the middle of something.
+#[derive(Default)]
+pub(crate) struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Hook {
+    pub(crate) fn set(&self, work: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(work));
+    }
+
+    /// What another thread does at this moment: it is given its time, and no more if it has to wait.
+    pub(crate) fn set_beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> mpsc::Receiver<T> {
+        let (send, receive) = mpsc::channel();
+        self.set(move || {
+            let (done, is_done) = mpsc::channel();
+            std::thread::spawn(move || {
+                let result = work();
+                done.send(()).ok();
+                send.send(result).ok();
+            });
+            is_done.recv_timeout(Duration::from_millis(200)).ok();
+        });
+        receive
+    }
+
+    fn run(&self) {
+        let work = self.0.lock().unwrap().take();
+        if let Some(work) = work {
+            work();
+        }
+    }
 }
 
 impl MemoryPool {
@@ -39,6 +78,9 @@ impl MemoryPool {
             retention_lag: Mutex::default(),
             unreadable: Mutex::default(),
             read_only: Mutex::default(),
+            on_put: Hook::default(),
+            on_clock: Hook::default(),
+            on_follow: Hook::default(),
         }
     }
 
@@ -51,6 +93,9 @@ impl MemoryPool {
             retention_lag: Mutex::default(),
             unreadable: Mutex::default(),
             read_only: Mutex::default(),
+            on_put: Hook::default(),
+            on_clock: Hook::default(),
+            on_follow: Hook::default(),
         }
     }
 
@@ -108,6 +153,7 @@ impl Pool for MemoryPool {
         seq: u64,
         take: &mut dyn FnMut(Event) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        self.on_follow.run();
         let events = self.events.lock().unwrap().clone();
         let mut later = events.into_iter().filter(|event| event.seq > seq);
         later.try_for_each(take)
@@ -132,10 +178,12 @@ impl Pool for MemoryPool {
             id: id.to_owned(),
             json: json.map(<[u8]>::to_vec),
         });
+        self.on_put.run();
         Ok(())
     }
 
     fn retention_now(&self) -> Timestamp {
+        self.on_clock.run();
         self.env.now() - *self.retention_lag.lock().unwrap()
     }
 
