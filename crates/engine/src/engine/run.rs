@@ -52,7 +52,8 @@ impl Engine {
             (JobSpec::Restore { .. }, Some(_)) => self.perform_restore(job, context),
             (JobSpec::Expire, source) => {
                 context.step(Step::Expire);
-                self.expire(source.as_ref()).map(JobReport::Deleted)
+                self.expire(source.as_ref(), context)
+                    .map(JobReport::Deleted)
             }
             (JobSpec::Verify, _) => self.perform_verify(context),
             _ => Err(Fault::new(Code::Internal).with("detail", "a job without what it is about")),
@@ -103,7 +104,7 @@ impl Engine {
                     Fault::new(Code::Internal).with("detail", "the worker made no recovery point")
                 );
             }
-            self.expire_after_point(source);
+            self.expire_after_point(source, context);
         }
         Ok(JobReport::Backup(report))
     }
@@ -331,7 +332,7 @@ impl Engine {
         }
     }
 
-    fn expire_after_point(&self, source: &SourceId) {
+    fn expire_after_point(&self, source: &SourceId, context: &JobContext) {
         let due = self.expiry_plan(source).map(|plan| !plan.points.is_empty());
         let expired = due.and_then(|due| match due {
             true => self.record(
@@ -339,7 +340,7 @@ impl Engine {
                 Some(*source),
                 JobSpec::Expire,
                 Cause::Schedule,
-                || self.expire(Some(source)).map(JobReport::Deleted),
+                || self.expire(Some(source), context).map(JobReport::Deleted),
             ),
             false => Ok(()),
         });

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use base::Fault;
 use base::fault::Code;
+use engine::jobs::{Cause, JobKind, JobReport, JobState, Step};
 use engine::replica::{Doubt, State};
 use engine::{JobQuery, StopProtection};
-use engine::jobs::{Cause, JobKind, JobReport, JobState, Step};
 
 use crate::world::{Act, World, code, open_alerts, over, protect, tick};
 
