@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use base::Lang;
 use cli::backend::{self, Purpose};
@@ -160,4 +160,46 @@ fn a_server_runs_on_although_what_it_shall_protect_first_cannot_be() {
     let (_, out, err) = up(&bench, "--protect docs");
     assert!(out.contains("\nProved\n"), "{out}{err}");
     assert_eq!(bench.run("up --protect nowhere --once").exit, 4);
+}
+
+/// Asks something else when the first words of an answer are shown, as somebody does who reads a long one in a pager.
+struct AskBeside {
+    bench: Arc<Bench>,
+    said: mpsc::Sender<u8>,
+}
+
+impl Write for AskBeside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let said = self.bench.run("status");
+        self.said.send(said.exit).unwrap();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_looks_for_long_keeps_nobody_out() {
+    let bench = Arc::new(Bench::with_docs(38));
+    let point = bench.id("protect docs");
+    let lines = [
+        "find letter*".to_owned(),
+        "point list".to_owned(),
+        format!("point browse {point}"),
+        format!("point diff {point} {point}"),
+    ];
+    for line in lines {
+        let (mut world, _, err) = bench.world();
+        let (said, asked) = mpsc::channel();
+        world.out = Box::new(AskBeside {
+            bench: Arc::clone(&bench),
+            said,
+        });
+        let line = format!("dozo {line}");
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        assert_eq!(cli::run(&args, &mut world), 0, "{line}\n{}", err.text());
+        assert!(asked.try_iter().all(|exit| exit == 0), "{line}");
+    }
 }
