@@ -7,7 +7,9 @@ use base::{Fault, JobId, SourceId, fault::Code};
 
 use super::{Engine, JobQuery};
 use crate::catalog::JobFilter;
-use crate::jobs::{Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, JobWatch, Live};
+use crate::jobs::{
+    Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, JobWatch, Live, Stranded,
+};
 use crate::replica::State;
 
 impl Engine {
@@ -231,8 +233,11 @@ impl Engine {
         let live = self.live(job);
         let engine = self.clone();
         let task = Box::new(move |context: &JobContext| engine.run(context));
-        if let Err(error) = self.inner.runner.submit(id, live.clone(), task) {
-            self.finish(&JobContext::new(live), Err(Fault::exhausted(error)));
+        if let Err(Stranded { error, jobs }) = self.inner.runner.submit(id, live, task) {
+            let fault = Fault::exhausted(error);
+            for live in jobs {
+                self.finish(&JobContext::new(live), Err(fault.clone()));
+            }
         }
         id
     }
