@@ -13,6 +13,7 @@ use agent::{Monitor as _, Warning};
 use base::fault::Code;
 use base::{ChunkId, Env, Fault};
 use engine::jobs::Step;
+use engine::model::FileOptions;
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
 };
@@ -207,6 +208,10 @@ fn nanoseconds(env: &Env) -> i64 {
 }
 
 impl Worker for LocalWorker {
+    fn check_options(&self, options: &FileOptions) -> Result<(), Fault> {
+        backup::check_patterns(&options.excludes)
+    }
+
     fn backup(&self, order: &BackupOrder, context: &JobContext) -> Result<BackupReport, Fault> {
         let run = self.synchronize(order, context)?;
         Ok(BackupReport {

@@ -67,12 +67,15 @@ impl Engine {
     /// decided, or nothing is.
     ///
     /// # Errors
-    /// - `SourcePathMissing`, `SourcePathUnreadable`, `SourceInsidePool`.
+    /// - `SourcePathMissing`, `SourcePathUnreadable`, `SourceInsidePool`, `ExcludePatternInvalid`.
     /// - `MemberInOtherGroup`, `GroupNameInvalid`.
     /// - `ReplicaBusy`: a job works on one of them already.
     pub fn protect(&self, request: &ProtectRequest) -> Result<Vec<Protected>, Fault> {
         if request.paths.is_empty() {
             return Err(Fault::new(Code::UsageError).with("detail", "no path was given"));
+        }
+        if let Some(options) = &request.options {
+            self.inner.worker.check_options(options)?;
         }
         let mut paths = Vec::new();
         for path in &request.paths {

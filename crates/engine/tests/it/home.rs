@@ -49,6 +49,22 @@ fn a_path_that_is_not_there_or_is_the_pool_cannot_be_protected() {
 }
 
 #[test]
+fn a_pattern_that_is_not_understood_is_not_decided() {
+    let world = World::new();
+    let engine = world.open();
+    let request = ProtectRequest {
+        paths: vec![world.folder("a")],
+        options: Some(engine::model::FileOptions {
+            excludes: vec!["[".to_owned()],
+            ..engine::model::FileOptions::default()
+        }),
+        ..ProtectRequest::default()
+    };
+    assert_eq!(code(engine.protect(&request)), Code::ExcludePatternInvalid);
+    assert_eq!(engine.inventory().sources.len(), 0);
+}
+
+#[test]
 fn one_bad_path_keeps_the_good_ones_from_being_protected_by_halves() {
     let world = World::new();
     let engine = world.open();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base::fault::Code;
 use base::{ChunkId, Env, Fault, PointId, SourceId, StoreId, Timestamp, schedule};
+use engine::model::FileOptions;
 use engine::pool::{Change, Event, Level, OnRead, Point, PoolStatus, VerifyReport};
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
@@ -228,6 +229,8 @@ impl Pool for MemoryPool {
 pub(crate) enum Act {
     /// It does what was asked for.
     Do,
+    /// It does, and finds nothing that has changed.
+    Nothing,
     /// It does, and warns about so many files.
     Warn(u64),
     /// It does, and so many entries are damaged: repaired by a check, not given back by a restore.
@@ -289,7 +292,7 @@ impl MemoryWorker {
     fn act(&self, context: &JobContext) -> Result<u64, Fault> {
         let act = self.acts.lock().unwrap().pop_front().unwrap_or(Act::Do);
         match act {
-            Act::Do => Ok(0),
+            Act::Do | Act::Nothing => Ok(0),
             Act::Damaged(count) => Ok(count),
             Act::Warn(count) => {
                 (0..count).for_each(|n| context.warn(Path::new(&format!("f{n}")), "vanished"));
@@ -331,12 +334,25 @@ impl MemoryWorker {
 }
 
 impl Worker for MemoryWorker {
+    fn check_options(&self, options: &FileOptions) -> Result<(), Fault> {
+        match options.excludes.iter().find(|pattern| *pattern == "[") {
+            Some(pattern) => Err(Fault::new(Code::ExcludePatternInvalid).with("pattern", pattern)),
+            None => Ok(()),
+        }
+    }
+
     fn backup(&self, order: &BackupOrder, context: &JobContext) -> Result<BackupReport, Fault> {
         self.backups.lock().unwrap().push(order.clone());
+        let acts = self.acts.lock().unwrap();
+        let is_nothing = matches!(acts.front(), Some(Act::Nothing));
+        drop(acts);
         self.act(context)?;
         context.advance(2, 100);
         Ok(BackupReport {
-            point: self.commit(order),
+            point: match is_nothing {
+                true => None,
+                false => self.commit(order),
+            },
             entries: 3,
             files: 2,
             bytes: 100,
