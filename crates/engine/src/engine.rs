@@ -167,6 +167,14 @@ impl Engine {
         self.inner.pool.status()
     }
 
+    /// Returns how many bytes all recovery points show, together: far more than is stored.
+    ///
+    /// # Errors
+    /// The catalog's own.
+    pub fn protected_bytes(&self) -> Result<u64, Fault> {
+        self.inner.catalog.protected_bytes()
+    }
+
     /// Returns why nothing can be changed now, if nothing can. Looking and restoring go on.
     pub fn read_only(&self) -> Option<Fault> {
         let pool = self.inner.pool.read_only();

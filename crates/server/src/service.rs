@@ -84,11 +84,7 @@ impl Service {
     }
 
     fn show_pool(&self, status: &engine::pool::PoolStatus) -> Result<PoolView, Fault> {
-        let points = self.engine.points(None)?;
-        Ok(views::pool(
-            status,
-            points.iter().map(|view| view.point.bytes).sum(),
-        ))
+        Ok(views::pool(status, self.engine.protected_bytes()?))
     }
 
     fn show_status(&self, status: &Status) -> Result<StatusView, Fault> {

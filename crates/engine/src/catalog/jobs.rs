@@ -173,6 +173,25 @@ impl Catalog {
         self.transact(async |c| on_replica(c, source).await)
     }
 
+    /// Returns when a job that did what it should ended last of those that work on a source's replica, not after `now`.
+    pub(crate) fn last_success(
+        &self,
+        source: &SourceId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
+        self.transact(async |c| {
+            let ended: Option<i64> = sqlx::query_scalar(
+                "SELECT max(ended_at) FROM jobs WHERE source = ? AND exclusive = 1 \
+                 AND state IN ('succeeded', 'succeeded-with-warnings') AND ended_at <= ?",
+            )
+            .bind(source.to_string())
+            .bind(nanos(now))
+            .fetch_one(c)
+            .await?;
+            Ok(ended.map(at))
+        })
+    }
+
     /// Returns the newest job of a source that is over and worked on its replica.
     pub(crate) fn last_replica_job(&self, source: &SourceId) -> Result<Option<Job>, Fault> {
         self.transact(async |c| {

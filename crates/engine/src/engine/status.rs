@@ -227,7 +227,14 @@ impl Engine {
     ) -> Result<MemberStatus, Fault> {
         let catalog = &self.inner.catalog;
         let (state, _) = self.replica_state(&source.id)?;
-        let points = catalog.points(Some(&source.id))?;
+        let (point_count, newest) = catalog.point_summary(&source.id, now)?;
+        let replica = catalog.replica(&source.id)?;
+        // A synchronization that finds nothing changed leaves no record in the log.
+        let synced_at = catalog.last_success(&source.id, now)?;
+        let replica = replica.map(|replica| Replica {
+            synced_at: synced_at.map_or(replica.synced_at, |at| at.max(replica.synced_at)),
+            ..replica
+        });
         let policy = &group.policy;
         let next_point = policy.points.next_after(now).filter(|_| !member.stopped);
         let next_sync = match policy.sync {
@@ -236,13 +243,12 @@ impl Engine {
                 .next_after(now, &policy.points)
                 .filter(|_| !member.stopped),
         };
-        let newest = points.iter().rfind(|point| point.at <= now).cloned();
         Ok(MemberStatus {
             address: self.inventory().address(source).to_string(),
             health: health(state, newest.as_ref(), member, policy.promise(now), now),
             state,
-            replica: catalog.replica(&source.id)?,
-            point_count: points.len() as u64,
+            replica,
+            point_count,
             newest,
             next_point,
             next_sync,

@@ -255,6 +255,22 @@ fn a_check_whose_end_was_not_written_down_keeps_nothing_from_going_on() {
 }
 
 #[test]
+fn a_replica_is_as_new_as_the_synchronization_that_found_nothing_changed() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let synced_at = || engine.source("web01:").unwrap().replica.unwrap().synced_at;
+    assert_eq!(synced_at(), world.env.now());
+    world.pass(1);
+    world.act(Act::Fail(Fault::new(Code::SourceDeviceNotReady)));
+    over(&engine, &engine.sync("web01:").unwrap());
+    assert!(synced_at() < world.env.now());
+    world.act(Act::Nothing);
+    over(&engine, &engine.sync("web01:").unwrap());
+    assert_eq!(synced_at(), world.env.now());
+}
+
+#[test]
 fn there_is_nothing_to_check_before_the_first_copy() {
     let world = World::new();
     let engine = world.open();
