@@ -49,7 +49,7 @@ use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
 use format::tree::Cursor;
 use rustix::process::geteuid;
-use sources::files::{Walk, WalkError, WalkOptions};
+use sources::files::{PatternError, Walk, WalkError, WalkOptions};
 use sources::{Problem, Reason};
 
 use crate::flow::Flow;
@@ -228,10 +228,22 @@ fn cannot_start(error: WalkError) -> Fault {
         WalkError::Kind { path } => Fault::new(Code::SourcePathUnreadable)
             .with("path", path.display())
             .with("reason", "it is neither a directory nor a file"),
-        WalkError::Pattern(error) => Fault::new(Code::ExcludePatternInvalid)
-            .with("pattern", &error.pattern)
-            .with("reason", &error.reason),
+        WalkError::Pattern(error) => misunderstood(&error),
     }
+}
+
+fn misunderstood(error: &PatternError) -> Fault {
+    Fault::new(Code::ExcludePatternInvalid)
+        .with("pattern", &error.pattern)
+        .with("reason", &error.reason)
+}
+
+/// Says whether exclude patterns can be understood.
+///
+/// # Errors
+/// `ExcludePatternInvalid`.
+pub fn check_patterns(patterns: &[String]) -> Result<(), Fault> {
+    sources::files::check_patterns(patterns).map_err(|error| misunderstood(&error))
 }
 
 fn is_exhaustion(error: &std::io::Error) -> bool {

@@ -289,6 +289,11 @@ pub const ALERTS_LISTED_MAX: u32 = 100;
 pub const PAGE_ENTRIES_MAX: u32 = 10_000;
 /// Largest request to the server: a restore that names a hundred thousand paths.
 pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+/// Connections from the network at once. What is granted there is answered in a moment, and each takes up to half a megabyte
+/// while it is read.
+pub const STRANGERS_MAX: usize = 64;
+/// Longest time that a connection from the network is kept.
+pub const STRANGER_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// Largest answer that a client reads: lists are paged long before.
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// Longest wait for an answer. Planning a restore of millions of entries is the slowest of them.

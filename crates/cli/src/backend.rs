@@ -25,6 +25,8 @@ const WAITS_MAX: u32 = 200;
 pub enum Purpose {
     /// Look, or change a word. A data directory that holds nothing stays as it is.
     Look,
+    /// Look at what may be much, for as long as a person reads it: others may ask meanwhile.
+    Read,
     /// Run a job: others may ask meanwhile how it goes.
     Work,
     /// The same, and make the data directory if it is not there.
@@ -85,8 +87,11 @@ pub fn open(
                 // No socket can be made where nothing can be written: others look for themselves.
                 let serves = purpose != Purpose::Look && home.read_only().is_none();
                 let local = Local::open(world, home, manner)?;
-                if serves {
-                    local.serve(None)?;
+                if serves && let Err(fault) = local.serve(None) {
+                    if purpose != Purpose::Read {
+                        return Err(fault);
+                    }
+                    tracing::warn!(%fault, "others have to wait until this has been read");
                 }
                 return Ok(Backend::Local(local));
             }

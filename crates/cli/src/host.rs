@@ -43,7 +43,7 @@ impl Host {
         let worker = Arc::new(LocalWorker {
             store: store.clone(),
             env: env.clone(),
-            data_dir: home.path().to_owned(),
+            own: home.own(),
             journal: OnceLock::new(),
         });
         let engine = Engine::open(EngineConfig {

@@ -152,6 +152,11 @@ fn purpose(command: &Command) -> Purpose {
         | Command::Point(args::Point::Create { .. })
         | Command::Source(args::Source::Check { .. })
         | Command::Pool(args::Pool::Verify) => Purpose::Work,
+        Command::Find(_)
+        | Command::Point(
+            args::Point::List { .. } | args::Point::Browse { .. } | args::Point::Diff { .. },
+        )
+        | Command::Job(_) => Purpose::Read,
         _ => Purpose::Look,
     }
 }

@@ -13,6 +13,7 @@ use agent::{Monitor as _, Warning};
 use base::fault::Code;
 use base::{ChunkId, Env, Fault};
 use engine::jobs::Step;
+use engine::model::FileOptions;
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
 };
@@ -30,8 +31,8 @@ use watch::Watch;
 pub(crate) struct LocalWorker {
     pub(crate) store: Store,
     pub(crate) env: Env,
-    /// The data directory: left out of every source.
-    pub(crate) data_dir: PathBuf,
+    /// Directories that are left out of every source: the data directory, and the pool if that is elsewhere.
+    pub(crate) own: Vec<PathBuf>,
     /// What hears of changes, if the system allows it; empty in a process that ends with its job.
     pub(crate) journal: OnceLock<io::Result<Journal>>,
 }
@@ -139,7 +140,7 @@ impl LocalWorker {
 
     fn walk_options(&self, order: &BackupOrder, view: &View) -> WalkOptions {
         let options = &order.options;
-        let mut leave_out = vec![self.data_dir.clone()];
+        let mut leave_out = self.own.clone();
         leave_out.extend(view.leave_out.iter().cloned());
         WalkOptions {
             exclude: options.excludes.clone(),
@@ -207,6 +208,10 @@ fn nanoseconds(env: &Env) -> i64 {
 }
 
 impl Worker for LocalWorker {
+    fn check_options(&self, options: &FileOptions) -> Result<(), Fault> {
+        backup::check_patterns(&options.excludes)
+    }
+
     fn backup(&self, order: &BackupOrder, context: &JobContext) -> Result<BackupReport, Fault> {
         let run = self.synchronize(order, context)?;
         Ok(BackupReport {

@@ -24,7 +24,7 @@ use tokio::runtime::Runtime;
 
 pub use alerts::Alert;
 pub(crate) use jobs::JobFilter;
-pub(crate) use ledger::{Claim, Due, LedgerEntry};
+pub(crate) use ledger::{Claim, Due, LedgerEntry, Planned};
 pub use project::Replica;
 pub(crate) use project::SetBack;
 

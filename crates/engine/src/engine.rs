@@ -82,7 +82,8 @@ pub(crate) struct Inner {
     inventory: RwLock<Arc<Inventory>>,
     /// One follower at a time: records are applied in order.
     following: Mutex<()>,
-    /// One decision at a time: what it was decided on does not change before it is written down.
+    /// One decision at a time: what it was decided on does not change before it is written down. That a job begins to work
+    /// on a replica is one. Nobody looks at a source meanwhile, which may take for ever.
     deciding: Mutex<()>,
     /// Jobs whose end could not be written into the catalog yet (its disk is full, say): they are over all the same.
     unwritten: Mutex<BTreeMap<JobId, Job>>,
@@ -166,6 +167,14 @@ impl Engine {
         self.inner.pool.status()
     }
 
+    /// Returns how many bytes all recovery points show, together: far more than is stored.
+    ///
+    /// # Errors
+    /// The catalog's own.
+    pub fn protected_bytes(&self) -> Result<u64, Fault> {
+        self.inner.catalog.protected_bytes()
+    }
+
     /// Returns why nothing can be changed now, if nothing can. Looking and restoring go on.
     pub fn read_only(&self) -> Option<Fault> {
         let pool = self.inner.pool.read_only();
@@ -235,16 +244,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes decisions to the log, then follows it.
+    /// Writes decisions to the log, then follows it, however far it came: what was written is decided.
     pub(crate) fn put(&self, documents: &[Document]) -> Result<(), Fault> {
         self.refuse_read_only()?;
-        for document in documents {
+        let written = documents.iter().try_for_each(|document| {
             let json = document.json.as_deref().map(str::as_bytes);
-            self.inner
-                .pool
-                .put_config(document.kind, &document.id, json)?;
-        }
-        self.follow()
+            let pool = &self.inner.pool;
+            pool.put_config(document.kind, &document.id, json)
+        });
+        let followed = self.follow();
+        written.and(followed)
     }
 
     /// Ends what a dead process left unfinished.

@@ -5,9 +5,10 @@
 //! until the next round; a source's newest point always stays; a source that is not protected keeps everything.
 
 use base::retention::{self, Verdict};
-use base::{Fault, PointId, SourceId, Timestamp};
+use base::{Fault, PointId, SourceId, Timestamp, fault::Code};
 
 use crate::engine::Engine;
+use crate::jobs::JobContext;
 use crate::model::Policy;
 use crate::pool::Point;
 
@@ -57,7 +58,14 @@ impl Engine {
 
     /// Deletes the points of a source, or of every source, whose time is over; returns them. A point that
     /// somebody begins to restore meanwhile stays. One failure does not keep the others from going.
-    pub(crate) fn expire(&self, source: Option<&SourceId>) -> Result<Vec<PointId>, Fault> {
+    ///
+    /// # Errors
+    /// The first failure; `JobCancelled`.
+    pub(crate) fn expire(
+        &self,
+        source: Option<&SourceId>,
+        context: &JobContext,
+    ) -> Result<Vec<PointId>, Fault> {
         let sources: Vec<SourceId> = match source {
             Some(source) => vec![*source],
             None => self.inventory().members.keys().copied().collect(),
@@ -65,17 +73,42 @@ impl Engine {
         let mut deleted = Vec::new();
         let mut failed = None;
         for source in &sources {
-            for point in self.expiry_plan(source)?.points {
-                match self.delete_unpinned(&point) {
-                    Ok(()) => deleted.push(point.id),
-                    Err(fault) if fault.code == base::fault::Code::PointInUse => {}
-                    Err(fault) => failed = Some(fault),
-                }
+            match self.expire_source(source, &mut deleted, context) {
+                Err(fault) if fault.code == Code::JobCancelled => return Err(fault),
+                Err(fault) => drop(failed.get_or_insert(fault)),
+                Ok(()) => {}
             }
         }
-        match failed {
-            Some(fault) => Err(fault),
-            None => Ok(deleted),
+        failed.map_or(Ok(deleted), Err)
+    }
+
+    fn expire_source(
+        &self,
+        source: &SourceId,
+        deleted: &mut Vec<PointId>,
+        context: &JobContext,
+    ) -> Result<(), Fault> {
+        let mut seen = self.inner.pool.head();
+        let mut plan = self.expiry_plan(source)?;
+        let mut failed = None;
+        for point in plan.points.clone() {
+            context.stop_if_cancelled()?;
+            let _deciding = self.deciding();
+            if self.inner.pool.head() != seen {
+                // Somebody may have decided otherwise meanwhile: a hold, another policy, a newer point that is gone.
+                self.follow()?;
+                plan = self.expiry_plan(source)?;
+            }
+            if !plan.points.iter().any(|planned| planned.id == point.id) {
+                continue;
+            }
+            match self.delete_unpinned(&point) {
+                Ok(()) => deleted.push(point.id),
+                Err(fault) if fault.code == Code::PointInUse => {}
+                Err(fault) => drop(failed.get_or_insert(fault)),
+            }
+            seen = self.inner.pool.head();
         }
+        failed.map_or(Ok(()), Err)
     }
 }

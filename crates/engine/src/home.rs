@@ -151,6 +151,15 @@ impl Home {
         self.path.join("pool")
     }
 
+    /// Returns the directories that are Dozo's own, absolute and without symbolic links: this one, and the pool, which may be
+    /// on another disk, or mounted in another place as well. They are left out of every source, and nothing is restored into them.
+    pub fn own(&self) -> Vec<PathBuf> {
+        let mut own = vec![self.path.clone()];
+        // Whoever opens one has made the pool by then.
+        own.extend(self.pool().canonicalize());
+        own
+    }
+
     /// Returns where the key file is.
     pub fn key_file(&self) -> PathBuf {
         self.path.join("server.key")

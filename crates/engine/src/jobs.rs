@@ -15,7 +15,7 @@ use base::{Env, Fault, JobId, PointId, SourceId, Timestamp};
 
 pub use context::JobContext;
 pub(crate) use context::{LEASE, Live, close_step};
-pub(crate) use runner::Runner;
+pub(crate) use runner::{Runner, Stranded};
 pub use watch::JobWatch;
 
 use crate::pool::VerifyReport;

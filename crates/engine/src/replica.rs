@@ -161,6 +161,8 @@ pub fn next(state: State, happening: Happening) -> Result<State, Refused> {
         // A synchronization of a replica that is not there is its creation.
         (S::Pending | S::Creating | S::Missing, H::SyncStarted) => S::Creating,
         (S::Ok | S::Inconsistent(_), H::SyncStarted) => state,
+        // One job at a time works on a replica: that the check before has ended was not written down.
+        (S::Checking(doubt), H::SyncStarted) => doubt.map_or(S::Ok, S::Inconsistent),
         (S::Creating, H::SyncDone) => S::Ok,
         // It cannot take a doubt away: it believes what was compared before.
         (S::Ok | S::Inconsistent(_), H::SyncDone) => state,
@@ -187,7 +189,7 @@ pub fn next(state: State, happening: Happening) -> Result<State, Refused> {
 
         (S::Pending | S::Inactive | S::Checking(_), H::SyncDone | H::SyncEnded)
         | (S::Missing, H::SyncDone)
-        | (S::Inactive | S::Checking(_), H::SyncStarted)
+        | (S::Inactive, H::SyncStarted)
         | (S::Pending | S::Creating | S::Missing | S::Inactive, H::CheckStarted)
         | (
             S::Pending | S::Creating | S::Ok | S::Inconsistent(_) | S::Missing | S::Inactive,

@@ -16,11 +16,10 @@ use base::schedule::SyncFrequency;
 use base::{Fault, JobId, SourceId, Timestamp};
 use jiff::SignedDuration;
 
-use crate::catalog::{Claim, Due, LedgerEntry};
+use crate::catalog::{Claim, Due, LedgerEntry, Planned};
 use crate::engine::Engine;
 use crate::jobs::{Cause, Job, JobKind, JobSpec};
 use crate::model::Policy;
-use crate::replica::State;
 
 /// The name under which the scheduler shows life.
 pub(crate) const PART: &str = "scheduler";
@@ -29,6 +28,8 @@ pub(crate) const PART: &str = "scheduler";
 const HORIZON: SignedDuration = SignedDuration::from_hours(24);
 /// Missed occurrences older than this are not even written down: one run makes up for all of them anyway.
 const MISSED_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// A clock that went back by less only makes what was just started look a little early.
+const PUT_BACK_MIN: SignedDuration = SignedDuration::from_mins(10);
 /// A check that failed is not repeated sooner.
 const MEND_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// History is kept for so long (the original's figure).
@@ -254,11 +255,14 @@ impl Engine {
         };
         let planned = self.inner.catalog.planned(source, duty)?;
         let (after, forget_after) = match planned {
-            None => (since, None),
+            // It may have begun while the clock was ahead.
+            None => (since.min(now), None),
             // Another schedule, or a clock that was put back: what was planned for later is planned anew.
-            Some((by, until)) if by != schedule || until > now + HORIZON * 2 => (now, Some(now)),
-            Some((_, until)) if until > now + HORIZON / 2 => return Ok(()),
-            Some((_, until)) => (until, None),
+            Some(planned) if planned.schedule != schedule || is_ahead(&planned, now) => {
+                (now, Some(now))
+            }
+            Some(planned) if planned.until > now + HORIZON / 2 => return Ok(()),
+            Some(planned) => (planned.until, None),
         };
         let after = after.max(now - MISSED_MAX);
         let until = now + HORIZON;
@@ -279,8 +283,12 @@ impl Engine {
     /// Repeats, once each, the jobs a kill or a stop cut off, unless somebody has asked for the same since.
     fn repeat_interrupted(&self) -> Result<(), Fault> {
         for old in self.inner.catalog.jobs_to_retry()? {
-            let Some(source) = old.source else { continue };
-            let job = match self.replica_job(&source, old.kind, Cause::Retry) {
+            let deciding = self.deciding();
+            let again = match &old.source {
+                Some(source) => self.replica_job(source, old.kind, Cause::Retry),
+                None => Ok(self.new_job(old.kind, None, old.spec.clone(), Cause::Retry)),
+            };
+            let job = match again {
                 Ok(job) => job,
                 // It is not protected any more, or there is nothing to check.
                 Err(fault) => {
@@ -293,12 +301,9 @@ impl Engine {
                 ..job
             };
             let owner = &self.inner.owner;
-            if self
-                .inner
-                .catalog
-                .insert_retry(&job, &old.id, owner)?
-                .is_ok()
-            {
+            let inserted = self.inner.catalog.insert_retry(&job, &old.id, owner)?;
+            drop(deciding);
+            if inserted.is_ok() {
                 self.launch(job);
             }
         }
@@ -311,7 +316,7 @@ impl Engine {
         for (member, group) in inventory.active_members() {
             let source = &member.source;
             if !group.policy.check_on_inconsistency
-                || !matches!(self.replica_state(source)?.0, State::Inconsistent(_))
+                || self.replica_state(source)?.0.doubt().is_none()
                 || self.inner.catalog.job_on_replica(source)?.is_some()
             {
                 continue;
@@ -320,7 +325,9 @@ impl Engine {
             let failed_lately = last.is_some_and(|job| {
                 job.kind == JobKind::Check
                     && !job.state.is_success()
-                    && job.ended_at.is_some_and(|at| at + MEND_AGAIN_AFTER > now)
+                    && job
+                        .ended_at
+                        .is_some_and(|at| at <= now && at + MEND_AGAIN_AFTER > now)
             });
             if failed_lately {
                 continue;
@@ -359,6 +366,7 @@ impl Engine {
             () if is_due(Duty::Sync) => (JobKind::Synchronize, &[Duty::Sync]),
             () => (JobKind::Check, &[Duty::Check]),
         };
+        let deciding = self.deciding();
         let job = match self.replica_job(source, kind, Cause::Schedule) {
             Ok(job) => job,
             // There is nothing to check yet: the point that comes first is as good.
@@ -369,7 +377,9 @@ impl Engine {
             Err(fault) => return Err(fault),
         };
         let owner = &self.inner.owner;
-        match self.inner.catalog.claim(&job, duties, now, owner)? {
+        let claimed = self.inner.catalog.claim(&job, duties, now, owner)?;
+        drop(deciding);
+        match claimed {
             Claim::Taken => drop(self.launch(job)),
             Claim::Busy(busy) => {
                 tracing::debug!(%source, %busy, "what is due waits for another job")
@@ -392,4 +402,11 @@ impl Engine {
         }
         self.inner.catalog.forget(now - HISTORY)
     }
+}
+
+/// Returns whether a duty was planned, or given to a job, by a clock that has been put back since: what was taken from the
+/// time ahead would be missing when that time comes.
+fn is_ahead(planned: &Planned, now: Timestamp) -> bool {
+    let taken = planned.taken.is_some_and(|due| due > now + PUT_BACK_MIN);
+    taken || planned.until > now + HORIZON * 2
 }

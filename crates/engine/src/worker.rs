@@ -175,6 +175,12 @@ pub struct RestoreReport {
 ///
 /// A worker asks [`JobContext::is_cancelled`] at least once a second and then returns `JobCancelled`.
 pub trait Worker: Send + Sync {
+    /// Says whether it understands what is to be left out, before that is decided.
+    ///
+    /// # Errors
+    /// `ExcludePatternInvalid`.
+    fn check_options(&self, options: &FileOptions) -> Result<(), Fault>;
+
     /// Synchronizes a replica and makes a recovery point of it if one is asked for.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod look;
 pub mod router;
 pub mod serve;
 pub mod service;
+mod strangers;
 pub mod views;
 
 pub use look::{Look, Match, Page};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::{Document, Operations, Problem, View, problem, route};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path};
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
@@ -252,21 +252,23 @@ pub fn router(door: Door, speak: &Speak) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
         let speak = Arc::clone(speak);
-        let handler = move |name: Option<Path<String>>, headers: HeaderMap, body: Bytes| {
-            let call = Call {
-                name: name.map(|Path(name)| name),
-                body,
-                language: language(&headers),
-            };
-            respond(door, route, Arc::clone(&speak), call)
+        let handler = move |name: Option<Path<String>>, request: Request| {
+            enter(door, route, Arc::clone(&speak), name, request)
         };
         router = router.route(route.path, on(route.method, handler));
     }
     router.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
 }
 
-async fn respond(door: Door, route: &'static Route, speak: Speak, call: Call) -> Response {
-    let language = call.language;
+/// Lets a request in, or not: whoever may not ask is told so before anything that was sent is read.
+async fn enter(
+    door: Door,
+    route: &'static Route,
+    speak: Speak,
+    name: Option<Path<String>>,
+    request: Request,
+) -> Response {
+    let language = language(request.headers());
     if !door.grants(route.needs) {
         let fault = Fault::new(Code::PermissionMissing)
             .with("operation", route.path)
@@ -276,6 +278,22 @@ async fn respond(door: Door, route: &'static Route, speak: Speak, call: Call) ->
     let Some(handle) = route.handle else {
         return answer(route.answer, ALIVE.to_vec());
     };
+    match Bytes::from_request(request, &()).await {
+        Ok(body) => {
+            let name = name.map(|Path(name)| name);
+            let call = Call {
+                name,
+                body,
+                language,
+            };
+            respond(route, handle, speak, call).await
+        }
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+async fn respond(route: &'static Route, handle: Handle, speak: Speak, call: Call) -> Response {
+    let language = call.language;
     let work = tokio::task::spawn_blocking(move || {
         let operations = speak(call.language);
         handle(&*operations, &call)

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base::limits::{STRANGER_WITHIN, STRANGERS_MAX};
 use tokio::sync::watch;
 
 use crate::router::{Door, Speak, router};
+use crate::strangers::Bounded;
 
 /// How long requests that are being answered may take when the server stops.
 const STOP_SECONDS_MAX: u64 = 5;
@@ -152,6 +154,7 @@ async fn run(
     let network = async {
         let Some(tcp) = tcp else { return Ok(()) };
         let listener = tokio::net::TcpListener::from_std(tcp)?;
+        let listener = Bounded::new(listener, STRANGERS_MAX, STRANGER_WITHIN);
         axum::serve(listener, router(Door::Network, &speak))
             .with_graceful_shutdown(until(stopped.clone()))
             .await

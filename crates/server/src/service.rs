@@ -15,9 +15,7 @@ use base::limits::JOBS_LISTED_MAX;
 use base::schedule::Schedule;
 use base::{Env, Fault, JobId, Lang};
 use engine::model::{Inventory, Policy};
-use engine::{
-    Engine, GroupChange, JobQuery, ProtectRequest, RestoreRequest, Status, StopProtection, worker,
-};
+use engine::{Engine, JobQuery, ProtectRequest, RestoreRequest, Status, StopProtection, worker};
 
 use crate::look::{self, Eyes, Look};
 use crate::views;
@@ -86,11 +84,7 @@ impl Service {
     }
 
     fn show_pool(&self, status: &engine::pool::PoolStatus) -> Result<PoolView, Fault> {
-        let points = self.engine.points(None)?;
-        Ok(views::pool(
-            status,
-            points.iter().map(|view| view.point.bytes).sum(),
-        ))
+        Ok(views::pool(status, self.engine.protected_bytes()?))
     }
 
     fn show_status(&self, status: &Status) -> Result<StatusView, Fault> {
@@ -402,17 +396,8 @@ impl Operations for Service {
         name: &str,
         request: &request::ChangeGoals,
     ) -> Result<GroupView, Problem> {
-        let policy = self
-            .engine
-            .group(name)
-            .and_then(|group| changed(group.policy, request));
-        let group = self.answer(policy.and_then(|policy| {
-            let change = GroupChange {
-                name: None,
-                policy: Some(policy),
-            };
-            self.engine.change_group(name, change)
-        }))?;
+        let change = |policy| changed(policy, request);
+        let group = self.answer(self.engine.change_policy(name, change))?;
         Ok(self.show_group(&group, &self.engine.inventory()))
     }
 

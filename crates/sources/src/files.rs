@@ -16,7 +16,7 @@ mod path;
 pub(crate) mod stat;
 mod xattr;
 
-pub use exclude::PatternError;
+pub use exclude::{PatternError, check_patterns};
 pub use handle::{Ahead, Handle, SmallRead};
 pub use owners::Owners;
 pub use read::{OpenFile, Segment};

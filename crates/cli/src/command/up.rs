@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use api::view::JobView;
+use api::view::{JobView, ProtectedView};
 use api::{PathText, Problem, request};
 use base::units::duration;
 use base::{Fault, Lang};
@@ -56,22 +56,39 @@ fn foreground(
     if !args.once {
         local.follow_changes();
     }
-    let mut exit = DONE;
-    if !args.protect.is_empty() {
-        exit = protect(session, data_dir, args)?;
-    }
-    if args.once || session.world.stop.is_asked() {
-        return Ok(exit);
+    // Asked for before the schedule begins, which would otherwise be at work on the same members already.
+    let protected = match args.protect.is_empty() {
+        true => None,
+        false => Some(ask(session, args)),
+    };
+    if args.once {
+        return match protected {
+            Some(protected) => first_points(session, data_dir, args, &protected?),
+            None => Ok(DONE),
+        };
     }
     local.schedule().map_err(|fault| session.problem(&fault))?;
+    // What is protected already is not left alone because this went wrong.
+    let first = protected.map(|protected| first_points(session, data_dir, args, &protected?));
+    let exit = match first {
+        None => DONE,
+        Some(Ok(exit)) => exit,
+        Some(Err(problem)) => {
+            session.complain(&problem);
+            problem.exit
+        }
+    };
+    if session.world.stop.is_asked() {
+        return Ok(exit);
+    }
     session.print("Running; recovery points are made on schedule. Stop with Ctrl-C.\n")?;
-    stay(session)?;
+    stay(session);
     session.print("Stopped.\n")?;
     Ok(DONE)
 }
 
-/// Protects, makes the first recovery points, proves one, and says what next.
-fn protect(session: &mut Session<'_>, data_dir: &Path, args: &Up) -> Result<u8, Problem> {
+/// Protects what is to be protected from the beginning.
+fn ask(session: &mut Session<'_>, args: &Up) -> Result<ProtectedView, Problem> {
     let paths = args.protect.iter();
     let request = request::Protect {
         paths: paths
@@ -80,14 +97,23 @@ fn protect(session: &mut Session<'_>, data_dir: &Path, args: &Up) -> Result<u8, 
         group: None,
         selection: None,
     };
-    let protected = session.operations.protect(&request)?;
+    session.operations.protect(&request)
+}
+
+/// Makes the first recovery points, proves one, and says what next.
+fn first_points(
+    session: &mut Session<'_>,
+    data_dir: &Path,
+    args: &Up,
+    protected: &ProtectedView,
+) -> Result<u8, Problem> {
     for group in &protected.groups {
         session.print(&format!(
             "\nGroup {}\n  {}\n",
             group.name, group.policy.sentence
         ))?;
     }
-    if let Some(sentence) = show::source::left_out(&protected) {
+    if let Some(sentence) = show::source::left_out(protected) {
         session.print(&format!("{sentence}\n"))?;
     }
     let jobs = crate::progress::follow(session.world, session.operations, &protected.jobs)?;
@@ -179,17 +205,48 @@ fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Stays until it is stopped, and says how jobs end.
-fn stay(session: &mut Session<'_>) -> Result<(), Problem> {
-    let mut told: BTreeSet<String> = over(session)?.into_iter().map(|job| job.id).collect();
-    while !session.world.stop.wait(LOOK) {
-        for job in over(session)? {
-            if told.insert(job.id.clone()) {
-                report(session, &[job]);
-            }
+/// Stays until it is stopped, whatever happens, and says how jobs end.
+fn stay(session: &mut Session<'_>) {
+    let mut told = Told::default();
+    loop {
+        let looked = over(session);
+        for job in told.untold(looked) {
+            report(session, &[job]);
+        }
+        if session.world.stop.wait(LOOK) {
+            return;
         }
     }
-    Ok(())
+}
+
+/// The jobs that nobody has to be told of any more.
+#[derive(Default)]
+struct Told {
+    /// None before the first look.
+    jobs: Option<BTreeSet<String>>,
+    /// Whether the last look failed.
+    is_blind: bool,
+}
+
+impl Told {
+    /// Returns the jobs that are over since the last look. A look that fails is no reason to stop protecting.
+    fn untold(&mut self, looked: Result<Vec<JobView>, Problem>) -> Vec<JobView> {
+        let mut jobs = match looked {
+            Ok(jobs) => jobs,
+            Err(problem) => {
+                if !std::mem::replace(&mut self.is_blind, true) {
+                    tracing::error!(code = %problem.code, what = %problem.title, "jobs cannot be looked at");
+                }
+                return Vec::new();
+            }
+        };
+        self.is_blind = false;
+        match &mut self.jobs {
+            Some(told) => jobs.retain(|job| told.insert(job.id.clone())),
+            told => *told = Some(jobs.drain(..).map(|job| job.id).collect()),
+        }
+        jobs
+    }
 }
 
 fn over(session: &Session<'_>) -> Result<Vec<JobView>, Problem> {
@@ -212,7 +269,36 @@ fn restore(session: &mut Session<'_>, request: &request::Restore) -> Result<u8, 
 
 #[cfg(test)]
 mod tests {
+    use api::view::ProgressView;
+    use base::fault::Code;
+
     use super::*;
+
+    fn job(id: &str) -> JobView {
+        let json = serde_json::json!({
+            "id": id, "kind": "synchronize", "state": "done", "cause": "schedule",
+            "created": "2026-01-01T00:00:00Z", "progress": ProgressView::default(), "steps": [],
+            "warning_count": 0, "warnings": [],
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_look_that_fails_neither_ends_the_server_nor_hides_what_came_of_a_job() {
+        let mut told = Told::default();
+        let mut look = |looked: Result<&[&str], Code>| {
+            let looked = looked.map(|ids| ids.iter().map(|id| job(id)).collect());
+            let looked = looked.map_err(|code| Problem::of(&Fault::new(code), Lang::En));
+            let jobs = told.untold(looked).into_iter();
+            jobs.map(|job| job.id).collect::<Vec<_>>()
+        };
+        let nothing: [&str; 0] = [];
+        assert_eq!(look(Err(Code::CatalogDamaged)), nothing);
+        assert_eq!(look(Ok(&["a"])), nothing, "it was over before");
+        assert_eq!(look(Err(Code::CatalogDamaged)), nothing);
+        assert_eq!(look(Ok(&["a", "b"])), ["b"]);
+        assert_eq!(look(Ok(&["a", "b"])), nothing);
+    }
 
     #[test]
     fn commands_can_be_pasted() {

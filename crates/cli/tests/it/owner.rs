@@ -1,10 +1,15 @@
 //! A command beside a process that owns the data directory.
 
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::sync::{Arc, mpsc};
+
 use base::Lang;
 use cli::backend::{self, Purpose};
 use cli::session::Manner;
+use cli::signal::Stop;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Paper};
 
 const MANNER: Manner = Manner {
     json: false,
@@ -108,4 +113,93 @@ fn the_socket_is_for_its_owner_alone() {
     );
     owner.close(&mut world);
     assert!(!bench.path("data/run/dozo.sock").try_exists().unwrap());
+}
+
+/// Runs `dozo up` with these words until it says that it runs; returns how it ended and what it said.
+fn up(bench: &Bench, words: &str) -> (u8, String, String) {
+    let (mut world, out, err) = bench.world();
+    let stop = Arc::clone(&world.stop);
+    world.out = Box::new(StopAt {
+        stop,
+        paper: out.clone(),
+    });
+    let line = format!("dozo up {words}");
+    let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+    let exit = cli::run(&args, &mut world);
+    (exit, out.text(), err.text())
+}
+
+/// Stops a server as soon as it says that it runs.
+struct StopAt {
+    stop: Arc<Stop>,
+    paper: Paper,
+}
+
+impl Write for StopAt {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.paper.write(bytes)?;
+        if self.paper.text().contains("\nRunning; ") {
+            self.stop.ask();
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_server_runs_on_although_what_it_shall_protect_first_cannot_be() {
+    let bench = Bench::with_docs(35);
+    bench.id("protect docs");
+    let (exit, out, err) = up(&bench, "--protect nowhere");
+    assert!(err.contains("Code: SourcePathMissing"), "{err}");
+    assert!(out.ends_with("Stopped.\n"), "{out}{err}");
+    assert_eq!(exit, 0);
+    let (_, out, err) = up(&bench, "--protect docs");
+    assert!(out.contains("\nProved\n"), "{out}{err}");
+    assert_eq!(bench.run("up --protect nowhere --once").exit, 4);
+}
+
+/// Asks something else when the first words of an answer are shown, as somebody does who reads a long one in a pager.
+struct AskBeside {
+    bench: Arc<Bench>,
+    said: mpsc::Sender<u8>,
+}
+
+impl Write for AskBeside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let said = self.bench.run("status");
+        self.said.send(said.exit).unwrap();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_looks_for_long_keeps_nobody_out() {
+    let bench = Arc::new(Bench::with_docs(38));
+    let point = bench.id("protect docs");
+    let lines = [
+        "find letter*".to_owned(),
+        "point list".to_owned(),
+        format!("point browse {point}"),
+        format!("point diff {point} {point}"),
+    ];
+    for line in lines {
+        let (mut world, _, err) = bench.world();
+        let (said, asked) = mpsc::channel();
+        world.out = Box::new(AskBeside {
+            bench: Arc::clone(&bench),
+            said,
+        });
+        let line = format!("dozo {line}");
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        assert_eq!(cli::run(&args, &mut world), 0, "{line}\n{}", err.text());
+        assert!(asked.try_iter().all(|exit| exit == 0), "{line}");
+    }
 }

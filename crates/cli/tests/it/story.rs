@@ -137,6 +137,53 @@ fn a_data_directory_that_is_left_out_is_told() {
 }
 
 #[test]
+fn neither_the_data_directory_nor_a_pool_elsewhere_is_in_a_recovery_point() {
+    let bench = Bench::new(36);
+    bench.write("disk/docs/letter.txt", "Dear reader,\n");
+    fs::create_dir_all(bench.path("disk/[elsewhere]")).unwrap();
+    fs::create_dir_all(bench.data()).unwrap();
+    std::os::unix::fs::symlink(bench.path("disk/[elsewhere]"), bench.path("data/pool")).unwrap();
+    let point = bench.id("protect .");
+    let names = |path: &str| bench.run(&format!("point browse {point} {path}")).out;
+    assert!(names("disk").contains("docs"), "{}", names("disk"));
+    assert!(!names("disk").contains("elsewhere"), "{}", names("disk"));
+    assert!(!names("").contains("data"), "{}", names(""));
+    let refused = bench.run("protect disk/[elsewhere]/packs");
+    assert!(
+        refused.err.contains("Code: SourceInsidePool"),
+        "{}",
+        refused.all()
+    );
+}
+
+#[test]
+fn a_path_that_is_not_protected_is_not_taken_for_another_one() {
+    let bench = Bench::new(37);
+    bench.write("home/alice/a", "a");
+    bench.write("home/a/a", "a");
+    bench.id("protect home/alice");
+    let place = bench.path("home/a").display().to_string();
+    for path in ["home/a", place.as_str()] {
+        for line in [
+            "sync",
+            "point create",
+            "source check",
+            "group remove default",
+        ] {
+            let said = bench.run(&format!("{line} {path}"));
+            assert_eq!(said.exit, 4, "{line} {path}: {}", said.all());
+            assert!(said.err.contains("Code: SourceUnknown"), "{}", said.err);
+        }
+    }
+    assert_eq!(bench.run("group create other").exit, 0);
+    let said = bench.run(&format!("group add other {place}"));
+    assert!(said.out.contains("/home/a "), "{}", said.all());
+    let listed = bench.run("source list").out;
+    let group = |end: &str| listed.lines().find(|l| l.contains(end)).unwrap().to_owned();
+    assert!(group("/home/alice").contains("default"), "{listed}");
+}
+
+#[test]
 fn a_restore_never_overwrites_unless_told_to() {
     let bench = Bench::with_docs(4);
     bench.id("protect docs");

@@ -3,7 +3,7 @@
 use base::{Fault, Timestamp, fault::Code};
 use sqlx::Row;
 
-use super::{Catalog, at, nanos, odd};
+use super::{Catalog, at, nanos};
 use crate::jobs::stored;
 
 /// A condition that needs attention, or needed it.
@@ -115,16 +115,22 @@ impl Catalog {
             .await?;
             let alert = |row: &sqlx::sqlite::SqliteRow| {
                 let params: String = row.try_get("params")?;
-                Ok(Alert {
+                let Some(fault) = stored::read_fault(&params) else {
+                    // Of another version, say. Nobody may be kept from hearing of the others by that.
+                    tracing::warn!(%params, "an alert cannot be read");
+                    return Ok(None);
+                };
+                Ok(Some(Alert {
                     subject: row.try_get("subject")?,
-                    fault: stored::read_fault(&params).ok_or_else(|| odd("params"))?,
+                    fault,
                     first_seen: at(row.try_get("first_seen")?),
                     last_seen: at(row.try_get("last_seen")?),
                     count: row.try_get::<i64, _>("count")?.unsigned_abs(),
                     closed_at: row.try_get::<Option<i64>, _>("closed_at")?.map(at),
-                })
+                }))
             };
-            rows.iter().map(alert).collect()
+            let alerts = rows.iter().map(alert);
+            alerts.filter_map(sqlx::Result::transpose).collect()
         })
     }
 
@@ -149,5 +155,32 @@ impl Catalog {
                 .await?;
             Ok(beat.map(at))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_of_another_version_hides_no_other_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (env, _) = testkit::env(4);
+        let (catalog, _) = Catalog::open(&dir.path().join("catalog.db"), &env).unwrap();
+        let fault = Fault::new(Code::PoolReadOnly).with("path", "/pool");
+        catalog.raise("pool", &fault, env.now()).unwrap();
+        catalog
+            .transact(async |c| {
+                sqlx::query(
+                    "INSERT INTO alerts (code, subject, params, first_seen, last_seen, count) \
+                     VALUES ('NotYet', 'pool', '{\"code\":\"NotYet\",\"params\":[],\"causes\":[]}', 1, 1, 1)",
+                )
+                .execute(c)
+                .await
+            })
+            .unwrap();
+        let alerts = catalog.alerts(true, 10).unwrap();
+        let codes: Vec<Code> = alerts.iter().map(|alert| alert.fault.code).collect();
+        assert_eq!(codes, [Code::PoolReadOnly]);
     }
 }

@@ -88,13 +88,15 @@ impl Catalog {
     }
 
     /// Returns interrupted jobs that nobody repeated: no later job of the same kind is about the same thing, and
-    /// they were not repetitions themselves.
+    /// they were not repetitions themselves. Of those that work on no replica it is the server's own round.
     pub(crate) fn jobs_to_retry(&self) -> Result<Vec<Job>, Fault> {
         self.transact(async |c| {
             sqlx::query(sqlx::AssertSqlSafe(format!(
-                "{COLUMNS} AS old WHERE state = 'interrupted' AND retry_of IS NULL AND exclusive = 1 \
-                 AND NOT EXISTS (SELECT 1 FROM jobs AS new WHERE new.source = old.source \
-                     AND new.exclusive = 1 AND new.number > old.number) \
+                "{COLUMNS} AS old WHERE state = 'interrupted' AND retry_of IS NULL \
+                 AND (exclusive = 1 OR kind = 'expire' AND source IS NULL) \
+                 AND NOT EXISTS (SELECT 1 FROM jobs AS new WHERE new.source IS old.source \
+                     AND (new.exclusive = 1 OR new.source IS NULL AND new.kind = old.kind) \
+                     AND new.number > old.number) \
                  ORDER BY number"
             )))
             .fetch_all(c)
@@ -169,6 +171,25 @@ impl Catalog {
     /// Returns the unfinished job that works on a replica.
     pub(crate) fn job_on_replica(&self, source: &SourceId) -> Result<Option<JobId>, Fault> {
         self.transact(async |c| on_replica(c, source).await)
+    }
+
+    /// Returns when a job that did what it should ended last of those that work on a source's replica, not after `now`.
+    pub(crate) fn last_success(
+        &self,
+        source: &SourceId,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
+        self.transact(async |c| {
+            let ended: Option<i64> = sqlx::query_scalar(
+                "SELECT max(ended_at) FROM jobs WHERE source = ? AND exclusive = 1 \
+                 AND state IN ('succeeded', 'succeeded-with-warnings') AND ended_at <= ?",
+            )
+            .bind(source.to_string())
+            .bind(nanos(now))
+            .fetch_one(c)
+            .await?;
+            Ok(ended.map(at))
+        })
     }
 
     /// Returns the newest job of a source that is over and worked on its replica.

@@ -44,8 +44,19 @@ pub(crate) struct LedgerEntry<'a> {
     pub(crate) schedule: &'a str,
     pub(crate) dues: &'a [Timestamp],
     pub(crate) planned_until: Timestamp,
-    /// Forget what was planned for after this: the schedule is another one.
+    /// Forget what was planned for after this, and also what was taken of it: the schedule is another one, or the clock
+    /// was put back.
     pub(crate) forget_after: Option<Timestamp>,
+}
+
+/// How a duty is planned.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    /// The schedule in words.
+    pub(crate) schedule: String,
+    pub(crate) until: Timestamp,
+    /// The newest occurrence that a job took.
+    pub(crate) taken: Option<Timestamp>,
 }
 
 fn key(source: Option<&SourceId>) -> String {
@@ -53,21 +64,27 @@ fn key(source: Option<&SourceId>) -> String {
 }
 
 impl Catalog {
-    /// Returns the schedule a duty was planned by and until when, if it was.
+    /// Returns how a duty is planned, if it is.
     pub(crate) fn planned(
         &self,
         source: Option<&SourceId>,
         duty: Duty,
-    ) -> Result<Option<(String, Timestamp)>, Fault> {
+    ) -> Result<Option<Planned>, Fault> {
         self.transact(async |c| {
-            let row: Option<(String, i64)> = sqlx::query_as(
-                "SELECT schedule, planned_until FROM plans WHERE source = ? AND duty = ?",
+            let row: Option<(String, i64, Option<i64>)> = sqlx::query_as(
+                "SELECT schedule, planned_until, (SELECT max(due) FROM occurrences AS o \
+                     WHERE o.source = p.source AND o.duty = p.duty AND o.state <> 'pending') \
+                 FROM plans AS p WHERE source = ? AND duty = ?",
             )
             .bind(key(source))
             .bind(duty.name())
             .fetch_optional(c)
             .await?;
-            Ok(row.map(|(schedule, until)| (schedule, at(until))))
+            Ok(row.map(|(schedule, until, taken)| Planned {
+                schedule,
+                until: at(until),
+                taken: taken.map(at),
+            }))
         })
     }
 
@@ -76,14 +93,12 @@ impl Catalog {
         let source = key(entry.source);
         self.transact(async |c| {
             if let Some(after) = entry.forget_after {
-                sqlx::query(
-                    "DELETE FROM occurrences WHERE source = ? AND duty = ? AND state = 'pending' AND due > ?",
-                )
-                .bind(&source)
-                .bind(entry.duty.name())
-                .bind(nanos(after))
-                .execute(&mut *c)
-                .await?;
+                sqlx::query("DELETE FROM occurrences WHERE source = ? AND duty = ? AND due > ?")
+                    .bind(&source)
+                    .bind(entry.duty.name())
+                    .bind(nanos(after))
+                    .execute(&mut *c)
+                    .await?;
             }
             for due in entry.dues {
                 sqlx::query("INSERT OR IGNORE INTO occurrences VALUES (?, ?, ?, 'pending', NULL)")

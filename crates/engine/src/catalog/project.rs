@@ -144,6 +144,44 @@ impl Catalog {
         Ok(rows)
     }
 
+    /// Returns how many recovery points a source has, and the newest of those that are not after `now`.
+    pub(crate) fn point_summary(
+        &self,
+        source: &SourceId,
+        now: Timestamp,
+    ) -> Result<(u64, Option<Point>), Fault> {
+        let source = source.to_string();
+        self.transact(async |c| {
+            let count: i64 = sqlx::query_scalar("SELECT count(*) FROM points WHERE source = ?")
+                .bind(&source)
+                .fetch_one(&mut *c)
+                .await?;
+            let newest = sqlx::query(
+                "SELECT * FROM points WHERE source = ? AND at <= ? ORDER BY at DESC, id DESC LIMIT 1",
+            )
+            .bind(&source)
+            .bind(nanos(now))
+            .fetch_optional(c)
+            .await?;
+            let newest = newest.as_ref().map(point).transpose()?;
+            Ok((count.unsigned_abs(), newest))
+        })
+    }
+
+    /// Returns how many bytes all recovery points show, together.
+    pub(crate) fn protected_bytes(&self) -> Result<u64, Fault> {
+        self.transact(async |c| {
+            // In two parts: a sum that is too large for SQLite would be an error.
+            let (mebibytes, rest): (i64, i64) = sqlx::query_as(
+                "SELECT coalesce(sum(bytes >> 20), 0), coalesce(sum(bytes & 1048575), 0) FROM points",
+            )
+            .fetch_one(c)
+            .await?;
+            let whole = mebibytes.unsigned_abs().saturating_mul(1 << 20);
+            Ok(whole.saturating_add(rest.unsigned_abs()))
+        })
+    }
+
     /// Returns the recovery points whose id begins with `prefix`, at most `limit`.
     pub(crate) fn points_like(&self, prefix: &str, limit: u32) -> Result<Vec<Point>, Fault> {
         self.transact(async |c| {

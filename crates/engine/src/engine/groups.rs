@@ -90,6 +90,23 @@ impl Engine {
         Ok(group)
     }
 
+    /// Changes a group's policy to what `change` makes of it, which nobody else changes meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::change_group`], or what `change` returned.
+    pub fn change_policy(
+        &self,
+        name: &str,
+        change: impl FnOnce(Policy) -> Result<Policy, Fault>,
+    ) -> Result<Group, Fault> {
+        let _deciding = self.deciding();
+        let mut group = self.group(name)?;
+        group.policy = change(group.policy)?;
+        group.policy.check_sense()?;
+        self.put(&[config::group(&group)])?;
+        Ok(group)
+    }
+
     /// Removes a group that has no members.
     ///
     /// # Errors

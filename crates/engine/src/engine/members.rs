@@ -1,5 +1,6 @@
 //! Members: how a path becomes protected, and how it stops to be.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,12 +67,15 @@ impl Engine {
     /// decided, or nothing is.
     ///
     /// # Errors
-    /// - `SourcePathMissing`, `SourcePathUnreadable`, `SourceInsidePool`.
+    /// - `SourcePathMissing`, `SourcePathUnreadable`, `SourceInsidePool`, `ExcludePatternInvalid`.
     /// - `MemberInOtherGroup`, `GroupNameInvalid`.
     /// - `ReplicaBusy`: a job works on one of them already.
     pub fn protect(&self, request: &ProtectRequest) -> Result<Vec<Protected>, Fault> {
         if request.paths.is_empty() {
             return Err(Fault::new(Code::UsageError).with("detail", "no path was given"));
+        }
+        if let Some(options) = &request.options {
+            self.inner.worker.check_options(options)?;
         }
         let mut paths = Vec::new();
         for path in &request.paths {
@@ -214,22 +218,23 @@ impl Engine {
     /// # Errors
     /// `GroupUnknown`, `SourceUnknown`, `SourceAmbiguous`, or the pool's own.
     pub fn add_members(&self, group: &str, sources: &[String]) -> Result<Vec<Source>, Fault> {
+        // Before anybody has to wait for it: a file server that does not answer may take long.
+        let paths = self.look_at_new(group, sources)?;
         let _deciding = self.deciding();
         let inventory = self.inventory();
         let group = inventory.resolve_group(group)?.id;
         let machine = self.this_machine(&inventory)?;
         let mut decision = Decision::default();
         for text in sources {
-            let source = match inventory.resolve_source(text) {
+            let source = match inventory.resolve_source_to_change(text) {
                 Ok(source) => source.clone(),
-                Err(fault) if fault.code == Code::SourceUnknown && text.starts_with('/') => {
-                    let path = self.look_at(Path::new(text))?;
-                    match inventory.source_at(&machine, &path) {
+                Err(fault) => match paths.get(text) {
+                    Some(path) => match inventory.source_at(&machine, path) {
                         Some(source) => source.clone(),
-                        None => self.new_source(machine, path, &mut decision),
-                    }
-                }
-                Err(fault) => return Err(fault),
+                        None => self.new_source(machine, path.clone(), &mut decision),
+                    },
+                    None => return Err(fault),
+                },
             };
             let mut member = self.active_member(&inventory, &source, group, &mut decision);
             member.group = group;
@@ -239,6 +244,26 @@ impl Engine {
         self.put(&decision.documents)?;
         self.resume(&decision)?;
         Ok(decision.sources.into_iter().map(|(s, _)| s).collect())
+    }
+
+    /// Returns the paths of those names that are of no source yet.
+    fn look_at_new<'a>(
+        &self,
+        group: &str,
+        sources: &'a [String],
+    ) -> Result<BTreeMap<&'a String, PathBuf>, Fault> {
+        let inventory = self.inventory();
+        inventory.resolve_group(group)?;
+        let mut paths = BTreeMap::new();
+        for text in sources {
+            match inventory.resolve_source_to_change(text) {
+                Err(fault) if fault.code == Code::SourceUnknown && text.starts_with('/') => {
+                    paths.insert(text, self.look_at(Path::new(text))?);
+                }
+                _ => {}
+            }
+        }
+        Ok(paths)
     }
 
     /// Stops the protection of members of a group.
@@ -257,7 +282,7 @@ impl Engine {
         let group = inventory.resolve_group(group)?;
         let mut leaving = Vec::new();
         for text in sources {
-            let source = inventory.resolve_source(text)?;
+            let source = inventory.resolve_source_to_change(text)?;
             match inventory.members.get(&source.id) {
                 Some(member) if member.group == group.id => {}
                 _ => {
@@ -270,9 +295,10 @@ impl Engine {
             leaving.push(source.clone());
         }
         for source in &leaving {
-            match stop {
-                StopProtection::RetainData => self.retire(&inventory, source)?,
-                StopProtection::DeleteData => self.forget(source)?,
+            // First, also where data goes: nothing may begin anew what is half deleted.
+            self.retire(&inventory, source)?;
+            if stop == StopProtection::DeleteData {
+                self.forget(source)?;
             }
             self.inner.catalog.unplan(&source.id, None)?;
             let subject = source.id.to_string();
@@ -321,11 +347,11 @@ impl Engine {
                 .because(e),
         };
         let real = path.canonicalize().map_err(refused)?;
-        let home = self.inner.home.path();
-        if real.starts_with(home) {
+        let own = self.inner.home.own();
+        if let Some(own) = own.iter().find(|own| real.starts_with(own)) {
             return Err(Fault::new(Code::SourceInsidePool)
                 .with("path", path_text(path))
-                .with("pool", path_text(home)));
+                .with("pool", path_text(own)));
         }
         let metadata = real.metadata().map_err(refused)?;
         if metadata.is_dir() {

@@ -148,9 +148,11 @@ impl Engine {
         if let Some(job) = pins.get(&point.id).and_then(|jobs| jobs.first()) {
             return Err(in_use(point, &job.to_string()));
         }
-        self.inner.pool.delete_point(&point.id)?;
+        let deleted = self.inner.pool.delete_point(&point.id);
+        // Before anybody may pin it: who does looks into the catalog whether it is still there.
+        let followed = self.follow();
         drop(pins);
-        self.follow()
+        deleted.and(followed)
     }
 
     /// Holds a point, so that it neither expires nor is deleted, or lets it go.

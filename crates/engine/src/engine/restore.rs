@@ -149,22 +149,17 @@ impl Engine {
 
     /// Refuses to restore into the data directory: it would be written below the pool's feet.
     fn refuse_home(&self, target: &Path) -> Result<(), Fault> {
-        let home = self.inner.home.path();
         // The target need not exist yet: its nearest ancestor that does decides.
         let real = target
             .ancestors()
             .find_map(|ancestor| ancestor.canonicalize().ok());
-        // The pool may be on another disk.
-        let pool = self.inner.home.pool().canonicalize().ok();
-        let is_inside = |real: &Path| {
-            real.starts_with(home) || pool.as_ref().is_some_and(|pool| real.starts_with(pool))
-        };
-        if !real.is_some_and(|real| is_inside(&real)) {
-            return Ok(());
+        let own = self.inner.home.own();
+        match real.and_then(|real| own.iter().find(|own| real.starts_with(own))) {
+            None => Ok(()),
+            Some(own) => Err(Fault::new(Code::RestoreTargetInsidePool)
+                .with("path", path_text(target))
+                .with("pool", path_text(own))),
         }
-        Err(Fault::new(Code::RestoreTargetInsidePool)
-            .with("path", path_text(target))
-            .with("pool", path_text(home)))
     }
 
     /// Keeps a point from being deleted until the pin is dropped.

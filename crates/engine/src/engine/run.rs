@@ -4,7 +4,6 @@
 //! the alerts, the points whose time is over. A worker that panics fails its job and nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use base::{Fault, Kind, Lang, SourceId, Timestamp, fault::Code};
@@ -13,7 +12,7 @@ use super::Engine;
 use crate::jobs::{
     Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, Step, close_step,
 };
-use crate::model::{FileOptions, config, path_text};
+use crate::model::config;
 use crate::replica::{self, Doubt, Happening, State};
 use crate::worker::{BackupOrder, CheckOrder, CheckReport, PointOrder};
 
@@ -53,7 +52,8 @@ impl Engine {
             (JobSpec::Restore { .. }, Some(_)) => self.perform_restore(job, context),
             (JobSpec::Expire, source) => {
                 context.step(Step::Expire);
-                self.expire(source.as_ref()).map(JobReport::Deleted)
+                self.expire(source.as_ref(), context)
+                    .map(JobReport::Deleted)
             }
             (JobSpec::Verify, _) => self.perform_verify(context),
             _ => Err(Fault::new(Code::Internal).with("detail", "a job without what it is about")),
@@ -69,7 +69,7 @@ impl Engine {
         let mut order = self.backup_order(source, kind != JobKind::Synchronize)?;
         // Nobody watched it for a while: the first synchronization after that is a check as well.
         let state = self.replica_state(source)?.0;
-        order.read_unchanged = state == State::Inconsistent(Doubt::Paused);
+        order.read_unchanged = state.doubt() == Some(Doubt::Paused);
         let [started, done, ended] = match order.read_unchanged {
             true => [
                 Happening::CheckStarted,
@@ -104,7 +104,7 @@ impl Engine {
                     Fault::new(Code::Internal).with("detail", "the worker made no recovery point")
                 );
             }
-            self.expire_after_point(source);
+            self.expire_after_point(source, context);
         }
         Ok(JobReport::Backup(report))
     }
@@ -166,7 +166,7 @@ impl Engine {
             kind: found.kind,
             path: found.path.clone(),
             address: inventory.address(found).full(),
-            options: without_home(&member.options, &found.path, self.inner.home.path()),
+            options: member.options.clone(),
             previous: self.inner.catalog.replica(source)?.map(|r| r.root),
             read_unchanged: false,
             point: with_point.then(|| PointOrder {
@@ -259,6 +259,11 @@ impl Engine {
         let stopped = inventory.members.get(source).is_none_or(|m| m.stopped);
         let state = match written.map(|(state, _)| state) {
             _ if stopped => State::Inactive,
+            // The log says that it is protected again; that the replica is, too, was not written down any more.
+            Some(State::Inactive) => {
+                let resumed = Happening::Resumed(is_there);
+                replica::next(State::Inactive, resumed).unwrap_or(State::Pending)
+            }
             Some(State::Pending) | None if is_there => match inventory.doubts.get(source) {
                 Some(doubt) => State::Inconsistent(*doubt),
                 None => State::Ok,
@@ -327,7 +332,7 @@ impl Engine {
         }
     }
 
-    fn expire_after_point(&self, source: &SourceId) {
+    fn expire_after_point(&self, source: &SourceId, context: &JobContext) {
         let due = self.expiry_plan(source).map(|plan| !plan.points.is_empty());
         let expired = due.and_then(|due| match due {
             true => self.record(
@@ -335,7 +340,7 @@ impl Engine {
                 Some(*source),
                 JobSpec::Expire,
                 Cause::Schedule,
-                || self.expire(Some(source)).map(JobReport::Deleted),
+                || self.expire(Some(source), context).map(JobReport::Deleted),
             ),
             false => Ok(()),
         });
@@ -344,22 +349,4 @@ impl Engine {
             tracing::warn!(%source, %fault, "expiry after a point failed");
         }
     }
-}
-
-/// Leaves the data directory out of a source that holds it: a pool that protects itself never ends.
-fn without_home(options: &FileOptions, source: &Path, home: &Path) -> FileOptions {
-    let mut options = options.clone();
-    if let Ok(inside) = home.strip_prefix(source)
-        && !inside.as_os_str().is_empty()
-    {
-        let mut pattern = String::from("/");
-        for c in path_text(inside).chars() {
-            if matches!(c, '*' | '?' | '[' | ']' | '\\' | '!' | '#' | ' ') {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        options.excludes.push(pattern);
-    }
-    options
 }

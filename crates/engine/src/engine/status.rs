@@ -65,7 +65,8 @@ pub struct MemberStatus {
     pub replica: Option<Replica>,
     /// How many points it has.
     pub point_count: u64,
-    /// The newest one.
+    /// The newest one. One from a time that is yet to come was made while the clock was ahead: how old it is nobody knows, and
+    /// it does not count.
     pub newest: Option<Point>,
     /// When the next one is due.
     pub next_point: Option<Timestamp>,
@@ -226,7 +227,14 @@ impl Engine {
     ) -> Result<MemberStatus, Fault> {
         let catalog = &self.inner.catalog;
         let (state, _) = self.replica_state(&source.id)?;
-        let points = catalog.points(Some(&source.id))?;
+        let (point_count, newest) = catalog.point_summary(&source.id, now)?;
+        let replica = catalog.replica(&source.id)?;
+        // A synchronization that finds nothing changed leaves no record in the log.
+        let synced_at = catalog.last_success(&source.id, now)?;
+        let replica = replica.map(|replica| Replica {
+            synced_at: synced_at.map_or(replica.synced_at, |at| at.max(replica.synced_at)),
+            ..replica
+        });
         let policy = &group.policy;
         let next_point = policy.points.next_after(now).filter(|_| !member.stopped);
         let next_sync = match policy.sync {
@@ -235,13 +243,12 @@ impl Engine {
                 .next_after(now, &policy.points)
                 .filter(|_| !member.stopped),
         };
-        let newest = points.last().cloned();
         Ok(MemberStatus {
             address: self.inventory().address(source).to_string(),
             health: health(state, newest.as_ref(), member, policy.promise(now), now),
             state,
-            replica: catalog.replica(&source.id)?,
-            point_count: points.len() as u64,
+            replica,
+            point_count,
             newest,
             next_point,
             next_sync,
@@ -276,10 +283,12 @@ fn health(
     if member.stopped {
         return Health::Inactive;
     }
-    // A resumed member is not late for the time it was not protected.
+    // A resumed member is not late for the time it was not protected. One that began while the clock was ahead did so by now.
+    let since = member.since.min(now);
     let from = match newest {
-        Some(point) => point.at.max(member.since),
-        None => member.since,
+        Some(point) if member.since <= now => point.at.max(since),
+        Some(point) => point.at,
+        None => since,
     };
     let age = between(from, now);
     if age > promise {

@@ -7,7 +7,9 @@ use base::{Fault, JobId, SourceId, fault::Code};
 
 use super::{Engine, JobQuery};
 use crate::catalog::JobFilter;
-use crate::jobs::{Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, JobWatch, Live};
+use crate::jobs::{
+    Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, JobWatch, Live, Stranded,
+};
 use crate::replica::State;
 
 impl Engine {
@@ -16,7 +18,7 @@ impl Engine {
     /// # Errors
     /// `SourceUnknown`, `SourceAmbiguous`, `MemberUnknown` if it is not protected, `ReplicaBusy`.
     pub fn sync(&self, source: &str) -> Result<JobId, Fault> {
-        let source = self.inventory().resolve_source(source)?.id;
+        let source = self.inventory().resolve_source_to_change(source)?.id;
         self.submit_replica(&source, JobKind::Synchronize, Cause::Manual)
     }
 
@@ -25,7 +27,7 @@ impl Engine {
     /// # Errors
     /// As [`Self::sync`].
     pub fn create_point(&self, source: &str) -> Result<JobId, Fault> {
-        let source = self.inventory().resolve_source(source)?.id;
+        let source = self.inventory().resolve_source_to_change(source)?.id;
         self.submit_replica(&source, JobKind::CreatePoint, Cause::Manual)
     }
 
@@ -34,7 +36,7 @@ impl Engine {
     /// # Errors
     /// As [`Self::sync`]; `ReplicaMissing` if there is nothing to check yet.
     pub fn check(&self, source: &str) -> Result<JobId, Fault> {
-        let source = self.inventory().resolve_source(source)?.id;
+        let source = self.inventory().resolve_source_to_change(source)?.id;
         self.submit_replica(&source, JobKind::Check, Cause::Manual)
     }
 
@@ -162,8 +164,12 @@ impl Engine {
     ) -> Result<JobId, Fault> {
         self.refuse_read_only()?;
         self.write_unwritten();
+        // Its protection may be about to stop.
+        let deciding = self.deciding();
         let job = self.replica_job(source, kind, cause)?;
-        match self.inner.catalog.insert_job(&job, &self.inner.owner)? {
+        let inserted = self.inner.catalog.insert_job(&job, &self.inner.owner)?;
+        drop(deciding);
+        match inserted {
             Ok(()) => Ok(self.launch(job)),
             Err(other) => Err(self.busy(source, &other)),
         }
@@ -227,8 +233,11 @@ impl Engine {
         let live = self.live(job);
         let engine = self.clone();
         let task = Box::new(move |context: &JobContext| engine.run(context));
-        if let Err(error) = self.inner.runner.submit(id, live.clone(), task) {
-            self.finish(&JobContext::new(live), Err(Fault::exhausted(error)));
+        if let Err(Stranded { error, jobs }) = self.inner.runner.submit(id, live, task) {
+            let fault = Fault::exhausted(error);
+            for live in jobs {
+                self.finish(&JobContext::new(live), Err(fault.clone()));
+            }
         }
         id
     }
@@ -265,6 +274,7 @@ impl Engine {
         job.ended_at = Some(self.now());
         job.state = match &result {
             Ok(_) => JobState::Succeeded,
+            Err(fault) if fault.code == Code::JobCancelled => JobState::Cancelled,
             Err(_) => JobState::Failed,
         };
         let result = match result {

@@ -64,6 +64,27 @@ impl Shared {
         self.idle.notify_all();
         None
     }
+
+    /// Gives back the place of a thread that could not be started. While there are others they come to all that waits.
+    fn without_thread(&self, error: io::Error) -> Result<(), Stranded> {
+        let mut state = self.lock();
+        state.threads -= 1;
+        if state.threads > 0 {
+            tracing::warn!(%error, "a job waits for another one's thread");
+            return Ok(());
+        }
+        let waiting: Vec<JobId> = state.queue.drain(..).map(|(id, _)| id).collect();
+        let jobs = waiting.iter().filter_map(|id| state.live.remove(id));
+        let jobs = jobs.collect();
+        self.idle.notify_all();
+        Err(Stranded { error, jobs })
+    }
+}
+
+/// Jobs that nobody comes to.
+pub(crate) struct Stranded {
+    pub(crate) error: io::Error,
+    pub(crate) jobs: Vec<Arc<Live>>,
 }
 
 /// A thread's place, given back however it ends.
@@ -93,8 +114,8 @@ impl Runner {
     /// as it is written down, and is interrupted at the next opening.
     ///
     /// # Errors
-    /// The system has no thread for it, and no other one will come to it. It is dropped.
-    pub(crate) fn submit(&self, id: JobId, live: Arc<Live>, task: Task) -> io::Result<()> {
+    /// The system has no thread for it, and no other one will come to it, nor to what waited before it. All that is dropped.
+    pub(crate) fn submit(&self, id: JobId, live: Arc<Live>, task: Task) -> Result<(), Stranded> {
         let mut state = self.shared.lock();
         if state.stopping {
             return Ok(());
@@ -110,19 +131,10 @@ impl Runner {
         let started = thread::Builder::new()
             .name("dozo-job".to_owned())
             .spawn(move || shared.work());
-        let Err(error) = started else {
-            return Ok(());
-        };
-        let mut state = self.shared.lock();
-        state.threads -= 1;
-        if state.threads > 0 {
-            tracing::warn!(%error, "a job waits for another one's thread");
-            return Ok(());
+        match started {
+            Ok(_) => Ok(()),
+            Err(error) => self.shared.without_thread(error),
         }
-        state.live.remove(&id);
-        state.queue.retain(|(queued, _)| *queued != id);
-        self.shared.idle.notify_all();
-        Err(error)
     }
 
     /// Finds a job that is not over.
@@ -155,5 +167,36 @@ impl Runner {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{Cause, Job, JobKind, JobSpec};
+
+    #[test]
+    fn of_jobs_that_wait_for_each_others_threads_none_is_forgotten() {
+        let (env, _) = testkit::env(5);
+        let runner = Runner::default();
+        for _ in 0..2 {
+            let what = (JobSpec::Verify, Cause::Manual);
+            let job = Job::queued(&env, JobKind::Verify, None, what);
+            let mut state = runner.shared.lock();
+            state.threads += 1;
+            state.queue.push_back((job.id, Box::new(|_| ())));
+            let live = Live::new(job.clone(), env.clone(), None);
+            state.live.insert(job.id, Arc::new(live));
+        }
+        let no_thread = || {
+            runner
+                .shared
+                .without_thread(io::ErrorKind::WouldBlock.into())
+        };
+        assert!(no_thread().is_ok(), "the other one is just being started");
+        let stranded = no_thread().err().unwrap();
+        assert_eq!(stranded.jobs.len(), 2);
+        assert_eq!(runner.ids(), []);
+        runner.wait_idle();
     }
 }

@@ -97,22 +97,44 @@ impl Inventory {
     /// `SourceUnknown`, or `SourceAmbiguous` with the candidates.
     pub fn resolve_source(&self, text: &str) -> Result<&Source, Fault> {
         let trimmed = text.trim_end_matches('/');
-        let named = |matches: &dyn Fn(&str) -> bool| -> Vec<&Source> {
-            let sources = self.sources.values();
-            sources
-                .filter(|source| self.names(source).iter().any(|name| matches(name)))
-                .collect()
-        };
-        let mut found = named(&|name| name == text || name == trimmed);
+        let mut found = self.named_whole(text);
         if found.is_empty() && !trimmed.is_empty() {
-            found = named(&|name| name.starts_with(trimmed));
+            found = self.named(|name| name.starts_with(trimmed));
         }
-        match found[..] {
+        self.only(text, &found)
+    }
+
+    /// Finds the source a text names, for whoever changes something about it: as [`Self::resolve_source`], but a path is
+    /// meant whole. `/home/a` is a place of its own, not the beginning of `/home/alice`.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_source`].
+    pub fn resolve_source_to_change(&self, text: &str) -> Result<&Source, Fault> {
+        match text.starts_with('/') {
+            true => self.only(text, &self.named_whole(text)),
+            false => self.resolve_source(text),
+        }
+    }
+
+    fn named_whole(&self, text: &str) -> Vec<&Source> {
+        let trimmed = text.trim_end_matches('/');
+        self.named(|name| name == text || name == trimmed)
+    }
+
+    fn named(&self, matches: impl Fn(&str) -> bool) -> Vec<&Source> {
+        let sources = self.sources.values();
+        sources
+            .filter(|source| self.names(source).iter().any(|name| matches(name)))
+            .collect()
+    }
+
+    fn only<'a>(&self, text: &str, found: &[&'a Source]) -> Result<&'a Source, Fault> {
+        match found {
             [] => Err(Fault::new(Code::SourceUnknown).with("source", text)),
             [source] => Ok(source),
             _ => Err(Fault::new(Code::SourceAmbiguous)
                 .with("source", text)
-                .with("matches", self.candidates(&found))),
+                .with("matches", self.candidates(found))),
         }
     }
 

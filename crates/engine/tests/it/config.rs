@@ -240,3 +240,97 @@ fn the_first_synchronization_after_a_pause_is_a_check() {
     assert_eq!(read, [false, true, true, false]);
     assert_eq!(world.pool.points().len(), 3);
 }
+
+#[test]
+fn a_kill_between_two_notes_of_a_resumption_leaves_the_member_protected() {
+    let world = World::new();
+    let engine = world.open();
+    let folder = world.folder("a");
+    let nothing_yet = world.folder("b");
+    protect(&engine, &folder);
+    world.act(Act::Fail(Fault::new(Code::SourceDeviceNotReady)));
+    protect(&engine, &nothing_yet);
+    let all = ["a", "b"].map(|name| world.folder(name).to_str().unwrap().to_owned());
+    engine
+        .remove_members("default", &all, StopProtection::RetainData)
+        .unwrap();
+    let mut killed = world.killed_now();
+    // The log knows that they are protected again, the catalog of this copy does not.
+    engine.add_members("default", &all).unwrap();
+    killed.pool = std::sync::Arc::new(world.pool.fork());
+    killed.worker = std::sync::Arc::new(World::worker(&killed.env, &killed.pool));
+
+    let engine = killed.open();
+    let state = |path: &std::path::Path| engine.source(path.to_str().unwrap()).unwrap().state;
+    assert_eq!(state(&folder).name(), "inconsistent");
+    assert_eq!(state(&nothing_yet).name(), "pending");
+    for path in [&folder, &nothing_yet] {
+        protect(&engine, path);
+        assert_eq!(state(path).name(), "ok");
+    }
+    let orders = killed.worker.backups.lock().unwrap();
+    assert!(orders[0].read_unchanged);
+}
+
+#[test]
+fn two_changes_of_one_policy_at_the_same_time_are_both_made() {
+    let world = World::new();
+    let engine = world.open();
+    engine
+        .create_group("Mail", engine.standard_policy())
+        .unwrap();
+    std::thread::scope(|scope| {
+        let days = |mut policy: Policy| {
+            let beside = engine.clone();
+            scope.spawn(move || {
+                let weekly = |mut policy: Policy| {
+                    policy.retention.weekly = 9;
+                    Ok(policy)
+                };
+                beside.change_policy("Mail", weekly).unwrap();
+            });
+            policy.retention.keep_days = 77;
+            Ok(policy)
+        };
+        engine.change_policy("Mail", days).unwrap();
+    });
+    let kept = engine.group("Mail").unwrap().policy.retention;
+    assert_eq!((kept.keep_days, kept.weekly), (77, 9));
+}
+
+#[test]
+fn no_job_begins_while_protection_stops() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let beside = engine.clone();
+    let begun = world.pool.on_put.set_beside(move || beside.sync("web01:"));
+    let all = ["web01:".to_owned()];
+    engine
+        .remove_members("default", &all, StopProtection::DeleteData)
+        .unwrap();
+    engine.wait_idle();
+    assert!(begun.recv().unwrap().is_err());
+    assert_eq!(world.worker.backups.lock().unwrap().len(), 1);
+    assert_eq!(engine.points(None).unwrap().len(), 0);
+}
+
+#[test]
+fn what_was_written_of_a_decision_that_failed_half_way_is_seen() {
+    let world = World::new();
+    let engine = world.open();
+    let pool = world.pool.clone();
+    let read_only = move |is: bool| *pool.read_only.lock().unwrap() = is;
+    let refuse = read_only.clone();
+    world.pool.on_put.set(move || refuse(true));
+    let request = ProtectRequest {
+        paths: vec![world.folder("a")],
+        ..ProtectRequest::default()
+    };
+    assert_eq!(code(engine.protect(&request)), Code::PoolReadOnly);
+    assert_eq!(engine.groups().len(), 1, "that far it came");
+    read_only(false);
+    engine.protect(&request).unwrap();
+    engine.wait_idle();
+    assert_eq!(engine.groups().len(), 1);
+}

@@ -49,6 +49,22 @@ fn a_path_that_is_not_there_or_is_the_pool_cannot_be_protected() {
 }
 
 #[test]
+fn a_pattern_that_is_not_understood_is_not_decided() {
+    let world = World::new();
+    let engine = world.open();
+    let request = ProtectRequest {
+        paths: vec![world.folder("a")],
+        options: Some(engine::model::FileOptions {
+            excludes: vec!["[".to_owned()],
+            ..engine::model::FileOptions::default()
+        }),
+        ..ProtectRequest::default()
+    };
+    assert_eq!(code(engine.protect(&request)), Code::ExcludePatternInvalid);
+    assert_eq!(engine.inventory().sources.len(), 0);
+}
+
+#[test]
 fn one_bad_path_keeps_the_good_ones_from_being_protected_by_halves() {
     let world = World::new();
     let engine = world.open();
@@ -61,10 +77,15 @@ fn one_bad_path_keeps_the_good_ones_from_being_protected_by_halves() {
 }
 
 #[test]
-fn a_folder_that_holds_the_data_directory_is_protected_without_it() {
+fn a_pool_on_another_disk_cannot_be_protected_either() {
     let world = World::new();
+    let disk = world.folder("disk/pool");
     let engine = world.open();
-    protect(&engine, world.dir.path());
-    let orders = world.worker.backups.lock().unwrap();
-    assert_eq!(orders[0].options.excludes, ["/dozo"]);
+    std::os::unix::fs::symlink(&disk, world.data.join("pool")).unwrap();
+    let request = ProtectRequest {
+        paths: vec![disk],
+        ..ProtectRequest::default()
+    };
+    assert_eq!(code(engine.protect(&request)), Code::SourceInsidePool);
+    protect(&engine, &world.folder("disk"));
 }

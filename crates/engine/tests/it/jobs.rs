@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use base::Fault;
 use base::fault::Code;
-use engine::JobQuery;
 use engine::jobs::{Cause, JobKind, JobReport, JobState, Step};
+use engine::replica::{Doubt, State};
+use engine::{JobQuery, StopProtection};
 
 use crate::world::{Act, World, code, open_alerts, over, protect, tick};
 
@@ -211,6 +212,62 @@ fn a_check_that_fails_is_not_repeated_at_once() {
     tick(&engine, &world);
     assert_eq!(world.worker.checks.lock().unwrap().len(), 2);
     assert_eq!(engine.source("web01:").unwrap().state.name(), "ok");
+}
+
+#[test]
+fn a_check_whose_end_was_not_written_down_keeps_nothing_from_going_on() {
+    let world = World::new();
+    let engine = world.open();
+    let folder = world.folder("a");
+    protect(&engine, &folder);
+    let state = || engine.source("web01:").unwrap().state;
+    world.act(Act::Panic);
+    over(&engine, &engine.check("web01:").unwrap());
+    assert_eq!(state().name(), "checking");
+    let id = engine.sync("web01:").unwrap();
+    assert_eq!(over(&engine, &id).state, JobState::Succeeded);
+    assert_eq!(state().name(), "ok");
+
+    // What it was doubted for is not forgotten: after a pause everything is still to be read.
+    let all = ["web01:".to_owned()];
+    let stop = StopProtection::RetainData;
+    engine.remove_members("default", &all, stop).unwrap();
+    engine.add_members("default", &all).unwrap();
+    world.act(Act::Panic);
+    protect(&engine, &folder);
+    assert_eq!(state(), State::Checking(Some(Doubt::Paused)));
+    protect(&engine, &folder);
+    let orders = world.worker.backups.lock().unwrap();
+    assert!(orders.last().unwrap().read_unchanged);
+    assert_eq!(state().name(), "ok");
+    drop(orders);
+
+    // One that is doubted for something else is checked again by itself.
+    world.act(Act::Fail(Fault::new(Code::TreeDamaged)));
+    over(&engine, &engine.sync("web01:").unwrap());
+    engine.wait_idle();
+    world.act(Act::Panic);
+    tick(&engine, &world);
+    assert_eq!(state(), State::Checking(Some(Doubt::Damaged)));
+    world.pass(2);
+    tick(&engine, &world);
+    assert_eq!(state().name(), "ok");
+}
+
+#[test]
+fn a_replica_is_as_new_as_the_synchronization_that_found_nothing_changed() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let synced_at = || engine.source("web01:").unwrap().replica.unwrap().synced_at;
+    assert_eq!(synced_at(), world.env.now());
+    world.pass(1);
+    world.act(Act::Fail(Fault::new(Code::SourceDeviceNotReady)));
+    over(&engine, &engine.sync("web01:").unwrap());
+    assert!(synced_at() < world.env.now());
+    world.act(Act::Nothing);
+    over(&engine, &engine.sync("web01:").unwrap());
+    assert_eq!(synced_at(), world.env.now());
 }
 
 #[test]

@@ -209,21 +209,63 @@ fn another_schedule_plans_the_future_anew() {
 
 #[test]
 fn a_clock_that_jumps_ahead_and_back_delays_nothing() {
+    let ahead = [
+        "2026-01-02T00:30:00Z",
+        "2026-01-08T04:00:00Z",
+        "2026-01-31T04:00:00Z",
+        "2031-05-05T12:00:00Z",
+    ];
+    for ahead in ahead {
+        let world = World::new();
+        let engine = world.open();
+        protect(&engine, &world.folder("a"));
+        world.pass(4);
+        tick(&engine, &world);
+        let before = world.env.now();
+        world.handles.clock.set_wall(time(ahead));
+        tick(&engine, &world);
+        tick(&engine, &world);
+        assert_eq!(jobs_by(&engine, Cause::Schedule).len(), 1, "{ahead}");
+
+        world.handles.clock.set_wall(before);
+        tick(&engine, &world);
+        world.pass(19);
+        tick(&engine, &world);
+        assert_eq!(jobs_by(&engine, Cause::Schedule).len(), 2, "{ahead}");
+        let own = engine.ledger(None, 10).unwrap();
+        let next = own.iter().filter(|e| e.state == EntryState::Pending);
+        let next: Vec<_> = next.map(|e| e.due).collect();
+        assert_eq!(next, [time("2026-01-02T03:30:00Z")], "{ahead}");
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_by_a_little_repeats_nothing() {
     let world = World::new();
     let engine = world.open();
     protect(&engine, &world.folder("a"));
     tick(&engine, &world);
-    let before = world.env.now();
-    world.handles.clock.set_wall(time("2031-05-05T12:00:00Z"));
+    world.pass(22);
     tick(&engine, &world);
+    world.handles.clock.set_wall(time("2026-01-01T21:59:30Z"));
+    tick(&engine, &world);
+    world.pass(1);
     tick(&engine, &world);
     assert_eq!(jobs_by(&engine, Cause::Schedule).len(), 1);
+}
 
+#[test]
+fn what_is_protected_while_the_clock_is_ahead_does_not_wait_for_that_time() {
+    let world = World::new();
+    let engine = world.open();
+    let before = world.env.now();
+    world.handles.clock.set_wall(time("2026-02-01T00:00:00Z"));
+    protect(&engine, &world.folder("a"));
     world.handles.clock.set_wall(before);
     tick(&engine, &world);
     world.pass(23);
     tick(&engine, &world);
-    assert_eq!(jobs_by(&engine, Cause::Schedule).len(), 2);
+    assert_eq!(jobs_by(&engine, Cause::Schedule).len(), 1);
 }
 
 #[test]

@@ -72,6 +72,22 @@ fn a_unique_prefix_is_enough_and_an_exact_name_wins() {
 }
 
 #[test]
+fn whoever_changes_something_means_the_whole_path() {
+    let inventory = inventory(&[("web01", "/home/alice"), ("web01", "/srv")]);
+    let found = |text: &str| match inventory.resolve_source_to_change(text) {
+        Ok(source) => source.path.display().to_string(),
+        Err(fault) => fault.code.name().to_owned(),
+    };
+    assert_eq!(found("/home/alice"), "/home/alice");
+    assert_eq!(found("/home/alice/"), "/home/alice");
+    for part in ["/home/a", "/home", "/"] {
+        assert_eq!(found(part), "SourceUnknown", "{part}");
+    }
+    // Nothing but a source is called so.
+    assert_eq!(found("web01:/h"), "/home/alice");
+}
+
+#[test]
 fn a_name_of_several_lists_them_and_a_name_of_none_says_so() {
     check("/etc", "ambiguous: db1:/etc, web01:/etc");
     check("web02:/etc", "SourceUnknown");

@@ -1,10 +1,14 @@
 //! Points go when their time is over, and not before.
 
+use std::sync::Arc;
+
 use base::Timestamp;
 use base::fault::Code;
-use engine::{Engine, Expiring, GroupChange};
+use engine::jobs::{Cause, Job, JobKind, JobState};
+use engine::worker::{Destination, OnConflict};
+use engine::{Engine, Expiring, GroupChange, JobQuery, RestoreRequest};
 
-use crate::world::{World, protect, tick, time};
+use crate::world::{World, code, protect, tick, time};
 
 fn days(world: &World) -> Vec<String> {
     let points = world.pool.points();
@@ -127,4 +131,117 @@ fn a_point_that_was_deleted_cannot_be_read_although_it_was_a_moment_ago() {
         let fault = engine.point_to_read(text).unwrap_err();
         assert_eq!(fault.code, Code::PointUnknown);
     }
+}
+
+/// A server with two points of which the older one goes at the next round of the server.
+fn with_an_old_point() -> (Arc<World>, Engine) {
+    let world = Arc::new(World::new());
+    let engine = world.open();
+    let folder = world.folder("a");
+    protect(&engine, &folder);
+    keep(&engine, 1, 0);
+    tick(&engine, &world);
+    world.pass(24);
+    // The newest one of all always stays.
+    protect(&engine, &folder);
+    world.pass(3 * 24);
+    world.act(crate::world::Act::Fail(base::Fault::new(
+        Code::SourcePathMissing,
+    )));
+    assert_eq!(days(&world), ["01-01", "01-02"]);
+    (world, engine)
+}
+
+fn expiry_jobs(engine: &Engine) -> Vec<Job> {
+    let mut jobs = engine.jobs(&JobQuery::default()).unwrap();
+    jobs.retain(|job| job.kind == JobKind::Expire);
+    jobs
+}
+
+#[test]
+fn what_is_decided_while_points_expire_counts() {
+    let (world, engine) = with_an_old_point();
+    let (held, beside) = (world.pool.points()[0].id.to_string(), engine.clone());
+    world.pool.on_clock.set(move || {
+        beside.hold_point(&held, Some("evidence")).unwrap();
+    });
+    tick(&engine, &world);
+    assert_eq!(days(&world), ["01-01", "01-02"], "it is held");
+
+    let (world, engine) = with_an_old_point();
+    let beside = engine.clone();
+    world.pool.on_clock.set(move || keep(&beside, 365, 0));
+    tick(&engine, &world);
+    assert_eq!(days(&world), ["01-01", "01-02"], "it is kept for longer");
+
+    let (world, engine) = with_an_old_point();
+    let (newest, beside) = (world.pool.points()[1].id.to_string(), engine.clone());
+    world.pool.on_clock.set(move || {
+        beside.delete_point(&newest).unwrap();
+    });
+    tick(&engine, &world);
+    assert_eq!(days(&world), ["01-01"], "it is the newest one now");
+}
+
+#[test]
+fn expiry_stops_when_it_shall() {
+    let (world, engine) = with_an_old_point();
+    let beside = engine.clone();
+    world.pool.on_clock.set(move || {
+        let job = expiry_jobs(&beside).remove(0);
+        assert_eq!(job.state, JobState::Running);
+        beside.cancel_job(&job.id.to_string()).unwrap();
+    });
+    tick(&engine, &world);
+    assert_eq!(expiry_jobs(&engine)[0].state, JobState::Cancelled);
+    assert_eq!(days(&world), ["01-01", "01-02"]);
+}
+
+#[test]
+fn expiry_that_was_cut_off_is_repeated_once() {
+    let (world, engine) = with_an_old_point();
+    let (send, receive) = std::sync::mpsc::channel();
+    let beside = world.clone();
+    world.pool.on_clock.set(move || {
+        send.send(beside.killed_now()).unwrap();
+    });
+    tick(&engine, &world);
+    let killed = receive.recv().unwrap();
+    let engine = killed.open();
+    killed.act(crate::world::Act::Fail(base::Fault::new(
+        Code::SourcePathMissing,
+    )));
+    tick(&engine, &killed);
+    tick(&engine, &killed);
+    let jobs = expiry_jobs(&engine);
+    let jobs: Vec<_> = jobs.iter().map(|job| (job.cause, job.state)).collect();
+    assert_eq!(
+        jobs,
+        [
+            (Cause::Retry, JobState::Succeeded),
+            (Cause::Schedule, JobState::Interrupted)
+        ]
+    );
+    assert_eq!(days(&killed), ["01-02"]);
+}
+
+#[test]
+fn nobody_begins_to_read_a_point_that_was_just_deleted() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let point = world.pool.points()[0].id;
+    let (beside, deleting) = (engine.clone(), engine.clone());
+    let request = RestoreRequest {
+        point,
+        selection: Vec::new(),
+        destination: Destination::Original,
+        on_conflict: OnConflict::Skip,
+    };
+    let begun = world
+        .pool
+        .on_follow
+        .set_beside(move || beside.restore_plan(&request).map(drop));
+    deleting.delete_point(&point.to_string()).unwrap();
+    assert_eq!(code(begun.recv().unwrap()), Code::PointUnknown);
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use base::{Env, Fault};
+use engine::model::FileOptions;
 use engine::pool::Level;
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
@@ -24,6 +25,10 @@ struct OneFile {
 }
 
 impl Worker for OneFile {
+    fn check_options(&self, _: &FileOptions) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn backup(&self, order: &BackupOrder, _: &JobContext) -> Result<BackupReport, Fault> {
         let mut count = self.count.lock().unwrap();
         *count += 1;

@@ -48,6 +48,29 @@ fn health_is_the_age_of_the_newest_point_whatever_jobs_say() {
 }
 
 #[test]
+fn a_point_from_a_time_that_is_yet_to_come_keeps_no_promise() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let before = world.env.now();
+    world.pass(30 * 24);
+    protect(&engine, &world.folder("a"));
+    world.handles.clock.set_wall(before);
+    engine.look_after(world.env.now()).unwrap();
+    assert_eq!(open_alerts(&engine), []);
+    world.pass(31);
+    let member = engine.source("web01:").unwrap();
+    assert!(matches!(member.health, Health::Late { age, .. } if age.as_secs() == 31 * 3600));
+    assert_eq!(
+        member.sentence(world.env.now()),
+        "Late: the newest recovery point is 1 d 7 h old; 1 d 6 h is promised."
+    );
+    assert_eq!(member.point_count, 2);
+    engine.look_after(world.env.now()).unwrap();
+    assert!(open_alerts(&engine).contains(&Code::SlaMissed));
+}
+
+#[test]
 fn a_member_is_described_in_a_sentence() {
     let world = World::new();
     let engine = world.open();

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use base::fault::Code;
 use base::{ChunkId, Env, Fault, PointId, SourceId, StoreId, Timestamp, schedule};
+use engine::model::FileOptions;
 use engine::pool::{Change, Event, Level, OnRead, Point, PoolStatus, VerifyReport};
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
@@ -28,6 +29,45 @@ pub(crate) struct MemoryPool {
     pub(crate) unreadable: Mutex<Vec<String>>,
     /// Whether nothing can be written.
     pub(crate) read_only: Mutex<bool>,
+    /// Done once, when a document was written, when the clock is read, when the log is.
+    pub(crate) on_put: Hook,
+    pub(crate) on_clock: Hook,
+    pub(crate) on_follow: Hook,
+}
+
+/// What happens in the middle of something.
+#[derive(Default)]
+pub(crate) struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Hook {
+    pub(crate) fn set(&self, work: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(work));
+    }
+
+    /// What another thread does at this moment: it is given its time, and no more if it has to wait.
+    pub(crate) fn set_beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> mpsc::Receiver<T> {
+        let (send, receive) = mpsc::channel();
+        self.set(move || {
+            let (done, is_done) = mpsc::channel();
+            std::thread::spawn(move || {
+                let result = work();
+                done.send(()).ok();
+                send.send(result).ok();
+            });
+            is_done.recv_timeout(Duration::from_millis(200)).ok();
+        });
+        receive
+    }
+
+    fn run(&self) {
+        let work = self.0.lock().unwrap().take();
+        if let Some(work) = work {
+            work();
+        }
+    }
 }
 
 impl MemoryPool {
@@ -39,6 +79,9 @@ impl MemoryPool {
             retention_lag: Mutex::default(),
             unreadable: Mutex::default(),
             read_only: Mutex::default(),
+            on_put: Hook::default(),
+            on_clock: Hook::default(),
+            on_follow: Hook::default(),
         }
     }
 
@@ -51,6 +94,9 @@ impl MemoryPool {
             retention_lag: Mutex::default(),
             unreadable: Mutex::default(),
             read_only: Mutex::default(),
+            on_put: Hook::default(),
+            on_clock: Hook::default(),
+            on_follow: Hook::default(),
         }
     }
 
@@ -108,6 +154,7 @@ impl Pool for MemoryPool {
         seq: u64,
         take: &mut dyn FnMut(Event) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        self.on_follow.run();
         let events = self.events.lock().unwrap().clone();
         let mut later = events.into_iter().filter(|event| event.seq > seq);
         later.try_for_each(take)
@@ -132,10 +179,12 @@ impl Pool for MemoryPool {
             id: id.to_owned(),
             json: json.map(<[u8]>::to_vec),
         });
+        self.on_put.run();
         Ok(())
     }
 
     fn retention_now(&self) -> Timestamp {
+        self.on_clock.run();
         self.env.now() - *self.retention_lag.lock().unwrap()
     }
 
@@ -180,6 +229,8 @@ impl Pool for MemoryPool {
 pub(crate) enum Act {
     /// It does what was asked for.
     Do,
+    /// It does, and finds nothing that has changed.
+    Nothing,
     /// It does, and warns about so many files.
     Warn(u64),
     /// It does, and so many entries are damaged: repaired by a check, not given back by a restore.
@@ -241,7 +292,7 @@ impl MemoryWorker {
     fn act(&self, context: &JobContext) -> Result<u64, Fault> {
         let act = self.acts.lock().unwrap().pop_front().unwrap_or(Act::Do);
         match act {
-            Act::Do => Ok(0),
+            Act::Do | Act::Nothing => Ok(0),
             Act::Damaged(count) => Ok(count),
             Act::Warn(count) => {
                 (0..count).for_each(|n| context.warn(Path::new(&format!("f{n}")), "vanished"));
@@ -283,12 +334,25 @@ impl MemoryWorker {
 }
 
 impl Worker for MemoryWorker {
+    fn check_options(&self, options: &FileOptions) -> Result<(), Fault> {
+        match options.excludes.iter().find(|pattern| *pattern == "[") {
+            Some(pattern) => Err(Fault::new(Code::ExcludePatternInvalid).with("pattern", pattern)),
+            None => Ok(()),
+        }
+    }
+
     fn backup(&self, order: &BackupOrder, context: &JobContext) -> Result<BackupReport, Fault> {
         self.backups.lock().unwrap().push(order.clone());
+        let acts = self.acts.lock().unwrap();
+        let is_nothing = matches!(acts.front(), Some(Act::Nothing));
+        drop(acts);
         self.act(context)?;
         context.advance(2, 100);
         Ok(BackupReport {
-            point: self.commit(order),
+            point: match is_nothing {
+                true => None,
+                false => self.commit(order),
+            },
             entries: 3,
             files: 2,
             bytes: 100,

@@ -77,6 +77,26 @@ fn the_network_grants_nothing_but_health() {
 }
 
 #[test]
+fn a_stranger_is_refused_before_what_it_sends_is_read() {
+    let (_dir, serving) = serving(untouched());
+    let asked = [
+        ("POST /api/v1/restores", b"HTTP/1.1 403"),
+        ("GET /health", b"HTTP/1.1 200"),
+    ];
+    for (asked, expected) in asked {
+        let mut stream = TcpStream::connect(serving.address().unwrap()).unwrap();
+        let patience = std::time::Duration::from_secs(5);
+        stream.set_read_timeout(Some(patience)).unwrap();
+        let request = format!("{asked} HTTP/1.1\r\nhost: dozo\r\ncontent-length: 16000000\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, expected);
+    }
+    serving.stop();
+}
+
+#[test]
 fn only_health_needs_nothing() {
     let open: Vec<&str> = ROUTES
         .iter()

@@ -39,13 +39,7 @@ pub(super) struct Excludes {
 
 impl Excludes {
     pub(super) fn new(options: &WalkOptions) -> Result<Self, PatternError> {
-        let mut builder = GitignoreBuilder::new("");
-        for pattern in &options.exclude {
-            builder
-                .add_line(None, pattern)
-                .map_err(|error| wrong(pattern, &error))?;
-        }
-        let patterns = builder.build().map_err(|error| wrong("", &error))?;
+        let patterns = compile(&options.exclude)?;
         Ok(Self {
             patterns: (!patterns.is_empty()).then_some(patterns),
             if_present: options.exclude_if_present.clone(),
@@ -110,6 +104,24 @@ impl Excludes {
             kind == FileType::Unknown || !self.matches(&full, kind == FileType::Directory)
         });
     }
+}
+
+/// Says whether patterns can be understood.
+///
+/// # Errors
+/// The first that cannot.
+pub fn check_patterns(patterns: &[String]) -> Result<(), PatternError> {
+    compile(patterns).map(drop)
+}
+
+fn compile(patterns: &[String]) -> Result<Gitignore, PatternError> {
+    let mut builder = GitignoreBuilder::new("");
+    for pattern in patterns {
+        builder
+            .add_line(None, pattern)
+            .map_err(|error| wrong(pattern, &error))?;
+    }
+    builder.build().map_err(|error| wrong("", &error))
 }
 
 fn wrong(pattern: &str, error: &ignore::Error) -> PatternError {
