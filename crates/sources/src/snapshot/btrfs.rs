@@ -135,10 +135,11 @@ impl Subvolume {
         }
     }
 
-    /// Runs `change` on the top directory and puts its modification time back.
+    /// Runs `change` on the top directory and puts its modification time back. That is itself a change, so it is not done for
+    /// nothing.
     fn unchanged<T>(top: &OwnedFd, change: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
         let before = stat_of(top.as_fd())?.stx_mtime;
-        let result = change();
+        let result = change()?;
         let times = Timestamps {
             last_access: Timespec {
                 tv_sec: 0,
@@ -150,7 +151,7 @@ impl Subvolume {
             },
         };
         let _cosmetic = futimens(top, &times);
-        result
+        Ok(result)
     }
 
     /// Opens the hidden directory with its lock, making it if it is missing.
@@ -343,6 +344,15 @@ impl Snapshot {
         renamed?;
         self.is_kept = true;
         Ok(Kept {
+            top: self.top_path.clone(),
+            name,
+            id: self.id,
+        })
+    }
+
+    /// Returns what it will be when it is kept by a name; `None` if nothing would tell it from others then.
+    pub fn kept_as(&self, name: String) -> Option<Kept> {
+        (self.id.uuid != [0; 16]).then(|| Kept {
             top: self.top_path.clone(),
             name,
             id: self.id,

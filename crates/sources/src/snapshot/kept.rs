@@ -93,6 +93,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Returns the first letters of its uuid, which are enough to tell it from the one before.
+    pub fn short_name(&self) -> String {
+        let start = self.id.uuid.iter().take(4);
+        start.map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Drops it. That it is not there is as well.
     ///
     /// # Errors
@@ -215,7 +221,7 @@ impl<'a> Pair<'a> {
     ///
     /// # Errors
     /// As the system says.
-    pub fn old(&self, path: &[u8]) -> io::Result<Option<Under>> {
+    pub fn in_old(&self, path: &[u8]) -> io::Result<Option<Under>> {
         under(self.old.as_fd(), path)
     }
 
@@ -223,7 +229,7 @@ impl<'a> Pair<'a> {
     ///
     /// # Errors
     /// As the system says.
-    pub fn new(&self, path: &[u8]) -> io::Result<Option<Under>> {
+    pub fn in_new(&self, path: &[u8]) -> io::Result<Option<Under>> {
         under(self.new.fd(), path)
     }
 }

@@ -79,16 +79,19 @@ fn the_kernel_tells_what_has_changed_since_a_kept_snapshot() {
     assert_eq!(changed(&kept, &mount).unwrap(), expected);
     let now = snapshot(&mount);
     let pair = Pair::open(&kept, &now).unwrap();
-    assert_eq!(pair.old(b"way/moved").unwrap(), None);
+    assert_eq!(pair.in_old(b"way/moved").unwrap(), None);
     let Some(Under {
         is_dir: false,
         linked: Some(inode),
-    }) = pair.new(b"way/moved").unwrap()
+    }) = pair.in_new(b"way/moved").unwrap()
     else {
         panic!("it has two names")
     };
-    assert_eq!(pair.old(b"a/moved").unwrap().unwrap().linked, Some(inode));
-    assert!(pair.old(b"a").unwrap().unwrap().is_dir);
+    assert_eq!(
+        pair.in_old(b"a/moved").unwrap().unwrap().linked,
+        Some(inode)
+    );
+    assert!(pair.in_old(b"a").unwrap().unwrap().is_dir);
     let mut count = 0;
     let some = pair.differences(&mut |_| {
         count += 1;
