@@ -6,7 +6,8 @@
 //!
 //! A journal is believed as long as nothing stands against it; any gap makes the next run look at everything, which
 //! closes it ([`Why`] is the list). Nothing is kept on disk: what was remembered before a restart cannot be
-//! believed after it, because nobody has listened meanwhile (`docs/decisions/0011`).
+//! believed after it, because nobody has listened meanwhile (`docs/decisions/0011`). Where snapshots are taken, the kernel
+//! tells afterwards what two of them differ in: [`kept`].
 //!
 //! What the kernel does not tell is looked at in every run: files open for writing, what is mounted below the root, what
 //! overlays write into, and whatever the run before warned of. And against what nobody has thought of, each run looks at
@@ -14,6 +15,8 @@
 //! the journal has missed something. Its source is then never again synchronized by a journal of this process.
 //!
 //! Not done here: deciding what becomes of a replica whose changes were missed.
+
+pub mod kept;
 
 mod memory;
 mod plan;
@@ -29,10 +32,11 @@ use format::entry::FileKey;
 use format::replica::ChunkReader;
 use sources::changes::{Event, Feed, Root, RootId, Untracked};
 use sources::files::{Selection, WalkOptions};
+use sources::snapshot::CompareError;
 
 use crate::backup::Report;
 use memory::{Gap, Memory};
-use plan::Plan;
+use plan::{Earlier, Plan};
 
 /// Why a run looks at everything.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +74,15 @@ pub enum Why {
     /// The journal has missed a change before.
     #[error("a change was missed before")]
     Distrusted,
+    /// No snapshot is there to compare with: it is the first run of the source, or the record of it is lost.
+    #[error("no snapshot was kept to compare with")]
+    NotKept,
+    /// A snapshot was kept that cannot be compared with.
+    #[error(transparent)]
+    Snapshots(#[from] CompareError),
+    /// Subvolumes below the source came or went, which no comparison tells; or they are too many.
+    #[error("subvolumes below the source came or went")]
+    Subvolumes,
     /// What changed could not be found.
     #[error("what changed cannot be found: {0}")]
     Lost(#[source] std::io::Error),
@@ -205,8 +218,10 @@ impl Journal {
             let plan = Plan {
                 root: &root,
                 walk: ask.walk,
-                reader,
-                tree: &basis.tree,
+                earlier: Earlier {
+                    reader,
+                    tree: &basis.tree,
+                },
             };
             let (selection, sample_from) = plan.select(changes, &basis)?;
             next.whole_at = basis.whole_at;
@@ -354,8 +369,10 @@ impl Turn<'_> {
         let plan = Plan {
             root,
             walk: &next.walk,
-            reader: self.reader,
-            tree: &next.tree,
+            earlier: Earlier {
+                reader: self.reader,
+                tree: &next.tree,
+            },
         };
         let mut lately = Selection::default();
         if plan.add_changes(&mut lately, &changes).is_err() {

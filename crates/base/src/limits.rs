@@ -54,6 +54,23 @@ pub const NAME_BYTES_MAX: usize = 1024;
 /// Names that are remembered to have changed in a file system since the replicas of what is on it were made equal to it;
 /// about 150 bytes each. With more, everything is looked at.
 pub const CHANGES_REMEMBERED_MAX: usize = 1 << 17;
+/// Longest command in a stream of what differs between two btrfs snapshots (`BTRFS_SEND_BUF_SIZE_V1`: 64 KiB with its header).
+pub const SEND_COMMAND_BYTES_MAX: u32 = 64 << 10;
+/// Longest path in such a stream (Linux: `PATH_MAX`).
+pub const SEND_PATH_BYTES_MAX: usize = 4096;
+/// Names that two snapshots may differ in for a synchronization to look there alone; what is new has two. The same memory as
+/// names remembered. With more, everything is looked at.
+pub const DIFFERENCES_MAX: usize = 2 * CHANGES_REMEMBERED_MAX;
+/// Bytes of their paths, for names that are long or deep.
+pub const DIFFERENCES_BYTES_MAX: usize = 32 << 20;
+/// Subvolumes that may stand in the one that a source is in for its changes to be followed. With as many as there may be entries
+/// in trouble, every synchronization looks at everything anyhow.
+pub const SUBVOLUMES_BELOW_MAX: usize = UNSETTLED_MAX;
+/// A snapshot is kept for the next synchronization if of its file system this part is free, one in so many: it holds what is
+/// deleted meanwhile, and whoever deletes on a full disk wants room.
+pub const KEPT_FREE_ONE_IN: u64 = 20;
+/// Largest record of a kept snapshot: paths of entries in trouble are nearly all of it.
+pub const KEPT_RECORD_BYTES_MAX: u64 = 16 << 20;
 /// Entries that a synchronization of what changed looks at although nothing is known to have happened to them: one after
 /// another, through the whole tree and again.
 pub const SAMPLED_ENTRIES: usize = 512;

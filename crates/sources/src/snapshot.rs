@@ -3,12 +3,19 @@
 //! A [`Provider`] makes a [`View`] of a directory; the view goes away when it is dropped. [`provider`] chooses
 //! by the file system. A view that cannot be made is no failure: [`take`] falls back to the live tree and says
 //! why, and the [`Level`] reached is stamped on the recovery point.
+//!
+//! A [`Snapshot`] can outlive its view: it is [`Kept`] until the next one, and a [`Pair`] tells what the two differ in.
 
 mod btrfs;
+mod kept;
+mod stream;
 
 use std::path::{Path, PathBuf};
 
-pub use btrfs::Btrfs;
+pub(crate) use btrfs::is_hidden_place;
+pub use btrfs::{Btrfs, Snapshot};
+pub use kept::{CompareError, Kept, Pair, SnapshotId, SubvolumeBelow, Under};
+pub use stream::{Difference, StreamError};
 
 /// How consistent a view is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,7 +72,7 @@ pub struct View {
     /// What the walk has to leave out: the provider's own traces.
     pub leave_out: Vec<PathBuf>,
     /// Drops the snapshot with the view.
-    _held: Option<btrfs::Held>,
+    snapshot: Option<Snapshot>,
 }
 
 impl View {
@@ -76,8 +83,18 @@ impl View {
             level: Level::Live,
             device_as: None,
             leave_out: Vec::new(),
-            _held: None,
+            snapshot: None,
         }
+    }
+
+    /// Returns the snapshot that it shows, if it is one.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
+    /// Gives up the view for its snapshot.
+    pub fn into_snapshot(self) -> Option<Snapshot> {
+        self.snapshot
     }
 }
 

@@ -1,16 +1,17 @@
-//! What the safe wrappers of `rustix` do not offer: account names, btrfs subvolumes, fanotify and file handles, reading a given number of
+//! What the safe wrappers of `rustix` do not offer: account names, btrfs subvolumes (in [`btrfs`]), fanotify and file handles, reading a given number of
 //! bytes to the end of a vector without zeroing them first, and how the C library keeps freed memory.
 //!
 //! The only module with `unsafe`. Every function here is one system or library call made safe.
 #![allow(unsafe_code)]
 
+pub(crate) mod btrfs;
+
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use base::limits;
 use rustix::io::Errno;
-use rustix::ioctl::{Setter, ioctl, opcode};
 
 /// Runs one of the `get..._r` functions with a growing buffer and returns what `pick` reads from its answer.
 fn account<T, R>(
@@ -104,69 +105,6 @@ pub(crate) fn read_at(
     // SAFETY: the first `read` bytes of the spare capacity were just written.
     unsafe { into.set_len(into.len() + read) };
     Ok(read)
-}
-
-/// `struct btrfs_ioctl_vol_args`.
-#[repr(C)]
-struct VolumeArgs {
-    fd: i64,
-    name: [u8; 4088],
-}
-
-/// `struct btrfs_ioctl_vol_args_v2`, its unions as the bytes they take.
-#[repr(C)]
-struct VolumeArgsV2 {
-    fd: i64,
-    transid: u64,
-    flags: u64,
-    unused: [u64; 4],
-    name: [u8; 4040],
-}
-
-const _: () = assert!(size_of::<VolumeArgs>() == 4096 && size_of::<VolumeArgsV2>() == 4096);
-
-const BTRFS: u8 = 0x94;
-const SNAP_DESTROY: rustix::ioctl::Opcode = opcode::write::<VolumeArgs>(BTRFS, 15);
-const SNAP_CREATE_V2: rustix::ioctl::Opcode = opcode::write::<VolumeArgsV2>(BTRFS, 23);
-const SUBVOL_RDONLY: u64 = 1 << 1;
-
-/// Copies `name` into a zeroed field that ends with at least one zero.
-fn fixed_name<const N: usize>(name: &[u8]) -> Result<[u8; N], Errno> {
-    let mut field = [0; N];
-    // The kernel takes at most 255 bytes (BTRFS_VOL_NAME_MAX).
-    if name.is_empty() || name.len() > 255 || name.contains(&0) || name.contains(&b'/') {
-        return Err(Errno::INVAL);
-    }
-    field[..name.len()].copy_from_slice(name);
-    Ok(field)
-}
-
-/// Makes a read-only snapshot of the subvolume `source` called `name` in the directory `parent`.
-pub(crate) fn btrfs_snapshot(
-    parent: BorrowedFd<'_>,
-    name: &[u8],
-    source: BorrowedFd<'_>,
-) -> Result<(), Errno> {
-    let args = VolumeArgsV2 {
-        fd: i64::from(source.as_fd().as_raw_fd()),
-        transid: 0,
-        flags: SUBVOL_RDONLY,
-        unused: [0; 4],
-        name: fixed_name(name)?,
-    };
-    // SAFETY: the opcode takes a pointer to this structure, reads it, and writes at most `transid` in it: the
-    // setter holds its own copy for the call.
-    unsafe { ioctl(parent, Setter::<SNAP_CREATE_V2, _>::new(args)) }
-}
-
-/// Drops the subvolume or snapshot `name` in the directory `parent`.
-pub(crate) fn btrfs_drop(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
-    let args = VolumeArgs {
-        fd: 0,
-        name: fixed_name(name)?,
-    };
-    // SAFETY: the opcode takes a pointer to this structure and only reads it.
-    unsafe { ioctl(parent, Setter::<SNAP_DESTROY, _>::new(args)) }
 }
 
 /// Lists the extended attributes of `name` in `dir`, which is not followed; `NOSYS` before Linux 6.13.

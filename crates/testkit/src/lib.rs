@@ -6,10 +6,12 @@
 pub mod trees;
 
 mod dice;
+mod image;
 mod sim_disk;
 mod world;
 
 pub use dice::Dice;
+pub use image::{Image, runs};
 pub use sim_disk::{Call, CrashStates, Injection, Knobs, SimDisk, Times};
 pub use tempfile::{TempDir, tempdir};
 pub use world::{Handles, SeededRandom, VirtualClock, env};

@@ -18,8 +18,22 @@ use super::{Basis, Why};
 pub(super) struct Plan<'a> {
     pub(super) root: &'a Root,
     pub(super) walk: &'a WalkOptions,
+    pub(super) earlier: Earlier<'a>,
+}
+
+/// The tree that the replica has.
+#[derive(Clone, Copy)]
+pub(super) struct Earlier<'a> {
     pub(super) reader: &'a dyn ChunkReader,
     pub(super) tree: &'a ChunkId,
+}
+
+/// Whose other names have to be looked at, beside those of what is selected.
+pub(super) enum Linked {
+    /// Files with these inode numbers.
+    Inodes(HashSet<u64>),
+    /// Any file that has others.
+    Any,
 }
 
 impl Plan<'_> {
@@ -33,14 +47,12 @@ impl Plan<'_> {
         for path in self.root.unfollowed() {
             add_whole(&mut selection, &path)?;
         }
-        for key in &basis.unsettled {
-            let path = key.components();
-            let path = path.map_err(|e| Why::Lost(io::Error::other(e)))?;
-            add_whole(&mut selection, &path)?;
-        }
+        add_unsettled(&mut selection, &basis.unsettled)?;
         changes.files.extend(self.root.silent().map_err(Why::Lost)?);
         self.add_changes(&mut selection, &changes)?;
-        let sample_from = self.add_sample(&mut selection, &basis.sample_from)?;
+        let sample_from = self
+            .earlier
+            .add_sample(&mut selection, &basis.sample_from)?;
         Ok((selection, sample_from))
     }
 
@@ -68,7 +80,7 @@ impl Plan<'_> {
                 FileAt::Anywhere(inode) => drop(inodes.insert(inode)),
             }
         }
-        self.add_links(selection, inodes)
+        self.earlier.add_links(selection, Linked::Inodes(inodes))
     }
 
     fn add_names(
@@ -83,10 +95,7 @@ impl Plan<'_> {
                 // The root itself is always looked at.
                 selection.add(&path, Pick::Changed);
             }
-            // The root's own markers mean nothing.
-            if self.walk.is_marker(name) && !path.is_empty() {
-                add_whole(selection, &path)?;
-            }
+            add_marked(self.walk, selection, &path, name);
             if !is_dir_itself {
                 path.push(name.to_vec());
                 let pick = if what.whole {
@@ -100,9 +109,15 @@ impl Plan<'_> {
         }
         Ok(())
     }
+}
 
+impl Earlier<'_> {
     /// Adds the other names of files that changed, and all of those that are given: an event tells of one name, or of none.
-    fn add_links(&self, selection: &mut Selection, mut inodes: HashSet<u64>) -> Result<(), Why> {
+    pub(super) fn add_links(&self, selection: &mut Selection, linked: Linked) -> Result<(), Why> {
+        let (mut inodes, any) = match linked {
+            Linked::Inodes(inodes) => (inodes, false),
+            Linked::Any => (HashSet::new(), true),
+        };
         let mut cursor = self.cursor()?;
         for span in selection.spans().iter().filter(|span| span.changed) {
             cursor.seek(&span.start).map_err(Fault::from)?;
@@ -114,12 +129,12 @@ impl Plan<'_> {
                 }
             }
         }
-        if inodes.is_empty() {
+        if inodes.is_empty() && !any {
             return Ok(());
         }
         let mut cursor = self.cursor()?;
         while let Some((key, entry)) = cursor.next_ref().map_err(Fault::from)? {
-            if inodes.contains(&entry.inode)
+            if (inodes.contains(&entry.inode) || any && entry.links > 1 && entry.node.is_file())
                 && let Ok(path) = FileKey(key.to_vec()).components()
             {
                 selection.add(&path, Pick::Changed);
@@ -129,7 +144,11 @@ impl Plan<'_> {
     }
 
     /// Adds the next entries in the tree's order, and returns the one after them.
-    fn add_sample(&self, selection: &mut Selection, from: &FileKey) -> Result<FileKey, Why> {
+    pub(super) fn add_sample(
+        &self,
+        selection: &mut Selection,
+        from: &FileKey,
+    ) -> Result<FileKey, Why> {
         let mut cursor = self.cursor()?;
         cursor.seek(&from.0).map_err(Fault::from)?;
         for _ in 0..limits::SAMPLED_ENTRIES {
@@ -147,6 +166,28 @@ impl Plan<'_> {
 
     fn cursor(&self) -> Result<Cursor<'_, FileEntry>, Why> {
         Ok(Cursor::new(self.reader, self.tree).map_err(Fault::from)?)
+    }
+}
+
+/// Adds what the run before was in trouble with.
+pub(super) fn add_unsettled(selection: &mut Selection, keys: &[FileKey]) -> Result<(), Why> {
+    for key in keys {
+        let path = key.components();
+        let path = path.map_err(|e| Why::Lost(io::Error::other(e)))?;
+        add_whole(selection, &path)?;
+    }
+    Ok(())
+}
+
+/// Adds everything in a directory if the name of something in it that changed is a marker's. The root's own mean nothing.
+pub(super) fn add_marked(
+    walk: &WalkOptions,
+    selection: &mut Selection,
+    dir: &[Vec<u8>],
+    name: &[u8],
+) {
+    if walk.is_marker(name) && !dir.is_empty() {
+        selection.add(dir, Pick::Whole);
     }
 }
 

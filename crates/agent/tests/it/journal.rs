@@ -118,7 +118,7 @@ impl Member {
     }
 }
 
-fn tree_of(root: &Path, files: usize) {
+pub(crate) fn tree_of(root: &Path, files: usize) {
     let shape = trees::Shape {
         dirs: files / 8,
         files,
@@ -146,7 +146,7 @@ fn dirs_of(root: &Path) -> Vec<PathBuf> {
 
 /// Makes, moves and removes whole directories, links files, and replaces one kind of thing by another. `beside` is on the
 /// same file system, outside of the source.
-fn rearrange(root: &Path, beside: &Path, round: u64, dice: &mut Dice) {
+pub(crate) fn rearrange(root: &Path, beside: &Path, round: u64, dice: &mut Dice) {
     let dirs = dirs_of(root);
     let dir = dirs[dice.index(dirs.len())].clone();
     let other = dirs[dice.index(dirs.len())].clone();
@@ -403,7 +403,7 @@ fn whatever_speaks_against_the_journal_makes_the_run_look_at_everything() {
     member.sync_by_journal();
 }
 
-fn after(time: Timestamp, hours: i64) -> Timestamp {
+pub(crate) fn after(time: Timestamp, hours: i64) -> Timestamp {
     Timestamp::from_second(time.as_second() + hours * 3600).unwrap()
 }
 

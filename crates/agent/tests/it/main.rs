@@ -4,6 +4,7 @@
 
 mod backup;
 mod journal;
+mod kept;
 mod memory;
 mod power_cut;
 mod restore;

@@ -1,13 +1,13 @@
 //! Views: the live tree, and btrfs on a real image.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use sources::Reason;
 use sources::files::WalkOptions;
 use sources::snapshot::{Btrfs, Level, Provider, SnapshotError, provider, take};
+use testkit::Image;
 
-use crate::tree::{is_root, make, walk};
+use crate::tree::{make, walk};
 
 #[test]
 fn a_file_system_without_snapshots_is_read_live() {
@@ -31,60 +31,13 @@ fn a_file_system_without_snapshots_is_read_live() {
     ));
 }
 
-/// A btrfs image, mounted as long as this lives.
-struct Image {
-    dir: tempfile::TempDir,
+/// Makes and mounts a btrfs image; `None`, said aloud, where that is not possible.
+pub(crate) fn btrfs() -> Option<Image> {
+    Image::mount("btrfs", 256).unwrap()
 }
 
 fn run(program: &str, arguments: &[&std::ffi::OsStr]) -> bool {
-    Command::new(program)
-        .args(arguments)
-        .output()
-        .is_ok_and(|output| output.status.success())
-}
-
-impl Image {
-    /// Makes and mounts one; `None`, said aloud, where that is not possible.
-    fn new() -> Option<Self> {
-        if !is_root("btrfs") {
-            return None;
-        }
-        let image = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
-        let file = image.dir.path().join("image");
-        std::fs::File::create(&file)
-            .unwrap()
-            .set_len(256 << 20)
-            .unwrap();
-        std::fs::create_dir(image.mount()).unwrap();
-        let made = run("mkfs.btrfs", &["-q".as_ref(), file.as_ref()]);
-        if !made
-            || !run(
-                "mount",
-                &[
-                    "-o".as_ref(),
-                    "loop".as_ref(),
-                    file.as_ref(),
-                    image.mount().as_ref(),
-                ],
-            )
-        {
-            eprintln!("SKIP (no mkfs.btrfs or no loop mounts): btrfs");
-            return None;
-        }
-        Some(image)
-    }
-
-    fn mount(&self) -> PathBuf {
-        self.dir.path().join("mnt")
-    }
-}
-
-impl Drop for Image {
-    fn drop(&mut self) {
-        run("umount", &["-l".as_ref(), self.mount().as_ref()]);
-    }
+    testkit::runs(program, arguments)
 }
 
 fn hidden(mount: &Path) -> usize {
@@ -93,8 +46,8 @@ fn hidden(mount: &Path) -> usize {
 
 #[test]
 fn btrfs_stands_still_while_the_tree_moves_on() {
-    let Some(image) = Image::new() else { return };
-    let mount = image.mount();
+    let Some(image) = btrfs() else { return };
+    let mount = image.path();
     make(&mount, &["d/f", "top"]);
     let live = walk(&mount, &WalkOptions::default());
     let (view, error) = take(&mount, false);
@@ -130,8 +83,8 @@ fn btrfs_stands_still_while_the_tree_moves_on() {
 
 #[test]
 fn leftovers_of_dead_runs_are_dropped_and_those_of_live_runs_stay() {
-    let Some(image) = Image::new() else { return };
-    let mount = image.mount();
+    let Some(image) = btrfs() else { return };
+    let mount = image.path();
     make(&mount, &["f"]);
     let alive = Btrfs.view(&mount).unwrap();
     let left = mount.join(".dozo-snapshots/run-0-1-0");
@@ -157,8 +110,8 @@ fn leftovers_of_dead_runs_are_dropped_and_those_of_live_runs_stay() {
 
 #[test]
 fn what_a_snapshot_does_not_have_is_told() {
-    let Some(image) = Image::new() else { return };
-    let mount = image.mount();
+    let Some(image) = btrfs() else { return };
+    let mount = image.path();
     make(&mount, &["f"]);
     assert!(run(
         "btrfs",

@@ -19,6 +19,7 @@ use crate::files::path;
 use crate::files::stat::{self, Identity};
 use crate::filesystems;
 use crate::problem::{Op, Problem, Reason};
+use crate::snapshot::is_hidden_place;
 
 /// Works until the walk is finished or stopped.
 pub(super) fn run(shared: &Arc<Shared>) {
@@ -245,10 +246,24 @@ impl Looker<'_> {
     /// Returns whether it is left out after all: what the directory did not tell the kind of, and Dozo's own.
     fn is_left_out(&self, i: usize, stat: &Statx, directory: bool) -> bool {
         let excludes = &self.shared.excludes;
-        (directory && excludes.leaves_out(Identity::from(stat)))
+        (directory && self.is_own(i, stat))
             || (excludes.by_path()
                 && self.listing.names.kind(i) == rustix::fs::FileType::Unknown
                 && excludes.matches(&self.listing.path(i), directory))
+    }
+
+    /// Returns whether a directory is Dozo's own: one that is named in the options, or that is the same in a snapshot of it, and
+    /// wherever snapshots are kept.
+    fn is_own(&self, i: usize, stat: &Statx) -> bool {
+        let excludes = &self.shared.excludes;
+        let stands_for = Identity {
+            device: self.shared.device(stat),
+            inode: stat.stx_ino,
+        };
+        let dir = self.listing.dir.identity;
+        excludes.leaves_out(Identity::from(stat))
+            || excludes.leaves_out(stands_for)
+            || is_hidden_place(self.dir, dir.inode, self.listing.names.get(i))
     }
 
     /// Returns whether the walk goes into a directory.
