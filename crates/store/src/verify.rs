@@ -15,7 +15,7 @@ use base::{ChunkId, Fault, PackName, PointId};
 use format::entry::{Extent, FileEntry, FileKey};
 use format::replica::ChunkReader;
 use format::seal::Kind;
-use format::tree::{Cursor, FileRef, NodeRef, children};
+use format::tree::{Children, Cursor, FileRef, NodeRef, children};
 
 use crate::Store;
 use crate::core::Core;
@@ -152,31 +152,35 @@ impl<'a> Run<'a> {
         let mut seen = HashSet::from([root]);
         let mut ahead = vec![root];
         while let Some(id) = ahead.pop() {
-            let Some(place) = self.find(&id)? else {
+            let Some(below) = self.node(&id)? else {
                 continue;
             };
-            self.progress.bytes_total += u64::from(place.len);
-            let below = match self.core.read_at(&id, &place) {
-                Ok(plain) => children(&plain).map_err(|error| faults::node(&id, error)),
-                Err(fault) => Err(fault),
-            };
-            self.report.nodes += 1;
-            self.read(u64::from(place.len))?;
-            match below {
-                Ok(below) => {
-                    let nodes = below.nodes.into_iter().chain(below.maps);
-                    ahead.extend(nodes.filter(|node| seen.insert(*node)));
-                    for chunk in below.chunks {
-                        self.want(&chunk)?;
-                    }
-                }
-                Err(fault) => {
-                    self.bad_chunks.insert(id);
-                    self.report.add(unless_unreachable(fault)?);
-                }
+            let nodes = below.nodes.into_iter().chain(below.maps);
+            ahead.extend(nodes.filter(|node| seen.insert(*node)));
+            for chunk in below.chunks {
+                self.want(&chunk)?;
             }
         }
         Ok(())
+    }
+
+    /// Reads a node and returns what it refers to; none if it cannot be read, which is reported.
+    fn node(&mut self, id: &ChunkId) -> Result<Option<Children>, Fault> {
+        let Some(place) = self.find(id)? else {
+            return Ok(None);
+        };
+        self.progress.bytes_total += u64::from(place.len);
+        let below = match self.core.read_at(id, &place) {
+            Ok(plain) => children(&plain).map_err(|error| faults::node(id, error)),
+            Err(fault) => Err(fault),
+        };
+        self.report.nodes += 1;
+        self.read(u64::from(place.len))?;
+        below.map(Some).or_else(|fault| {
+            self.bad_chunks.insert(*id);
+            self.report.add(unless_unreachable(fault)?);
+            Ok(None)
+        })
     }
 
     fn find(&mut self, id: &ChunkId) -> Result<Option<Location>, Fault> {

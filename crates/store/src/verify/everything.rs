@@ -5,7 +5,6 @@
 //! with the source's bytes before it was stored. Trees are opened and read; content only where its pack is damaged.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -13,7 +12,6 @@ use base::fault::Code;
 use base::limits::{TREE_DEPTH_MAX, VERIFY_THREADS};
 use base::{ChunkId, Fault, PackName};
 use format::log::{LogKey, RecordHash};
-use format::tree::children;
 
 use super::{OnProgress, Run, VerifyReport, unless_unreachable};
 use crate::Store;
@@ -163,8 +161,17 @@ impl Trees<'_> {
         if let Some(is_hurt) = self.known.get(id) {
             return Ok(*is_hurt);
         }
-        let is_hurt = match self.node(id, depth)? {
+        // A tree of entries and, below an entry, a tree of its extents: no deeper one was ever written.
+        let is_deep = depth >= 2 * TREE_DEPTH_MAX;
+        let is_hurt = match self.run.node(id)? {
             None => true,
+            Some(_) if is_deep => {
+                let fault = Fault::new(Code::TreeDamaged).with("chunk", id);
+                self.run
+                    .report
+                    .add(fault.with("reason", "the tree is too deep"));
+                true
+            }
             Some(below) => {
                 let mut is_hurt = false;
                 for node in below.nodes.iter().chain(&below.maps) {
@@ -178,40 +185,6 @@ impl Trees<'_> {
         };
         self.known.insert(*id, is_hurt);
         Ok(is_hurt)
-    }
-
-    /// Returns what a node refers to; none if it cannot be read.
-    fn node(
-        &mut self,
-        id: &ChunkId,
-        depth: usize,
-    ) -> Result<Option<format::tree::Children>, Fault> {
-        let run = &mut self.run;
-        let Some(place) = run.find(id)? else {
-            return Ok(None);
-        };
-        // A tree of entries and, below an entry, a tree of its extents.
-        let is_deep = depth >= 2 * TREE_DEPTH_MAX;
-        let below = run.core.read_at(id, &place).and_then(|plain| {
-            let below = children(&plain).map_err(|error| faults::node(id, error))?;
-            match is_deep {
-                true => Err(Fault::new(Code::TreeDamaged)
-                    .with("chunk", id)
-                    .with("reason", "the tree is too deep")),
-                false => Ok(below),
-            }
-        });
-        run.report.nodes += 1;
-        if let ControlFlow::Break(()) = (run.on_progress)(&run.progress) {
-            return Err(Fault::new(Code::JobCancelled));
-        }
-        match below {
-            Ok(below) => Ok(Some(below)),
-            Err(fault) => {
-                run.report.add(unless_unreachable(fault)?);
-                Ok(None)
-            }
-        }
     }
 
     /// Returns whether a chunk of content cannot be read.
