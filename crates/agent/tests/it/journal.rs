@@ -24,14 +24,6 @@ struct Member {
     now: Timestamp,
 }
 
-/// What a synchronization did.
-struct Synced {
-    /// Why it looked at everything, if it did.
-    why: Option<String>,
-    report: Report,
-    ended: Result<(), Missed>,
-}
-
 impl Member {
     /// Returns one that was synchronized once; `None`, said aloud, where changes cannot be followed.
     fn new(root: &Path) -> Option<Self> {
@@ -101,21 +93,46 @@ impl Member {
 
     /// Synchronizes by the journal, and checks that a look at everything finds nothing more.
     fn sync_by_journal(&mut self) -> Report {
-        let synced = self.sync();
-        assert_eq!(synced.why, None);
-        synced.ended.expect("nothing was missed");
-        self.assert_equal(&synced.report);
-        synced.report
+        let report = self.sync().by_journal();
+        self.assert_equal(&report);
+        report
     }
 
-    /// Reads everything and compares it.
     fn assert_equal(&self, report: &Report) {
-        let check = back_up_by(&self.memory, &self.root, self.tree, true, &self.walk).report;
-        let differences = (check.changed, check.deleted, check.differed);
-        assert_eq!(differences, (0, 0, 0), "found by a look at everything");
-        let totals = |report: &Report| (report.entries, report.files, report.bytes);
-        assert_eq!(totals(report), totals(&check), "entries, files and bytes");
+        assert_equal(&self.memory, &self.root, self.tree, &self.walk, report);
     }
+}
+
+/// What a synchronization did.
+pub(crate) struct Synced {
+    /// Why it looked at everything, if it did.
+    pub(crate) why: Option<String>,
+    pub(crate) report: Report,
+    pub(crate) ended: Result<(), Missed>,
+}
+
+impl Synced {
+    /// Returns the report of one that looked at what the journal named, and nothing was amiss.
+    pub(crate) fn by_journal(self) -> Report {
+        assert_eq!(self.why, None);
+        self.ended.expect("nothing was missed");
+        self.report
+    }
+}
+
+/// Reads everything below `root`, and checks that it is what `tree` has, and that a run reported as much.
+pub(crate) fn assert_equal(
+    memory: &Memory,
+    root: &Path,
+    tree: Option<ChunkId>,
+    walk: &WalkOptions,
+    report: &Report,
+) {
+    let check = back_up_by(memory, root, tree, true, walk).report;
+    let differences = (check.changed, check.deleted, check.differed);
+    assert_eq!(differences, (0, 0, 0), "found by a look at everything");
+    let totals = |report: &Report| (report.entries, report.files, report.bytes);
+    assert_eq!(totals(report), totals(&check), "entries, files and bytes");
 }
 
 pub(crate) fn tree_of(root: &Path, files: usize) {
