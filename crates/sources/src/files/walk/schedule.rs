@@ -1,11 +1,14 @@
 //! Which piece of a walk is done next, and which is handed out next.
 //!
-//! One list in walk order, of directories under way ([`Node`]) and of subdirectories not begun ([`Rest`]). The
+//! One map in walk order, of directories under way ([`Node`]) and of subdirectories not begun ([`Rest`]). The
 //! consumer takes from its front; workers take the first piece that nobody has begun. What the consumer waits for
 //! may be begun even when all room ahead is taken: so the walk never stands still, and one directory of millions is
 //! held no further ahead than many small ones.
+//!
+//! Many directories are under way at once: on a cold disk one of them may take as long as hundreds of others, and whoever
+//! has no work until it is done leaves the disk idle. So whatever is done under the lock costs the logarithm of their number.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,15 +19,16 @@ use crate::files::names::Listing;
 use crate::files::stat::Identity;
 use base::limits;
 
-/// Names a directory under way.
-pub(super) type Ticket = u64;
+/// The place of a directory in walk order: its number among the subdirectories of each directory above it. A directory comes
+/// before what is below it, and all of that before the next one beside it.
+pub(super) type Place = Arc<[u32]>;
 
 /// A piece of work.
 pub(super) enum Task {
     /// Read the names in a directory.
-    List(Ticket, Arc<Dir>),
+    List(Place, Arc<Dir>),
     /// Look at some of its entries.
-    Look(Ticket, Arc<Listing>, usize, Range<usize>),
+    Look(Place, Arc<Listing>, usize, Range<usize>),
 }
 
 /// What the consumer gets.
@@ -71,7 +75,7 @@ impl Subdirs {
     }
 }
 
-/// Subdirectories not begun.
+/// Subdirectories not begun. They stand where the first of them does.
 struct Rest {
     parent: Arc<Dir>,
     subdirs: Subdirs,
@@ -105,8 +109,8 @@ enum Batch {
 }
 
 /// A directory under way.
+#[derive(Default)]
 struct Node {
-    ticket: Ticket,
     listing: Option<Arc<Listing>>,
     batches: Vec<Batch>,
     subdirs: Vec<Subdirs>,
@@ -119,18 +123,6 @@ struct Node {
 }
 
 impl Node {
-    fn new(ticket: Ticket) -> Self {
-        Self {
-            ticket,
-            listing: None,
-            batches: Vec::new(),
-            subdirs: Vec::new(),
-            begin: 0,
-            take: 0,
-            done: 0,
-        }
-    }
-
     fn range(&self, batch: usize) -> Range<usize> {
         let len = self
             .listing
@@ -155,7 +147,7 @@ impl Node {
 }
 
 enum Item {
-    Begun(Box<Node>),
+    Begun(Node),
     Rest(Rest),
     /// The root, before anybody took it.
     Root(Arc<Dir>),
@@ -163,11 +155,16 @@ enum Item {
 
 /// The state of a walk, guarded by one lock that is held for moments.
 pub(super) struct Schedule {
-    order: VecDeque<Item>,
-    next_ticket: Ticket,
+    order: BTreeMap<Place, Item>,
+    /// Where there is something that nobody has begun.
+    work: BTreeSet<Place>,
     begun: usize,
     begun_max: usize,
+    /// Entries that are being looked at or wait for the consumer.
     ahead: usize,
+    /// Names that were read, of entries that the consumer does not have.
+    listed: usize,
+    /// What bounds either.
     ahead_max: usize,
     /// Workers that wait for work.
     idle: usize,
@@ -177,12 +174,17 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Starts with the root if it is a directory.
     pub(super) fn new(root: Option<Arc<Dir>>, ahead_max: usize, threads: usize) -> Self {
+        let place = Place::from([]);
         Self {
-            order: root.into_iter().map(Item::Root).collect(),
-            next_ticket: 0,
+            work: root.iter().map(|_| place.clone()).collect(),
+            order: root
+                .map(|root| (place, Item::Root(root)))
+                .into_iter()
+                .collect(),
             begun: 0,
             begun_max: limits::WALK_DIRS_AHEAD_MAX + 2 * threads,
             ahead: 0,
+            listed: 0,
             ahead_max,
             idle: 0,
             failed: false,
@@ -192,12 +194,13 @@ impl Schedule {
     /// Ends the walk: nobody wants the rest.
     pub(super) fn stop(&mut self) {
         self.order.clear();
+        self.work.clear();
     }
 
     /// Ends the walk because a thread panicked.
     pub(super) fn fail(&mut self) {
         self.failed = true;
-        self.order.clear();
+        self.stop();
     }
 
     /// Counts a worker in that waits, until it calls [`Self::woken`].
@@ -217,7 +220,9 @@ impl Schedule {
 
     /// Returns whether half of the room ahead is free: time to go on, without waking anybody for every bit.
     pub(super) fn has_room(&self) -> bool {
-        self.ahead <= self.ahead_max / 2 && self.begun <= self.begun_max / 2
+        self.ahead <= self.ahead_max / 2
+            && self.listed <= self.ahead_max / 2
+            && self.begun <= self.begun_max / 2
     }
 
     /// Returns whether nothing is left to begin, now or later.
@@ -226,87 +231,107 @@ impl Schedule {
     }
 
     /// Returns the place of the first piece of work that nobody has begun, if there is room for it.
-    fn find_work(&self) -> Option<usize> {
+    fn find_work(&self) -> Option<&Place> {
+        let place = self.work.first()?;
         let room = self.ahead < self.ahead_max;
-        let place = self.order.iter().position(|item| match item {
-            Item::Begun(node) => node.begin < node.batches.len(),
-            Item::Root(_) | Item::Rest(_) => true,
-        })?;
         let (room, is_next) = match &self.order[place] {
             Item::Begun(node) => (room, node.begin == node.take),
-            _ => (room && self.begun < self.begun_max, true),
+            _ => {
+                let names = self.listed < self.ahead_max;
+                (room && names && self.begun < self.begun_max, true)
+            }
         };
-        (room || place == 0 && is_next).then_some(place)
+        let is_front = || {
+            self.order
+                .first_key_value()
+                .is_some_and(|(front, _)| front == place)
+        };
+        (room || is_next && is_front()).then_some(place)
     }
 
     /// Takes the first piece of work that nobody has begun, if there is room for it.
     pub(super) fn begin(&mut self) -> Option<Task> {
-        let place = self.find_work()?;
-        match &mut self.order[place] {
-            Item::Begun(node) => begin_batch(node, &mut self.ahead),
-            Item::Root(_) | Item::Rest(_) => Some(self.begin_directory(place)),
+        let place = self.find_work()?.clone();
+        match self.order.get_mut(&place)? {
+            Item::Begun(_) => self.begin_batch(place),
+            Item::Root(_) | Item::Rest(_) => self.begin_directory(place),
         }
     }
 
-    /// Begins the next directory at place `i`, which holds some.
-    fn begin_directory(&mut self, i: usize) -> Task {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
+    /// Begins the next directory at a place that holds some.
+    fn begin_directory(&mut self, place: Place) -> Option<Task> {
+        self.work.remove(&place);
+        let item = self
+            .order
+            .insert(place.clone(), Item::Begun(Node::default()))?;
         self.begun += 1;
-        let node = Item::Begun(Box::new(Node::new(ticket)));
-        let dir = match &mut self.order[i] {
-            Item::Rest(rest) => {
+        let dir = match item {
+            Item::Root(dir) => dir,
+            Item::Rest(mut rest) => {
                 let dir = rest.pop().expect("a rest that is empty is dropped");
-                match rest.is_empty() {
-                    true => self.order[i] = node,
-                    false => self.order.insert(i, node),
+                if !rest.is_empty() {
+                    self.add_rest(&place[..place.len() - 1], rest);
                 }
                 dir
             }
-            item => match std::mem::replace(item, node) {
-                Item::Root(dir) => dir,
-                _ => unreachable!("only what is not begun is begun"),
-            },
+            Item::Begun(_) => unreachable!("only what is not begun is begun"),
         };
-        Task::List(ticket, dir)
+        Some(Task::List(place, dir))
     }
 
-    fn find(&self, ticket: Ticket) -> Option<usize> {
-        self.order
-            .iter()
-            .position(|item| matches!(item, Item::Begun(node) if node.ticket == ticket))
+    /// Adds subdirectories of the directory at `parent`.
+    fn add_rest(&mut self, parent: &[u32], rest: Rest) {
+        let number = u32::try_from(rest.next).expect("names are counted in 32 bits");
+        let place: Place = parent.iter().copied().chain([number]).collect();
+        self.work.insert(place.clone());
+        self.order.insert(place, Item::Rest(rest));
+    }
+
+    fn node(&mut self, place: &Place) -> Option<&mut Node> {
+        match self.order.get_mut(place)? {
+            Item::Begun(node) => Some(node),
+            Item::Root(_) | Item::Rest(_) => None,
+        }
     }
 
     /// Takes a directory's names in, and gives its first batch to whoever read them. There is always one, if
     /// only an empty one. `None` if the walk was stopped.
-    pub(super) fn listed(&mut self, ticket: Ticket, listing: Arc<Listing>) -> Option<Task> {
-        let i = self.find(ticket)?;
-        let Item::Begun(node) = &mut self.order[i] else {
-            return None;
-        };
-        let count = listing
-            .names
-            .len()
-            .div_ceil(limits::WALK_BATCH_ENTRIES)
-            .max(1);
+    pub(super) fn listed(&mut self, place: Place, listing: Arc<Listing>) -> Option<Task> {
+        let node = self.node(&place)?;
+        let names = listing.names.len();
+        let count = names.div_ceil(limits::WALK_BATCH_ENTRIES).max(1);
         node.batches.resize_with(count, || Batch::Todo);
         node.subdirs.resize_with(count, Subdirs::default);
         node.listing = Some(listing);
-        begin_batch(node, &mut self.ahead)
+        self.listed += names;
+        self.work.insert(place.clone());
+        self.begin_batch(place)
+    }
+
+    /// Takes a directory's first batch that nobody has begun.
+    fn begin_batch(&mut self, place: Place) -> Option<Task> {
+        let node = self.node(&place)?;
+        let listing = node.listing.clone()?;
+        let batch = node.begin;
+        let range = node.range(batch);
+        node.begin += 1;
+        node.batches[batch] = Batch::Begun;
+        if node.begin == node.batches.len() {
+            self.work.remove(&place);
+        }
+        self.ahead += range.len();
+        Some(Task::Look(place, listing, batch, range))
     }
 
     /// Takes in what was found in a batch. Returns whether the consumer may wait for it.
     pub(super) fn looked(
         &mut self,
-        ticket: Ticket,
+        place: &Place,
         batch: usize,
         events: Vec<Event>,
         subdirs: Subdirs,
     ) -> bool {
-        let Some(i) = self.find(ticket) else {
-            return false;
-        };
-        let Item::Begun(node) = &mut self.order[i] else {
+        let Some(node) = self.node(place) else {
             return false;
         };
         node.batches[batch] = Batch::Ready(events);
@@ -315,9 +340,11 @@ impl Schedule {
         if node.done == node.batches.len()
             && let Some(rest) = node.rest()
         {
-            self.order.insert(i + 1, Item::Rest(rest));
+            self.add_rest(place, rest);
         }
-        i == 0
+        self.order
+            .first_key_value()
+            .is_some_and(|(front, _)| front == place)
     }
 
     /// Hands out what comes next.
@@ -326,8 +353,8 @@ impl Schedule {
     /// If a thread of the walk did: an early end would look like a tree with less in it.
     pub(super) fn take(&mut self) -> Taken {
         assert!(!self.failed, "a thread of the walk panicked");
-        while let Some(front) = self.order.front_mut() {
-            let Item::Begun(node) = front else {
+        while let Some(mut front) = self.order.first_entry() {
+            let Item::Begun(node) = front.get_mut() else {
                 return Taken::Wait;
             };
             let events = match node.batches.get_mut(node.take) {
@@ -337,29 +364,20 @@ impl Schedule {
                 },
                 _ => return Taken::Wait,
             };
-            self.ahead -= node.range(node.take).len();
+            let taken = node.range(node.take).len();
             node.take += 1;
             if node.take == node.batches.len() {
-                self.order.pop_front();
+                front.remove();
                 self.begun -= 1;
             }
+            self.ahead -= taken;
+            self.listed -= taken;
             if !events.is_empty() {
                 return Taken::Batch(events);
             }
         }
         Taken::End
     }
-}
-
-/// Takes a directory's first batch that nobody has begun.
-fn begin_batch(node: &mut Node, ahead: &mut usize) -> Option<Task> {
-    let listing = node.listing.clone()?;
-    let batch = node.begin;
-    let range = node.range(batch);
-    node.begin += 1;
-    node.batches[batch] = Batch::Begun;
-    *ahead += range.len();
-    Some(Task::Look(node.ticket, listing, batch, range))
 }
 
 #[cfg(test)]
@@ -387,11 +405,11 @@ mod tests {
             room * limits::WALK_BATCH_ENTRIES,
             1,
         );
-        let Some(Task::List(ticket, root)) = schedule.begin() else {
+        let Some(Task::List(place, root)) = schedule.begin() else {
             panic!("it begins with the root");
         };
         let listing = Arc::new(Listing::new(root, names));
-        let mut task = schedule.listed(ticket, listing);
+        let mut task = schedule.listed(place.clone(), listing);
         let (mut begun, mut taken) = (0, 0);
         // The consumer takes one batch whenever nothing more may be begun.
         loop {
@@ -399,7 +417,7 @@ mod tests {
                 begun += 1;
                 assert!(begun <= taken + room, "{begun} begun, {taken} taken");
                 let found = range.map(|_| Event::Problem(nothing())).collect();
-                schedule.looked(ticket, batch, found, Subdirs::default());
+                schedule.looked(&place, batch, found, Subdirs::default());
                 task = schedule.begin();
             }
             match schedule.take() {
@@ -410,6 +428,37 @@ mod tests {
             task = schedule.begin();
         }
         assert_eq!((begun, taken), (batches, batches));
+    }
+
+    #[test]
+    fn many_directories_are_looked_at_while_the_first_is_waited_for() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let dirs = limits::WALK_DIRS_AHEAD_MAX / 2;
+        let fd = OwnedFd::from(File::open(dir.path()).expect("it is there"));
+        let root = Dir::root(fd, OpenDirs::new(1), None).expect("it can be looked at");
+        let mut schedule = Schedule::new(Some(Arc::clone(&root)), 1000, 1);
+        let list = |schedule: &mut Schedule| match schedule.begin() {
+            Some(Task::List(place, dir)) => (place, Arc::new(Listing::new(dir, Names::default()))),
+            _ => panic!("there is room"),
+        };
+        let (place, listing) = list(&mut schedule);
+        schedule.listed(place.clone(), listing);
+        let mut subdirs = Subdirs::default();
+        for i in 0..dirs {
+            let name = CString::new(i.to_string()).expect("digits");
+            subdirs.push(&name, root.identity, root.mount);
+        }
+        schedule.looked(&place, 0, Vec::new(), subdirs);
+        // Nobody is done with the first of them; the others are all looked at meanwhile.
+        let (first, _) = list(&mut schedule);
+        for _ in 1..dirs {
+            let (place, listing) = list(&mut schedule);
+            assert!(first < place);
+            schedule.listed(place.clone(), listing);
+            assert!(!schedule.looked(&place, 0, Vec::new(), Subdirs::default()));
+        }
+        assert!(schedule.begin().is_none());
+        assert!(matches!(schedule.take(), Taken::Wait));
     }
 
     fn nothing() -> crate::problem::Problem {

@@ -10,7 +10,7 @@ use format::entry::FileKey;
 use rustix::fs::{Statx, StatxAttributes, fstatfs};
 use rustix::io::Errno;
 
-use super::schedule::{Subdirs, Task, Ticket};
+use super::schedule::{Place, Subdirs, Task};
 use super::{Event, Found, Shared, is_directory};
 use crate::files::dir::Dir;
 use crate::files::handle::Handle;
@@ -26,21 +26,21 @@ pub(super) fn run(shared: &Arc<Shared>) {
     let _guard = PanicGuard(shared);
     while let Some(task) = next_task(shared) {
         match task {
-            Task::List(ticket, dir) => {
+            Task::List(place, dir) => {
                 let (listing, problem) = list(shared, dir);
                 let next = {
                     let mut schedule = shared.schedule();
-                    let next = schedule.listed(ticket, listing);
+                    let next = schedule.listed(place, listing);
                     // Other threads can help with a large directory.
                     shared.wake_worker(&schedule);
                     next
                 };
-                if let Some(Task::Look(ticket, listing, batch, range)) = next {
-                    look(shared, ticket, &listing, (batch, range), problem);
+                if let Some(Task::Look(place, listing, batch, range)) = next {
+                    look(shared, &place, &listing, (batch, range), problem);
                 }
             }
-            Task::Look(ticket, listing, batch, range) => {
-                look(shared, ticket, &listing, (batch, range), None);
+            Task::Look(place, listing, batch, range) => {
+                look(shared, &place, &listing, (batch, range), None);
             }
         }
     }
@@ -132,7 +132,7 @@ fn read_names(shared: &Shared, dir: &Arc<Dir>) -> Result<(Names, Result<(), Reas
 /// Looks at a batch of a directory's entries and hands in what was found.
 fn look(
     shared: &Arc<Shared>,
-    ticket: Ticket,
+    place: &Place,
     listing: &Arc<Listing>,
     (batch, range): (usize, Range<usize>),
     problem: Option<Problem>,
@@ -155,7 +155,7 @@ fn look(
         }
     }
     let mut schedule = shared.schedule();
-    if schedule.looked(ticket, batch, found, subdirs) {
+    if schedule.looked(place, batch, found, subdirs) {
         shared.ready.notify_all();
     }
     // Subdirectories may have become known. This thread takes the first itself, and wakes another for the next.
