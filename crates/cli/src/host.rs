@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
+use agent::journal::kept::Keeper;
 use base::fault::Code;
 use base::{Env, Fault};
 use engine::scheduler::Stop;
@@ -45,6 +46,7 @@ impl Host {
             env: env.clone(),
             own: home.own(),
             journal: OnceLock::new(),
+            keeper: Keeper::new(home.cache().join("snapshots")),
         });
         let engine = Engine::open(EngineConfig {
             home,
@@ -70,8 +72,12 @@ impl Host {
         Arc::new(move |language| Arc::new(service.speaking(language)))
     }
 
-    /// Follows the changes of sources from now on: for a process that stays.
+    /// Follows the changes of sources from now on: for a process that stays. What was kept for sources that are not protected
+    /// any more, and could not be dropped then, is dropped.
     pub fn follow_changes(&self) {
+        if self.read_only().is_none() {
+            self.worker.keeper.release_all_but(&self.engine.protected());
+        }
         self.worker.follow_changes();
     }
 

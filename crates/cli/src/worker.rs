@@ -5,13 +5,14 @@ mod watch;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use agent::backup::{self, Backup};
-use agent::journal::{Ask, Journal, Turn};
+use agent::journal::kept::{self, Keeper};
+use agent::journal::{self, Ask, Journal, Missed, Why};
 use agent::{Monitor as _, Warning};
 use base::fault::Code;
-use base::{ChunkId, Env, Fault};
+use base::{ChunkId, Env, Fault, SourceId};
 use engine::jobs::Step;
 use engine::model::FileOptions;
 use engine::worker::{
@@ -21,7 +22,7 @@ use engine::{JobContext, Worker};
 use format::entry::FileEntry;
 use format::point::Consistency;
 use format::tree;
-use sources::files::WalkOptions;
+use sources::files::{Selection, WalkOptions};
 use sources::snapshot::{self, Level, SnapshotError, View};
 use store::{CommitSpec, Committed, NewPoint, Store};
 
@@ -35,6 +36,39 @@ pub(crate) struct LocalWorker {
     pub(crate) own: Vec<PathBuf>,
     /// What hears of changes, if the system allows it; empty in a process that ends with its job.
     pub(crate) journal: OnceLock<io::Result<Journal>>,
+    /// What keeps the snapshots of sources, where there are any.
+    pub(crate) keeper: Keeper,
+}
+
+/// A run by one journal or the other.
+enum Turn<'a> {
+    /// What changed was heard.
+    Heard(journal::Turn<'a>),
+    /// What changed is what two snapshots differ in.
+    Kept(kept::Turn<'a>),
+}
+
+impl Turn<'_> {
+    fn only(&self) -> Option<Arc<Selection>> {
+        match self {
+            Self::Heard(turn) => turn.only(),
+            Self::Kept(turn) => turn.only(),
+        }
+    }
+
+    fn why(&self) -> Option<&Why> {
+        match self {
+            Self::Heard(turn) => turn.why(),
+            Self::Kept(turn) => turn.why(),
+        }
+    }
+
+    fn done(self, tree: ChunkId, report: &backup::Report, view: View) -> Result<(), Missed> {
+        match self {
+            Self::Heard(turn) => turn.done(tree, report),
+            Self::Kept(turn) => turn.done(tree, report, view),
+        }
+    }
 }
 
 /// What a run through a source came to.
@@ -55,19 +89,23 @@ impl LocalWorker {
         }
     }
 
-    /// Begins a run by the journal, if there is one.
-    fn turn(&self, order: &BackupOrder) -> Option<Turn<'_>> {
-        let view = View::live(&order.path);
+    /// Takes the view to read, and begins a run by what is known of changes, if anything is.
+    fn begin(&self, order: &BackupOrder) -> (View, Option<SnapshotError>, Option<Turn<'_>>) {
         let ask = Ask {
             source: order.source,
             root: &order.path,
-            walk: &self.walk_options(order, &view),
+            walk: &self.walk_options(order, &View::live(&order.path)),
             earlier: order.previous,
             everything: order.read_unchanged,
             now: self.env.now(),
         };
-        let journal = self.journal.get()?.as_ref().ok()?;
-        Some(journal.begin(&ask, &self.store))
+        // Before the snapshot: what is heard from now on is for the next run.
+        let journal = self.journal.get().and_then(|journal| journal.as_ref().ok());
+        let heard = journal.map(|journal| journal.begin(&ask, &self.store));
+        let (view, refused) = snapshot::take(&order.path, order.options.one_file_system);
+        let kept = self.keeper.begin(&ask, &view, &self.store);
+        let turn = kept.map(Turn::Kept).or(heard.map(Turn::Heard));
+        (view, refused, turn)
     }
 
     /// Returns why a run looks at everything, if it does.
@@ -84,8 +122,7 @@ impl LocalWorker {
         context.step(Step::Snapshot);
         // The moment that the point will show: nothing read later is older. What changes from now on is doubted.
         let began_ns = nanoseconds(&self.env);
-        let turn = self.turn(order);
-        let (view, refused) = snapshot::take(&order.path, order.options.one_file_system);
+        let (view, refused, turn) = self.begin(order);
         if let Some(why) = refused {
             no_snapshot(&watch, order, &why);
         }
@@ -132,7 +169,7 @@ impl LocalWorker {
         })?;
         Ok(Run {
             everything_because: self.why_everything(turn.as_ref()),
-            missed: turn.map_or(0, |turn| missed(turn, &committed, &report)),
+            missed: turn.map_or(0, |turn| missed(turn, &committed, &report, view)),
             report,
             committed,
         })
@@ -159,8 +196,8 @@ impl LocalWorker {
 }
 
 /// Ends a run by the journal, and returns how many changes the journal has missed.
-fn missed(turn: Turn<'_>, committed: &Committed, report: &backup::Report) -> u64 {
-    match turn.done(committed.root, report) {
+fn missed(turn: Turn<'_>, committed: &Committed, report: &backup::Report, view: View) -> u64 {
+    match turn.done(committed.root, report, view) {
         Ok(()) => 0,
         Err(missed) => {
             tracing::warn!(%missed, "the change journal cannot be believed");
@@ -250,5 +287,9 @@ impl Worker for LocalWorker {
 
     fn restore(&self, order: &RestoreOrder, context: &JobContext) -> Result<RestoreReport, Fault> {
         restore::execute(&self.store, order, context)
+    }
+
+    fn release(&self, source: &SourceId) {
+        self.keeper.release(source);
     }
 }

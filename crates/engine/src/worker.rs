@@ -209,4 +209,8 @@ pub trait Worker: Send + Sync {
     /// # Errors
     /// What kept it from being done as a whole; single entries are warnings.
     fn restore(&self, order: &RestoreOrder, context: &JobContext) -> Result<RestoreReport, Fault>;
+
+    /// Lets go of what it keeps for a source that is no longer protected, if anything. What cannot be done now it does another
+    /// time.
+    fn release(&self, _source: &SourceId) {}
 }

@@ -13,7 +13,7 @@ const MANNER: Manner = Manner {
 };
 
 /// Returns what the newest job looked at, as a person is told.
-fn looked_at(bench: &Bench) -> String {
+pub(crate) fn looked_at(bench: &Bench) -> String {
     let jobs = bench.run("job list --json").raw;
     let jobs: serde_json::Value = serde_json::from_str(&jobs).unwrap();
     let id = jobs["jobs"][0]["id"].as_str().unwrap();

@@ -10,6 +10,7 @@ mod full;
 mod journal;
 mod json;
 mod judges;
+mod kept;
 mod kills;
 mod lost;
 mod mount;

@@ -1,6 +1,6 @@
 //! Members: how a path becomes protected, and how it stops to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -303,8 +303,19 @@ impl Engine {
             self.inner.catalog.unplan(&source.id, None)?;
             let subject = source.id.to_string();
             self.inner.catalog.settle_all(&subject, self.now())?;
+            self.inner.worker.release(&source.id);
         }
         Ok(leaving)
+    }
+
+    /// Returns the sources that are protected now.
+    pub fn protected(&self) -> HashSet<SourceId> {
+        let inventory = self.inventory();
+        let members = inventory.members.values();
+        members
+            .filter(|member| !member.stopped)
+            .map(|member| member.source)
+            .collect()
     }
 
     fn retire(&self, inventory: &Arc<Inventory>, source: &Source) -> Result<(), Fault> {
