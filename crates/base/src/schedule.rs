@@ -11,6 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
+use jiff::fmt::temporal::{DateTimeParser, DateTimePrinter};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
@@ -295,12 +296,25 @@ impl FromStr for SyncFrequency {
 /// # Errors
 /// [`Code::ScheduleInvalid`]: there is none.
 pub fn zone(name: &str) -> Result<TimeZone, Fault> {
-    TimeZone::get(name).map_err(|_| {
+    let rules = || DateTimeParser::new().parse_time_zone(name);
+    TimeZone::get(name).or_else(|_| rules()).map_err(|_| {
         invalid(
             name,
             "There is no such time zone; names are written as Europe/Berlin or Asia/Tokyo",
         )
     })
+}
+
+/// Returns what [`zone`] reads a time zone back from: its name, its offset, or its rules as POSIX writes them. `None` if it
+/// is a table without a name. Where the system does not know its own zone it is UTC.
+pub fn zone_name(zone: &TimeZone) -> Option<String> {
+    if zone.is_unknown() {
+        return Some("UTC".to_owned());
+    }
+    match zone.iana_name() {
+        Some(name) => Some(name.to_owned()),
+        None => DateTimePrinter::new().time_zone_to_string(zone).ok(),
+    }
 }
 
 /// Reads a point in time: a date (its last instant, so that everything of that day counts), a date and a time

@@ -12,7 +12,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use base::schedule::SyncFrequency;
+use base::schedule::{self, SyncFrequency};
 use base::{Fault, JobId, SourceId, Timestamp};
 use jiff::SignedDuration;
 
@@ -82,7 +82,7 @@ impl Duty {
             Self::Check => policy.check.as_ref()?.to_string(),
             Self::Expire => EXPIRY_SCHEDULE.to_owned(),
         };
-        let zone = policy.zone().iana_name().unwrap_or("UTC");
+        let zone = schedule::zone_name(policy.zone()).unwrap_or_default();
         Some(format!("{text} {zone}"))
     }
 
@@ -236,7 +236,7 @@ impl Engine {
             }
         }
         let own = Policy {
-            points: base::schedule::Schedule::parse(EXPIRY_SCHEDULE, self.inner.zone.clone())?,
+            points: schedule::Schedule::parse(EXPIRY_SCHEDULE, self.inner.zone.clone())?,
             ..self.standard_policy()
         };
         self.plan_duty(None, Duty::Expire, &own, now, now)

@@ -132,7 +132,8 @@ pub(crate) fn group(group: &Group) -> Document {
     let form = GroupForm {
         name: group.name.clone(),
         points: policy.points.to_string(),
-        zone: policy.zone().iana_name().unwrap_or("UTC").to_owned(),
+        // A policy in a zone that cannot be written does not get here.
+        zone: schedule::zone_name(policy.zone()).unwrap_or_default(),
         sync: policy.sync.to_string(),
         keep_days: policy.retention.keep_days,
         daily: policy.retention.daily,

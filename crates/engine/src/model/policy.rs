@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base::retention;
-use base::schedule::Schedule;
+use base::schedule::{self, Schedule};
 use base::{Fault, Lang, Timestamp, fault::Code};
 use jiff::tz::TimeZone;
 
@@ -55,6 +55,12 @@ impl Policy {
     /// `PolicyInvalid` with what contradicts what.
     pub fn check_sense(&self) -> Result<(), Fault> {
         self.retention.check()?;
+        if schedule::zone_name(self.zone()).is_none() {
+            return Err(Fault::new(Code::PolicyInvalid).with(
+                "reason",
+                "the computer's time zone has no name; give it one in the variable TZ, as TZ=Europe/Berlin",
+            ));
+        }
         if self.promise.is_some_and(|promise| promise.is_zero()) {
             return Err(Fault::new(Code::PolicyInvalid).with(
                 "reason",

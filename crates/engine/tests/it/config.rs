@@ -334,3 +334,19 @@ fn what_was_written_of_a_decision_that_failed_half_way_is_seen() {
     engine.wait_idle();
     assert_eq!(engine.groups().len(), 1);
 }
+
+#[test]
+fn a_time_zone_without_a_name_is_the_same_after_a_restart() {
+    for zone in ["CET-1CEST,M3.5.0,M10.5.0/3", "+05:30", "Asia/Tokyo"] {
+        let world = World::in_zone(zone);
+        let engine = world.open();
+        protect(&engine, &world.folder("a"));
+        let before = engine.standard_policy();
+        drop(engine);
+        let engine = world.open();
+        assert_eq!(engine.group("default").unwrap().policy, before, "{zone}");
+        let next = engine.source("web01:").unwrap().next_point.unwrap();
+        let local = next.to_zoned_datetime(before.zone().clone());
+        assert_eq!(local.strftime("%H:%M").to_string(), "22:00", "{zone}");
+    }
+}
