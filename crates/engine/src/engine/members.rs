@@ -277,7 +277,7 @@ impl Engine {
         sources: &[String],
         stop: StopProtection,
     ) -> Result<Vec<Source>, Fault> {
-        let _deciding = self.deciding();
+        let deciding = self.deciding();
         let inventory = self.inventory();
         let group = inventory.resolve_group(group)?;
         let mut leaving = Vec::new();
@@ -303,6 +303,10 @@ impl Engine {
             self.inner.catalog.unplan(&source.id, None)?;
             let subject = source.id.to_string();
             self.inner.catalog.settle_all(&subject, self.now())?;
+        }
+        // Their file systems may not answer.
+        drop(deciding);
+        for source in &leaving {
             self.inner.worker.release(&source.id);
         }
         Ok(leaving)
