@@ -204,9 +204,9 @@ pub const MALLOC_KEPT_BYTES_MAX: i32 = 16 << 20;
 
 /// Threads of a walk. Warm, two are as fast as it gets; a disk that seeks and a network want many requests.
 pub const WALK_THREADS: usize = 8;
-/// Entries a walk lists ahead of its consumer, and names that it has read of more: some 16 MB. When all of it is taken, one
-/// thread at a time does what the consumer waits for: with a quarter, a walk of 250,000 cold entries took a fifth longer.
-pub const WALK_ENTRIES_AHEAD_MAX: usize = 32768;
+/// Entries a walk lists ahead of its consumer, and names that it has read of more: some 8 MB. When all of it is taken, one
+/// thread at a time does what the consumer waits for: with half of it, a walk of 250,000 cold entries took a fifth longer.
+pub const WALK_ENTRIES_AHEAD_MAX: usize = 16384;
 /// Entries a thread of a walk looks at in one piece of work.
 pub const WALK_BATCH_ENTRIES: usize = 256;
 /// Directories under way at once in a walk, beyond two a thread: on a cold disk one may take as long as hundreds of others.

@@ -13,8 +13,11 @@ use crate::show;
 use crate::show::column::width;
 use crate::world::World;
 
-/// How often a job is looked at, first and at most: short jobs end at once, long ones are not disturbed.
+/// How long to wait until a job is looked at again, at least and at most, and which part of the time it has taken so far: its
+/// end is told soon for how long it was, and long ones are not disturbed.
 const LOOK_MS: (u64, u64) = (5, 200);
+/// See [`LOOK_MS`].
+const LOOK_PART: u32 = 32;
 /// How often a calm line is written.
 const LINE_SECONDS: u64 = 30;
 
@@ -52,11 +55,12 @@ pub fn watch(
 ) -> Result<Vec<JobView>, Problem> {
     let mut jobs = jobs.to_vec();
     let mut display = Display::new(world, &jobs);
-    let mut pause_ms = LOOK_MS.0;
+    let began = world.env.clock.since_boot();
+    let [shortest, longest] = [LOOK_MS.0, LOOK_MS.1].map(Duration::from_millis);
     let mut cancelled = false;
     while jobs.iter().any(|job| !job.state.is_over()) {
-        let pause = Duration::from_millis(pause_ms);
-        pause_ms = (pause_ms * 2).min(LOOK_MS.1);
+        let so_far = world.env.clock.since_boot().saturating_sub(began);
+        let pause = (so_far / LOOK_PART).clamp(shortest, longest);
         if cancelled {
             std::thread::sleep(pause);
         } else if world.stop.wait(pause) {
