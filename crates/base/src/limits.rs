@@ -236,6 +236,12 @@ pub const ACCOUNT_BYTES_MAX: usize = 16 << 20;
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Pack names in one log record.
 pub const LOG_PACKS_MAX: usize = 1024;
+/// Chunks whose places an index keeps at hand, twice over: 4 MiB at most, with packs of average chunks.
+pub const INDEX_RECENT_CHUNKS: usize = 1 << 14;
+/// Packs whose places an index reads when it is asked for a chunk of the first of them.
+pub const INDEX_PACKS_AHEAD: u32 = 8;
+/// Chunks of these packs at most, those of the first aside.
+pub const INDEX_CHUNKS_AHEAD: usize = 512;
 /// Packs whose trailers are read ahead of the records that name them, when an index is built anew.
 pub const TRAILERS_AHEAD_MAX: usize = 64;
 /// Records read ahead likewise: 16 MiB of the largest.

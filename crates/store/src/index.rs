@@ -1,6 +1,6 @@
 //! The index: where every chunk is, and what the log says, folded. A cache.
 //!
-//! One redb file. Deleting it costs time, never data: it is rebuilt from the log and the trailers of the packs
+//! One redb file, and beside it a filter ([`filter`]) that knows most of what is not there. Deleting them costs time, never data: it is rebuilt from the log and the trailers of the packs
 //! the log names. Everything here is therefore written without waiting for the disk; every
 //! [`SYNC_PACKS`] packs, and when the store closes, it is made to last.
 //!
@@ -11,11 +11,15 @@
 //! places take over; a pack counts the chunks that are found in it, and one that is doubted and has none left harms nobody.
 
 mod facts;
+mod filter;
+mod lookup;
 mod packs;
 mod projection;
+mod recent;
 mod rows;
 
 use std::path::{Path, PathBuf};
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use base::{ChunkId, PackName, SessionId, StoreId};
@@ -27,20 +31,24 @@ use redb::{
 
 use crate::durable::DurablePack;
 
+use filter::Filter;
 pub(crate) use projection::{Applied, Entry, packs_of};
+use recent::Recent;
 pub(crate) use rows::{Location, PackRow, PackState};
 
 /// The file's name inside the cache directory.
 const FILE: &str = "index.redb";
 /// Raised when the tables change: an index of another number is thrown away and rebuilt.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 /// Loose packs between two commits that reach the disk (1 GiB of packs: what a crash makes us read trailers for).
 const SYNC_PACKS: u32 = 64;
 /// Memory redb may use.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// Chunk id to where it is ([`Location`]).
-const CHUNKS: TableDefinition<'_, [u8; 32], [u8; 21]> = TableDefinition::new("chunks");
+/// Chunk id to the ordinal of the pack where it is found.
+const CHUNKS: TableDefinition<'_, [u8; 32], u32> = TableDefinition::new("chunks");
+/// Ordinal to what the pack holds: neighbours in a source are in one row, or in rows beside one another.
+const CONTENTS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("contents");
 /// Ordinal to pack ([`PackRow`]). Ordinals keep a chunk's row small.
 const PACKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("packs");
 /// Ordinals of the packs that are loose: few, however many packs there are.
@@ -49,7 +57,7 @@ const LOOSE_PACKS: TableDefinition<'_, u32, ()> = TableDefinition::new("loose_pa
 const PACK_ORDINALS: TableDefinition<'_, [u8; 32], u32> = TableDefinition::new("pack_ordinals");
 /// Domain and generation to how many chunks and tables of contents were sealed under it, as far as packs are known.
 const SEALED: TableDefinition<'_, (u32, u32), u64> = TableDefinition::new("sealed");
-/// Schema, store, applied, anchor.
+/// Schema, store, applied, anchor, rows in the filter.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 /// Where an index is kept.
@@ -130,6 +138,11 @@ pub(crate) enum Copies {
 /// The open index.
 pub(crate) struct Index {
     database: Database,
+    store: StoreId,
+    directory: Option<PathBuf>,
+    /// Read from its file when it is first needed. Taken inside a transaction that writes, never the other way round.
+    filter: RwLock<Option<Filter>>,
+    recent: Recent,
     packs_since_sync: AtomicU32,
 }
 
@@ -143,7 +156,7 @@ impl Index {
         let Place::Directory(directory) = place else {
             let memory = redb::backends::InMemoryBackend::new();
             let database = Self::builder().create_with_backend(memory)?;
-            return Self::of(database).emptied(store);
+            return Self::of(database, store, None).emptied();
         };
         let at = |source| IndexError::Directory {
             path: directory.clone(),
@@ -153,7 +166,7 @@ impl Index {
         let file = directory.join(FILE);
         match Self::builder().create(&file) {
             Ok(database) => {
-                let index = Self::of(database);
+                let index = Self::of(database, store, Some(directory));
                 match index.is_of(store) {
                     Ok(true) => return Ok(index),
                     Ok(false) | Err(_) => drop(index),
@@ -167,7 +180,7 @@ impl Index {
         {
             return Err(at(source));
         }
-        Self::of(Self::builder().create(&file)?).emptied(store)
+        Self::of(Self::builder().create(&file)?, store, Some(directory)).emptied()
     }
 
     fn builder() -> redb::Builder {
@@ -176,9 +189,13 @@ impl Index {
         builder
     }
 
-    fn of(database: Database) -> Self {
+    fn of(database: Database, store: &StoreId, directory: Option<&PathBuf>) -> Self {
         Self {
             database,
+            store: *store,
+            directory: directory.cloned(),
+            filter: RwLock::default(),
+            recent: Recent::default(),
             packs_since_sync: AtomicU32::new(0),
         }
     }
@@ -200,16 +217,19 @@ impl Index {
     ///
     /// # Errors
     /// The database failed.
-    pub(crate) fn reset(&self, store: &StoreId) -> Result<(), IndexError> {
+    pub(crate) fn reset(&self) -> Result<(), IndexError> {
         let write = self.database.begin_write()?;
+        self.empty_filter()?;
+        self.recent.clear();
         for table in write.list_tables()?.collect::<Vec<_>>() {
             write.delete_table(table)?;
         }
         {
             let mut meta = write.open_table(META)?;
             meta.insert("schema", SCHEMA.to_le_bytes().as_slice())?;
-            meta.insert("store", store.0.as_slice())?;
+            meta.insert("store", self.store.0.as_slice())?;
             write.open_table(CHUNKS)?;
+            write.open_table(CONTENTS)?;
             write.open_table(PACKS)?;
             write.open_table(LOOSE_PACKS)?;
             write.open_table(PACK_ORDINALS)?;
@@ -219,8 +239,8 @@ impl Index {
         Ok(write.commit()?)
     }
 
-    fn emptied(self, store: &StoreId) -> Result<Self, IndexError> {
-        self.reset(store)?;
+    fn emptied(self) -> Result<Self, IndexError> {
+        self.reset()?;
         Ok(self)
     }
 
@@ -237,6 +257,7 @@ impl Index {
     /// The database failed.
     pub(crate) fn sync(&self) -> Result<(), IndexError> {
         let mut write = self.database.begin_write()?;
+        self.write_filter(&write)?;
         // Opens at once after a crash, whatever the index's size.
         write.set_quick_repair(true);
         write.commit()?;
@@ -255,6 +276,7 @@ impl Index {
         copies: Copies,
     ) -> Result<(), IndexError> {
         let write = self.write()?;
+        self.add_to_filter(pack.entries().iter().map(|entry| &entry.id))?;
         packs::insert(&write, pack, PackState::Loose, session, copies)?;
         write.commit()?;
         if self.packs_since_sync.fetch_add(1, Ordering::Relaxed) >= SYNC_PACKS {
@@ -263,54 +285,43 @@ impl Index {
         Ok(())
     }
 
-    /// Adds rows of packs that the log names, and rows of chunks in them by their packs' ordinals: what indexing so many
-    /// packs leaves, without the hours. Only for [`crate::IndexProbe`].
+    /// Adds packs that the log names with what they hold, but not the rows of their chunks: half of what indexing so many
+    /// leaves, without the hours. Only for [`crate::IndexProbe`].
     ///
     /// # Errors
     /// The database failed.
-    pub(crate) fn fill(
+    pub(crate) fn fill_packs(
         &self,
-        packs: impl Iterator<Item = PackRow>,
-        chunks: impl Iterator<Item = (u32, TocEntry)>,
+        packs: impl Iterator<Item = (PackRow, Vec<TocEntry>)>,
     ) -> Result<(), IndexError> {
         let write = self.write()?;
-        for row in packs {
-            packs::put(&write, &row)?;
-        }
-        {
-            let mut table = write.open_table(CHUNKS)?;
-            for (ordinal, entry) in chunks {
-                table.insert(entry.id.0, rows::encode_chunk(ordinal, &entry))?;
-            }
+        for (row, entries) in packs {
+            let ordinal = packs::put(&write, &row)?;
+            let contents = rows::encode_contents(&entries);
+            write
+                .open_table(CONTENTS)?
+                .insert(ordinal, contents.as_slice())?;
         }
         Ok(write.commit()?)
     }
 
-    /// Returns where a chunk is, as far as `asker` may rely on it.
+    /// Adds the rows of chunks by their packs' ordinals: the other half.
     ///
     /// # Errors
     /// The database failed.
-    pub(crate) fn find_for(
+    pub(crate) fn fill_chunks(
         &self,
-        asker: Asker,
-        id: &ChunkId,
-    ) -> Result<Option<Location>, IndexError> {
-        let read = self.database.begin_read()?;
-        let Some(row) = read.open_table(CHUNKS)?.get(id.0)? else {
-            return Ok(None);
-        };
-        let (ordinal, place) = rows::decode_chunk(&row.value());
-        let pack = read.open_table(PACKS)?.get(ordinal)?;
-        let pack = PackRow::decode(pack.ok_or(IndexError::Row)?.value())?;
-        let may_rely = match (asker, pack.state) {
-            (Asker::Reader, _) | (Asker::Writer(_), PackState::Logged) => true,
-            (Asker::Writer(session), PackState::Loose) => pack.session == session,
-            (Asker::Writer(_), PackState::Unreadable | PackState::Doubted) => false,
-        };
-        Ok(may_rely.then_some(Location {
-            pack: pack.name,
-            ..place
-        }))
+        chunks: impl Iterator<Item = (u32, ChunkId)>,
+    ) -> Result<(), IndexError> {
+        let write = self.write()?;
+        {
+            let mut table = write.open_table(CHUNKS)?;
+            for (ordinal, id) in chunks {
+                self.add_to_filter([&id])?;
+                table.insert(id.0, ordinal)?;
+            }
+        }
+        Ok(write.commit()?)
     }
 
     /// Notes that a pack is missing or damaged: no writer relies on it any more, and chunks stored anew take over.

@@ -139,7 +139,7 @@ impl Source<'_> {
             return Ok(applied);
         }
         tracing::warn!("the chunk index does not follow this log, building it anew");
-        index.reset(&self.keys.ring.store)?;
+        index.reset()?;
         Ok(begin)
     }
 

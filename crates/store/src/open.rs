@@ -188,7 +188,7 @@ fn open(opening: Opening<'_>) -> Result<Store, Fault> {
     };
     let mut log = source.load(&index)?;
     if !recover::loose_packs_hold(&source, &index)? {
-        index.reset(&keys.ring.store)?;
+        index.reset()?;
         log = source.load(&index)?;
     }
     let domain = keys.ring.first_domain();

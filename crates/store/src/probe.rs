@@ -30,39 +30,41 @@ impl IndexProbe {
         Ok(Self { index, session })
     }
 
-    /// Adds packs of `chunks` chunks each as the log names them, without their chunks, in one transaction. The first
-    /// pack ever added has the ordinal 0, the others follow.
+    /// Adds packs as the log names them, with what they hold, in one transaction, but not as places where chunks are found. The
+    /// first pack ever added has the ordinal 0, the others follow.
     ///
     /// # Errors
     /// The database failed.
     pub fn fill_packs(
         &self,
-        names: impl IntoIterator<Item = PackName>,
-        chunks: u32,
+        packs: impl IntoIterator<Item = (PackName, Vec<TocEntry>)>,
     ) -> Result<(), Fault> {
-        let row = |name| PackRow {
-            name,
-            class: Class::Data,
-            state: PackState::Logged,
-            bytes: PACK_BYTES as u64,
-            chunks,
-            current: chunks,
-            session: self.session,
+        let row = |(name, entries): (PackName, Vec<TocEntry>)| {
+            let chunks = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+            let row = PackRow {
+                name,
+                class: Class::Data,
+                state: PackState::Logged,
+                bytes: PACK_BYTES as u64,
+                chunks,
+                current: chunks,
+                session: self.session,
+            };
+            (row, entries)
         };
-        let packs = names.into_iter().map(row);
-        Ok(self.index.fill(packs, std::iter::empty())?)
+        Ok(self.index.fill_packs(packs.into_iter().map(row))?)
     }
 
-    /// Adds chunks to packs by the packs' ordinals, in one transaction, and makes them last: quick if sorted by id, where
-    /// a session's come in any order.
+    /// Has chunks found in packs, by the packs' ordinals, in one transaction, and makes them last: quick if sorted by id,
+    /// where a session's come in any order.
     ///
     /// # Errors
     /// The database failed.
     pub fn fill_chunks(
         &self,
-        chunks: impl IntoIterator<Item = (u32, TocEntry)>,
+        chunks: impl IntoIterator<Item = (u32, ChunkId)>,
     ) -> Result<(), Fault> {
-        self.index.fill(std::iter::empty(), chunks.into_iter())?;
+        self.index.fill_chunks(chunks.into_iter())?;
         self.sync()
     }
 
@@ -113,9 +115,13 @@ mod tests {
     fn a_probe_knows_what_was_filled_in_and_what_was_added() {
         let dir = tempfile::tempdir().unwrap();
         let probe = IndexProbe::open(dir.path()).unwrap();
-        let names = [PackName([1; 32]), PackName([2; 32])];
-        probe.fill_packs(names, 2).unwrap();
-        let filled = [(0, entry(1)), (0, entry(2)), (1, entry(3)), (1, entry(4))];
+        let packs = [
+            (PackName([1; 32]), vec![entry(1), entry(2)]),
+            (PackName([2; 32]), vec![entry(3), entry(4)]),
+        ];
+        probe.fill_packs(packs).unwrap();
+        let filled = [(0, 1), (0, 2), (1, 3), (1, 4)];
+        let filled = filled.map(|(pack, number)| (pack, ChunkId([number; 32])));
         probe.fill_chunks(filled).unwrap();
         probe.add(PackName([3; 32]), vec![entry(5)]).unwrap();
         drop(probe);

@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use base::PackName;
 use base::limits::{CHUNK_BYTES_AVG, PACK_BYTES};
+use format::pack::TocEntry;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use store::IndexProbe;
@@ -48,8 +49,7 @@ pub(super) fn measure(dir: &Path, chunks: u64) -> Result<IndexFigures> {
     fill(&probe, packs - ADDED, ids)?;
     let filled = monotonic_s();
     for number in packs - ADDED..packs {
-        let chunks = number * PACK_CHUNKS..(number + 1) * PACK_CHUNKS;
-        probe.add(pack_name(number), chunks.map(|n| ids.entry(n)).collect())?;
+        probe.add(pack_name(number), entries(number, ids))?;
     }
     let adds_per_s = (ADDED * PACK_CHUNKS) as f64 / (monotonic_s() - filled);
     drop(probe);
@@ -80,7 +80,7 @@ pub(super) fn measure(dir: &Path, chunks: u64) -> Result<IndexFigures> {
 fn fill(probe: &IndexProbe, packs: u64, ids: Ids) -> Result<()> {
     for first in (0..packs).step_by(FILLED_AT_ONCE) {
         let these = first..packs.min(first + FILLED_AT_ONCE as u64);
-        probe.fill_packs(these.map(pack_name), PACK_CHUNKS as u32)?;
+        probe.fill_packs(these.map(|pack| (pack_name(pack), entries(pack, ids))))?;
     }
     probe.sync()?;
     for is_first in [true, false] {
@@ -90,10 +90,15 @@ fn fill(probe: &IndexProbe, packs: u64, ids: Ids) -> Result<()> {
                 .filter(|rank| (rank % 100 < FIRST_PASS) == is_first)
                 .map(|rank| ids.number(rank))
                 .filter(|number| *number < packs * PACK_CHUNKS);
-            probe.fill_chunks(numbers.map(|n| ((n / PACK_CHUNKS) as u32, ids.entry(n))))?;
+            probe.fill_chunks(numbers.map(|n| ((n / PACK_CHUNKS) as u32, ids.id(n))))?;
         }
     }
     Ok(())
+}
+
+fn entries(pack: u64, ids: Ids) -> Vec<TocEntry> {
+    let chunks = pack * PACK_CHUNKS..(pack + 1) * PACK_CHUNKS;
+    chunks.map(|n| ids.entry(n)).collect()
 }
 
 fn pack_name(number: u64) -> PackName {

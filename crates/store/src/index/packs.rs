@@ -1,7 +1,7 @@
 //! The rows of packs, and what indexing a pack changes about others.
 //!
 //! Invariants: `current` of a pack's row is the number of chunks whose row names it; `LOOSE_PACKS` names exactly the packs
-//! whose row says so. Both change in the transaction that changes what they follow from.
+//! whose row says so; a pack whose table of contents was ever read has a row in `CONTENTS`. All change in the transaction that changes what they follow from.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use base::{PackName, SessionId};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::rows::{self, PackRow, PackState};
-use super::{CHUNKS, Copies, IndexError, LOOSE_PACKS, PACK_ORDINALS, PACKS, SEALED};
+use super::{CHUNKS, CONTENTS, Copies, IndexError, LOOSE_PACKS, PACK_ORDINALS, PACKS, SEALED};
 use crate::durable::DurablePack;
 
 /// Returns a pack's row.
@@ -25,11 +25,12 @@ pub(super) fn find(
     row_at(&packs, ordinal.value()).map(Some)
 }
 
-/// Writes a pack's row.
-pub(super) fn put(write: &WriteTransaction, row: &PackRow) -> Result<(), IndexError> {
+/// Writes a pack's row, and returns its ordinal.
+pub(super) fn put(write: &WriteTransaction, row: &PackRow) -> Result<u32, IndexError> {
     let mut packs = write.open_table(PACKS)?;
     let ordinal = ordinal_of(&mut write.open_table(PACK_ORDINALS)?, &packs, &row.name)?;
-    put_at(write, &mut packs, ordinal, row)
+    put_at(write, &mut packs, ordinal, row)?;
+    Ok(ordinal)
 }
 
 fn put_at(
@@ -97,8 +98,7 @@ pub(super) fn insert(
     let mut chunks = write.open_table(CHUNKS)?;
     let mut left = BTreeMap::new();
     for entry in pack.entries() {
-        let held = chunks.get(entry.id.0)?;
-        let held = held.map(|held| rows::decode_chunk(&held.value()).0);
+        let held = chunks.get(entry.id.0)?.map(|held| held.value());
         let elsewhere = held.filter(|held| *held != ordinal);
         if copies == Copies::Stay
             && let Some(held) = elsewhere
@@ -106,7 +106,7 @@ pub(super) fn insert(
         {
             continue;
         }
-        chunks.insert(entry.id.0, rows::encode_chunk(ordinal, entry))?;
+        chunks.insert(entry.id.0, ordinal)?;
         if held != Some(ordinal) {
             row.current += 1;
         }
@@ -115,6 +115,10 @@ pub(super) fn insert(
         }
     }
     put_at(write, &mut packs, ordinal, &row)?;
+    let contents = rows::encode_contents(pack.entries());
+    write
+        .open_table(CONTENTS)?
+        .insert(ordinal, contents.as_slice())?;
     for (held, count) in left {
         let mut row = row_at(&packs, held)?;
         row.current = row.current.saturating_sub(count);

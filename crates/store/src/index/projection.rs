@@ -115,6 +115,9 @@ impl Index {
 
     fn fold(&self, entry: &Entry, fetched: &Fetched) -> Result<(), IndexError> {
         let write = self.write()?;
+        for pack in fetched.values().flatten() {
+            self.add_to_filter(pack.entries().iter().map(|entry| &entry.id))?;
+        }
         match &entry.record.body {
             Body::Open { session, source } => {
                 write.open_table(SESSIONS)?.insert(session.0, source.0)?;

@@ -1,8 +1,9 @@
 //! Rows of the index as bytes. Private to this program version: `SCHEMA` guards them, not the store's format.
 
-use base::{PackName, SessionId};
+use base::{ChunkId, PackName, SessionId};
 use format::pack::{Class, TocEntry};
 use format::seal::Kind;
+use format::wire::{Reader, Writer};
 
 use super::IndexError;
 
@@ -108,35 +109,52 @@ impl PackRow {
     }
 }
 
-/// A chunk's row: pack ordinal, offset, length, domain, generation (u32 each), kind (u8).
-pub(super) fn encode_chunk(ordinal: u32, entry: &TocEntry) -> [u8; 21] {
-    let mut row = [0; 21];
-    let numbers = [
-        ordinal,
-        entry.offset,
-        entry.len,
-        entry.domain,
-        entry.generation,
-    ];
-    for (place, number) in row.chunks_exact_mut(4).zip(numbers) {
-        place.copy_from_slice(&number.to_le_bytes());
+/// What a pack holds, in its order: runs of chunks without gaps that are alike in all but id and length. A run is kind
+/// (u8), domain, generation, offset of its first chunk, count (u32 each), and count times id, length (u32).
+pub(super) fn encode_contents(entries: &[TocEntry]) -> Vec<u8> {
+    let follows = |a: &TocEntry, b: &TocEntry| {
+        (a.kind, a.domain, a.generation) == (b.kind, b.domain, b.generation)
+            && a.offset.checked_add(a.len) == Some(b.offset)
+    };
+    let mut out = Writer::with_capacity(32 + entries.len() * 36);
+    for run in entries.chunk_by(follows) {
+        out.u8(run[0].kind.code())
+            .u32(run[0].domain)
+            .u32(run[0].generation)
+            .u32(run[0].offset)
+            .u32(u32::try_from(run.len()).unwrap_or(u32::MAX));
+        for entry in run {
+            out.raw(&entry.id.0).u32(entry.len);
+        }
     }
-    row[20] = entry.kind.code();
-    row
+    out.finish()
 }
 
-/// Returns a chunk's pack ordinal and its place; the place's pack name is not filled in.
-pub(super) fn decode_chunk(row: &[u8; 21]) -> (u32, Location) {
-    let number = |i: usize| u32::from_le_bytes(cut(row, i * 4));
-    let place = Location {
-        pack: PackName([0; 32]),
-        offset: number(1),
-        len: number(2),
-        domain: number(3),
-        generation: number(4),
-        kind: Kind::from_code(row[20]).unwrap_or(Kind::Data),
-    };
-    (number(0), place)
+/// Returns what a pack holds.
+pub(super) fn decode_contents(
+    pack: PackName,
+    row: &[u8],
+) -> Result<Vec<(ChunkId, Location)>, IndexError> {
+    let mut fields = Reader::new(row);
+    let mut chunks = Vec::with_capacity(row.len() / 36);
+    while !fields.is_empty() {
+        let kind = Kind::from_code(fields.u8()?).ok_or(IndexError::Row)?;
+        let (domain, generation) = (fields.u32()?, fields.u32()?);
+        let mut offset = fields.u32()?;
+        for _ in 0..fields.u32()? {
+            let entry = TocEntry {
+                kind,
+                domain,
+                generation,
+                id: ChunkId(fields.array()?),
+                offset,
+                len: fields.u32()?,
+            };
+            offset = offset.checked_add(entry.len).ok_or(IndexError::Row)?;
+            chunks.push((entry.id, Location::of(pack, &entry)));
+        }
+    }
+    Ok(chunks)
 }
 
 /// Returns `N` bytes of a row from `at` on.

@@ -95,6 +95,52 @@ fn an_index_that_is_gone_old_or_damaged_costs_time_and_nothing_else() {
 }
 
 #[test]
+fn a_filter_that_is_gone_old_or_damaged_costs_time_and_nothing_else() {
+    let world = world(8);
+    let cache = tempdir().unwrap();
+    let file = cache.path().join("index.filter");
+    let store = world.create(cache.path());
+    let [a, b, c] = &world.contents[..] else {
+        panic!("three contents");
+    };
+    backup(&store, world.source, &Files::new(), a).unwrap();
+    drop(store);
+    let old = std::fs::read(&file).unwrap();
+    let store = world.open(cache.path());
+    backup(&store, world.source, a, b).unwrap();
+    drop(store);
+    let fresh = std::fs::read(&file).unwrap();
+    assert_ne!(old, fresh);
+
+    for filter in [None, Some(&old), Some(&fresh[..100].to_vec()), Some(&fresh)] {
+        match filter {
+            None => std::fs::remove_file(&file).unwrap(),
+            Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+        }
+        for known in [a, b] {
+            let store = world.open(cache.path());
+            let source = SourceId::random(&world.env);
+            let again = backup(&store, source, &Files::new(), known).unwrap();
+            assert_eq!(again.new_chunks, 0);
+        }
+        // It takes in what is stored after it was made anew, and keeps it.
+        let store = world.open(cache.path());
+        let new = files(&[(
+            "c",
+            &Dice::new(store.points().unwrap().len() as u64).bytes(900),
+        )]);
+        for is_new in [true, false] {
+            let source = SourceId::random(&world.env);
+            let taken = backup(&store, source, &Files::new(), &new).unwrap();
+            assert_eq!(taken.new_chunks > 0, is_new);
+        }
+    }
+    let store = world.open(cache.path());
+    let source = SourceId::random(&world.env);
+    assert!(backup(&store, source, &Files::new(), c).unwrap().new_chunks > 0);
+}
+
+#[test]
 fn an_index_of_many_records_and_packs_is_built_anew_as_it_was() {
     let world = world(6);
     let (cache, other) = (tempdir().unwrap(), tempdir().unwrap());
