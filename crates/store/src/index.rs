@@ -305,7 +305,7 @@ impl Index {
         Ok(write.commit()?)
     }
 
-    /// Adds the rows of chunks by their packs' ordinals: the other half.
+    /// Adds the rows of chunks by their packs' ordinals, and makes them last, but not the filter: the other half.
     ///
     /// # Errors
     /// The database failed.
@@ -313,7 +313,7 @@ impl Index {
         &self,
         chunks: impl Iterator<Item = (u32, ChunkId)>,
     ) -> Result<(), IndexError> {
-        let write = self.write()?;
+        let write = self.database.begin_write()?;
         {
             let mut table = write.open_table(CHUNKS)?;
             for (ordinal, id) in chunks {

@@ -55,8 +55,8 @@ impl IndexProbe {
         Ok(self.index.fill_packs(packs.into_iter().map(row))?)
     }
 
-    /// Has chunks found in packs, by the packs' ordinals, in one transaction, and makes them last: quick if sorted by id,
-    /// where a session's come in any order.
+    /// Has chunks found in packs, by the packs' ordinals, in one transaction: quick if sorted by id, where a session's come
+    /// in any order. They last once [`Self::sync`] has been called.
     ///
     /// # Errors
     /// The database failed.
@@ -64,8 +64,7 @@ impl IndexProbe {
         &self,
         chunks: impl IntoIterator<Item = (u32, ChunkId)>,
     ) -> Result<(), Fault> {
-        self.index.fill_chunks(chunks.into_iter())?;
-        self.sync()
+        Ok(self.index.fill_chunks(chunks.into_iter())?)
     }
 
     /// Adds a pack as a session does that has just written it.

@@ -28,7 +28,7 @@ const FILLED_AT_ONCE: usize = 1 << 18;
 const FIRST_PASS: u64 = 72;
 /// Packs added as a session adds them.
 const ADDED: u64 = 256;
-const COLD_LOOKUPS: u64 = 20_000;
+const COLD_LOOKUPS: u64 = 200_000;
 const WARM_LOOKUPS: u64 = 500_000;
 /// Neighbours that a source asks for before it goes on elsewhere: 4 GiB of a tree.
 const RUN: u64 = 4096;
@@ -52,6 +52,7 @@ pub(super) fn measure(dir: &Path, chunks: u64) -> Result<IndexFigures> {
         probe.add(pack_name(number), entries(number, ids))?;
     }
     let adds_per_s = (ADDED * PACK_CHUNKS) as f64 / (monotonic_s() - filled);
+    probe.sync()?;
     drop(probe);
     let fill_peak_bytes = peak_bytes()?;
     make_cold()?;

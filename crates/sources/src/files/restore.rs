@@ -241,7 +241,8 @@ impl Target {
         Ok(made)
     }
 
-    /// Begins a regular file. Nothing is seen of it before [`FileWriter::finish`].
+    /// Begins a regular file. Nothing is seen of it before [`FileWriter::finish`], unless in a directory that this run made,
+    /// which is private as long as it is in the making.
     ///
     /// # Errors
     /// [`Reason::BadName`], [`Reason::InTheWay`] of a directory; others as the system says.

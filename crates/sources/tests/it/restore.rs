@@ -368,7 +368,7 @@ fn a_run_that_was_killed_is_resumed() {
         Made::Same
     );
     assert_eq!(put(&second.target, "d/a", "complete"), Made::Same);
-    assert_eq!(put(&second.target, "d/b", "otherwise"), Made::New);
+    assert_eq!(put(&second.target, "d/b", "otherwise"), Made::Replaced);
     assert_eq!(second.finish(), []);
     let metadata = std::fs::metadata(dir.path().join("d")).unwrap();
     assert_eq!(
@@ -376,6 +376,85 @@ fn a_run_that_was_killed_is_resumed() {
         (0o755, 1_000_000_000_000_000_001 / 1_000_000_000)
     );
     assert_eq!(std::fs::read_dir(dir.path().join("d")).unwrap().count(), 2);
+}
+
+/// Leaves a file in the making as a run does that is killed before it has given it all of this.
+fn leave_in_the_making(dir: &Path, owner: Option<u32>) {
+    let first = Restored::open(dir, Conflict::Skip);
+    let directory = entry(Node::Directory);
+    first.target.directory(&key("d"), &directory).unwrap();
+    let Begun::Write(half) = first.target.begin_file(&key("d/f"), &file(7)).unwrap() else {
+        panic!()
+    };
+    half.write_at(0, b"half").unwrap();
+    if let Some(owner) = owner {
+        std::os::unix::fs::chown(dir.join("d/f"), Some(owner), None).unwrap();
+    }
+    std::mem::forget((half, first));
+}
+
+#[test]
+fn a_file_in_the_making_is_replaced_whatever_the_rule() {
+    for conflict in [Conflict::Skip, Conflict::Overwrite, Conflict::Rename] {
+        let dir = tempfile::tempdir().unwrap();
+        leave_in_the_making(dir.path(), None);
+        let next = Restored::open(dir.path(), conflict);
+        let directory = entry(Node::Directory);
+        next.target.directory(&key("d"), &directory).unwrap();
+        assert_eq!(put(&next.target, "d/f", "content"), Made::Replaced);
+        assert_eq!(next.finish(), []);
+        assert_eq!(std::fs::read(dir.path().join("d/f")).unwrap(), b"content");
+        assert_eq!(std::fs::read_dir(dir.path().join("d")).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_file_in_the_making_is_somebody_s() {
+    let foreign = |dir: &Path| {
+        let chmod = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.join("d/f"), mode).unwrap();
+        };
+        leave_in_the_making(dir, None);
+        chmod(0o600);
+    };
+    let longer = |dir: &Path| {
+        leave_in_the_making(dir, None);
+        std::fs::write(dir.join("d/f"), "longer than it will be").unwrap();
+    };
+    let public = |dir: &Path| {
+        leave_in_the_making(dir, None);
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(dir.join("d"), mode).unwrap();
+    };
+    for leave in [&foreign as &dyn Fn(&Path), &longer, &public] {
+        let dir = tempfile::tempdir().unwrap();
+        leave(dir.path());
+        let next = Restored::open(dir.path(), Conflict::Skip);
+        let directory = entry(Node::Directory);
+        next.target.directory(&key("d"), &directory).unwrap();
+        let begun = next.target.begin_file(&key("d/f"), &file(7)).unwrap();
+        assert!(matches!(begun, Begun::Kept));
+    }
+}
+
+#[test]
+fn a_file_in_the_making_that_has_its_owner_is_replaced() {
+    if !is_root("a file that has its owner") {
+        return;
+    }
+    let mut wanted = file(7);
+    wanted.uid = 4242;
+    for owner in [4242, 4243] {
+        let dir = tempfile::tempdir().unwrap();
+        leave_in_the_making(dir.path(), Some(owner));
+        let next = Restored::open(dir.path(), Conflict::Skip);
+        let directory = entry(Node::Directory);
+        next.target.directory(&key("d"), &directory).unwrap();
+        let begun = next.target.begin_file(&key("d/f"), &wanted).unwrap();
+        assert_eq!(matches!(begun, Begun::Write(_)), owner == 4242);
+        assert_eq!(matches!(begun, Begun::Kept), owner == 4243);
+    }
 }
 
 #[test]

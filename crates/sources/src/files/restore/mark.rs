@@ -2,7 +2,8 @@
 //!
 //! A directory in the making is sticky and private (`01700`) until all below it is durable and it gets its
 //! metadata. So whatever a power cut tore stands in such a directory, and there a file that has its entry's
-//! time is this restore's work, whole or torn.
+//! time is this restore's work, whole or torn. A file that has no time yet, because it is being written, carries the mark
+//! of files.
 //!
 //! A file in a directory that stood there before, and a file with several names, which may lie in both kinds of
 //! directories, is marked itself (`01600`) until its content is durable. It has all other metadata already.
@@ -51,22 +52,28 @@ pub(super) fn is_our_file(entry: &FileEntry, standing: &Statx, owners: &Owners) 
 }
 
 /// Returns whether what stands there is this restore's work on `entry`, and replaced if it is not whole,
-/// whatever the conflict rule says. `dir_is_ours`: it stands in a directory in the making.
+/// whatever the conflict rule says. `dir_is_ours`: it stands in a directory in the making, where a file that carries the mark
+/// may be without its time and owner yet.
 pub(super) fn is_unfinished(
     entry: &FileEntry,
     standing: &Statx,
     owners: &Owners,
     dir_is_ours: bool,
 ) -> bool {
-    is_mine(entry, standing, owners) && dir_is_ours || is_our_file(entry, standing, owners)
+    let is_begun = || is_marked(standing) && is_owned(entry, standing, owners);
+    dir_is_ours && (is_mine(entry, standing, owners) || is_begun())
+        || is_our_file(entry, standing, owners)
 }
 
-/// Returns whether a file has what every restored file has from the moment it appears: its time to the
+/// Returns whether a file has what every restored file has from the moment it is complete: its time to the
 /// nanosecond, its owner (or us, where that cannot be set), and never more bytes than it should.
 fn is_mine(entry: &FileEntry, standing: &Statx, owners: &Owners) -> bool {
+    is_owned(entry, standing, owners) && stat::modified_ns(standing) == entry.mtime_ns
+}
+
+fn is_owned(entry: &FileEntry, standing: &Statx, owners: &Owners) -> bool {
     matches!(entry.node, Node::File(_))
         && stat::kind(standing) == FileType::RegularFile
-        && stat::modified_ns(standing) == entry.mtime_ns
         && standing.stx_size <= entry.size
         && (is_us(standing.stx_uid) || standing.stx_uid == owners.uid(&entry.user, entry.uid))
 }

@@ -29,6 +29,8 @@ pub(super) struct Meta {
     xattrs: Xattrs,
     /// It may have attributes that it should not have.
     clean: bool,
+    /// It has its owner and group already.
+    is_owned: bool,
 }
 
 impl Meta {
@@ -41,7 +43,13 @@ impl Meta {
             mtime_ns: entry.mtime_ns,
             xattrs: entry.xattrs.clone(),
             clean,
+            is_owned: false,
         }
+    }
+
+    /// Notes whose what was just made is: it often is whose it shall be.
+    pub(super) fn is_owned_as(&mut self, made: &Statx) {
+        self.is_owned = (self.uid, self.gid) == (made.stx_uid, made.stx_gid);
     }
 
     fn times(&self) -> Timestamps {
@@ -79,11 +87,11 @@ impl Meta {
         })
     }
 
-    /// Sets all on an open file or directory.
+    /// Sets all on an open file or directory. The mode comes last: it takes a mark away.
     pub(super) fn set_on(&self, fd: BorrowedFd<'_>, report: Report<'_>) {
         let mode = self.set_before_mode(fd, report);
-        told(fchmod(fd, mode), Op::SetMode, report);
         told(futimens(fd, &self.times()), Op::SetTimes, report);
+        told(fchmod(fd, mode), Op::SetMode, report);
     }
 
     /// Sets all on an open file, but the mark in place of its mode. Returns the mode, which is due when the file
@@ -102,7 +110,8 @@ impl Meta {
 
     /// Sets what has to be set before the mode, and returns the mode.
     fn set_before_mode(&self, fd: BorrowedFd<'_>, report: Report<'_>) -> Mode {
-        let owner_set = set_owner(self.uid, self.gid, report, |uid, gid| fchown(fd, uid, gid));
+        let owner_set =
+            self.is_owned || set_owner(self.uid, self.gid, report, |uid, gid| fchown(fd, uid, gid));
         if self.clean {
             self.remove_others(fd, report);
         }
