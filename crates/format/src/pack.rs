@@ -142,24 +142,20 @@ pub struct OpenPack {
 }
 
 impl OpenPack {
-    /// Starts a pack of `store`. It has room for a full pack at once; the kernel gives pages as they are used, and takes
-    /// time for it: the bytes of a pack that was stored make the best `room` for the next, an empty one is fine.
-    pub fn new(env: &Env, store: StoreId, class: Class, mut room: Vec<u8>) -> Self {
-        let mut header = Writer::with_capacity(HEADER_BYTES);
-        header
+    /// Starts a pack of `store`. It has room for a full pack at once; the kernel gives pages as they are used.
+    pub fn new(env: &Env, store: StoreId, class: Class) -> Self {
+        let mut bytes = Writer::with_capacity(PACK_BYTES + (PACK_BYTES >> 3));
+        bytes
             .raw(MAGIC)
             .u16(VERSION)
             .u8(class.code())
             .raw(&[0; 5])
             .raw(&store.0)
             .raw(&env.bytes::<32>());
-        room.clear();
-        room.reserve(PACK_BYTES + (PACK_BYTES >> 3));
-        room.extend_from_slice(header.as_slice());
         Self {
             class,
             store,
-            bytes: room,
+            bytes: bytes.finish(),
             entries: Vec::new(),
         }
     }

@@ -38,22 +38,18 @@ pub(crate) enum FindPackError {
 }
 
 impl DurablePack {
-    /// Stores a finished pack. Its bytes, which nobody needs any more, come back as room for another.
+    /// Stores a finished pack.
     ///
     /// # Errors
     /// As [`Objects::put_new`]. The pack may or may not be there; nothing refers to it.
-    pub(crate) fn publish(
-        objects: &dyn Objects,
-        pack: SealedPack,
-    ) -> Result<(Self, Vec<u8>), PutError> {
+    pub(crate) fn publish(objects: &dyn Objects, pack: SealedPack) -> Result<Self, PutError> {
         objects.put_new(&object_name(pack.class, &pack.name), &pack.bytes)?;
-        let durable = Self {
+        Ok(Self {
             name: pack.name,
             class: pack.class,
             bytes: pack.bytes.len() as u64,
             entries: pack.entries,
-        };
-        Ok((durable, pack.bytes))
+        })
     }
 
     /// Reads the table of contents of a pack that a log record names.

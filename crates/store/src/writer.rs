@@ -40,8 +40,6 @@ struct Shared {
     /// Packs being filled: data first, then the one for trees.
     open: [Mutex<Option<OpenPack>>; PACKS_OPEN + 1],
     full: Flow<OpenPack>,
-    /// What stored packs leave to the next ones: as many as there were packs at the same time.
-    rooms: Mutex<Vec<Vec<u8>>>,
     /// Durable and indexed packs that no log record names yet.
     loose: Mutex<Vec<(Class, PackName)>>,
     new_bytes: AtomicU64,
@@ -60,7 +58,6 @@ impl Writer {
             pending: Mutex::default(),
             open: std::array::from_fn(|_| Mutex::default()),
             full: Flow::new(PACKS_IN_FLIGHT),
-            rooms: Mutex::default(),
             loose: Mutex::default(),
             new_bytes: AtomicU64::new(0),
             new_chunks: AtomicU64::new(0),
@@ -203,10 +200,9 @@ impl Shared {
         };
         // The slot stays locked while the pack is handed on, so that no third pack is begun meanwhile.
         let mut open = lock(&self.open[slot]);
-        let mut pack = open.take().unwrap_or_else(|| {
-            let room = lock(&self.rooms).pop().unwrap_or_default();
-            OpenPack::new(&self.core.env, self.core.id, class, room)
-        });
+        let mut pack = open
+            .take()
+            .unwrap_or_else(|| OpenPack::new(&self.core.env, self.core.id, class));
         pack.push(&sealed)
             .expect("a full pack does not stay in its slot");
         if pack.is_full() {
@@ -220,9 +216,8 @@ impl Shared {
     fn publish(&self, pack: OpenPack) -> Result<(), Fault> {
         self.core.check_reserve()?;
         let sealed = pack.finish(&self.core.env, &self.core.sealer_for_one()?);
-        let (pack, room) = DurablePack::publish(&*self.core.objects, sealed)
+        let pack = DurablePack::publish(&*self.core.objects, sealed)
             .map_err(|error| self.core.write_fault(error))?;
-        lock(&self.rooms).push(room);
         self.core.index.insert(&self.session, &pack, Copies::Stay)?;
         {
             let mut pending = lock(&self.pending);

@@ -165,7 +165,7 @@ fn write_missing_golden_files() {
     );
     let sealer = ring.first_domain().sealer();
     for (name, kind) in [("pack-data.bin", Kind::Data), ("pack-meta.bin", Kind::Tree)] {
-        let mut open = OpenPack::new(env, *store, kind.class(), Vec::new());
+        let mut open = OpenPack::new(env, *store, kind.class());
         for plain in PACK_PLAINS {
             let id = sealer.id(kind, &Sealer::hash(plain));
             open.push(&sealer.seal(env, kind, &id, plain))

@@ -16,7 +16,7 @@ fn filled(world: &World, class: Class, plains: &[Vec<u8>]) -> (SealedPack, Vec<S
     } else {
         Kind::Tree
     };
-    let mut open = OpenPack::new(&world.env, world.store, class, Vec::new());
+    let mut open = OpenPack::new(&world.env, world.store, class);
     let chunks: Vec<_> = plains.iter().map(|plain| world.seal(kind, plain)).collect();
     for chunk in &chunks {
         open.push(chunk).expect("there is room");
@@ -76,7 +76,7 @@ fn a_pack_with_very_many_chunks_takes_a_second_read() {
 fn a_pack_is_full_at_its_limits() {
     let world = World::new(3);
     let chunk = world.seal(Kind::Data, &noise(1, 4 << 20));
-    let mut open = OpenPack::new(&world.env, world.store, Class::Data, Vec::new());
+    let mut open = OpenPack::new(&world.env, world.store, Class::Data);
     while !open.is_full() {
         let entry = open.push(&chunk).expect("it is not full");
         assert_eq!(open.sealed(&entry), Some(chunk.bytes.as_slice()));
@@ -86,7 +86,7 @@ fn a_pack_is_full_at_its_limits() {
     assert!(sealed.bytes.len() > PACK_BYTES);
     pack::verify(world.store, &sealed.name, &sealed.bytes).expect("it verifies");
 
-    let mut open = OpenPack::new(&world.env, world.store, Class::Data, Vec::new());
+    let mut open = OpenPack::new(&world.env, world.store, Class::Data);
     let chunk = world.seal(Kind::Data, b"");
     let pushed = std::iter::from_fn(|| open.push(&chunk).ok()).count();
     assert_eq!(pushed, PACK_RECORDS_MAX);
