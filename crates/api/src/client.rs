@@ -3,17 +3,20 @@
 //! [`Operations`] over HTTP: each call is one request to the route of its name.
 //! Calls do not retry: whoever asked decides.
 
+mod patience;
 mod socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base::Fault;
 use base::fault::{Code, Lang};
-use base::limits::{ANSWER_BYTES_MAX, ANSWER_WITHIN};
+use base::limits::{ANSWER_AT_HAND_WITHIN, ANSWER_BYTES_MAX, ANSWER_WITHIN};
 use serde::{Serialize, de::DeserializeOwned};
 use ureq::http::{Method, Request};
 
+use self::patience::Patience;
 use crate::view::{
     DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
     JobListView, JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView,
@@ -37,25 +40,26 @@ impl Client {
     pub fn connect(path: &Path, language: Lang) -> io::Result<Self> {
         // Tried once here, so that a dead socket is told from a failing request.
         socket::connect(path)?;
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .timeout_recv_response(Some(ANSWER_WITHIN))
-            .build();
         Ok(Self {
-            agent: ureq::Agent::with_parts(
-                config,
-                socket::UnixConnector::new(path),
-                socket::NoResolver,
-            ),
+            agent: agent(path, Patience::default()),
             socket: path.to_owned(),
             language,
         })
     }
 
+    /// Returns one that asks `goes_on` again and again while it waits for an answer, with how long that has been so
+    /// far, and gives up when it says so.
+    #[must_use]
+    pub fn patient(self, goes_on: impl Fn(Duration) -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            agent: agent(&self.socket, Patience::new(goes_on)),
+            ..self
+        }
+    }
+
+    /// Asks for what the server has at hand.
     fn get<T: View>(&self, path: &str) -> Result<T, Problem> {
-        self.call(Method::GET, path, Vec::new())
+        self.call(Method::GET, path, Vec::new(), ANSWER_AT_HAND_WITHIN)
     }
 
     fn send<T: View>(
@@ -65,18 +69,30 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, Problem> {
         let body = serde_json::to_vec(body).map_err(|e| self.bug(e))?;
-        self.call(method, path, body)
+        self.call(method, path, body, ANSWER_WITHIN)
     }
 
-    fn call<T: View>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<T, Problem> {
-        let bytes = self.exchange(method, path, body)?;
+    fn call<T: View>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<T, Problem> {
+        let bytes = self.exchange(method, path, body, within)?;
         self.parse::<Document<T>>(&bytes)?
             .into_body()
             .map_err(|e| self.bug(e))
     }
 
     /// Returns the body of an answer, whatever it is.
-    fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Vec<u8>, Problem> {
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<Vec<u8>, Problem> {
         let request = Request::builder()
             .method(&method)
             // The host is a word for the header; the socket decides where it goes.
@@ -85,10 +101,18 @@ impl Client {
             .header("accept-language", self.language.tag())
             .body(body)
             .map_err(|e| self.bug(e))?;
+        let agent = &self.agent;
+        let request = agent
+            .configure_request(request)
+            .timeout_send_request(Some(within))
+            .timeout_send_body(Some(within))
+            .timeout_recv_response(Some(within))
+            .timeout_recv_body(Some(within))
+            .build();
         let mut answer = match method {
             // These have no body, and ureq knows that by the type.
-            Method::GET | Method::DELETE => self.agent.run(request.map(|_: Vec<u8>| ())),
-            _ => self.agent.run(request),
+            Method::GET | Method::DELETE => agent.run(request.map(|_: Vec<u8>| ())),
+            _ => agent.run(request),
         }
         .map_err(|e| self.unreachable(e))?;
         let status = answer.status();
@@ -111,6 +135,12 @@ impl Client {
     }
 
     fn unreachable(&self, error: ureq::Error) -> Problem {
+        if let Some(waited) = patience::silence(&error) {
+            let fault = Fault::new(Code::ServerSilent)
+                .with("address", self.socket.display())
+                .with("limit", waited.as_secs());
+            return Problem::of(&fault, self.language);
+        }
         let fault = Fault::new(Code::ServerUnreachable)
             .with("address", self.socket.display())
             .with("reason", &error)
@@ -124,6 +154,17 @@ impl Client {
             .because(error);
         Problem::of(&fault, self.language)
     }
+}
+
+/// Returns what speaks HTTP over the socket at `path`.
+fn agent(path: &Path, patience: Patience) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_redirects(0)
+        .build();
+    let connector = socket::UnixConnector::new(path, patience);
+    ureq::Agent::with_parts(config, connector, socket::NoResolver)
 }
 
 impl Operations for Client {
@@ -212,7 +253,8 @@ impl Operations for Client {
 
     fn read(&self, point: &str, request: &request::Read) -> Result<Vec<u8>, Problem> {
         let body = serde_json::to_vec(request).map_err(|e| self.bug(e))?;
-        self.exchange(Method::POST, &route::fill(route::POINT_READ, point), body)
+        let path = route::fill(route::POINT_READ, point);
+        self.exchange(Method::POST, &path, body, ANSWER_WITHIN)
     }
 
     fn ranges(&self, point: &str, request: &request::Ranges) -> Result<RangeListView, Problem> {
@@ -236,7 +278,8 @@ impl Operations for Client {
     }
 
     fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {
-        self.call(Method::DELETE, &route::fill(route::POINT, name), Vec::new())
+        let path = route::fill(route::POINT, name);
+        self.call(Method::DELETE, &path, Vec::new(), ANSWER_WITHIN)
     }
 
     fn plan_restore(&self, request: &request::Restore) -> Result<RestorePlanView, Problem> {
@@ -296,7 +339,9 @@ impl Operations for Client {
     }
 
     fn job(&self, name: &str) -> Result<JobView, Problem> {
-        self.get(&route::fill(route::JOB, name))
+        // Asked again and again: a job that goes on is not lost sight of because the machine slept.
+        let path = route::fill(route::JOB, name);
+        self.call(Method::GET, &path, Vec::new(), ANSWER_WITHIN)
     }
 
     fn cancel_job(&self, name: &str) -> Result<JobView, Problem> {

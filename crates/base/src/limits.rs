@@ -322,6 +322,15 @@ pub const STRANGER_WITHIN: std::time::Duration = std::time::Duration::from_secs(
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// Longest wait for an answer. Planning a restore of millions of entries is the slowest of them.
 pub const ANSWER_WITHIN: std::time::Duration = std::time::Duration::from_secs(600);
+/// Longest wait for an answer that a healthy server has at hand: what it remembers, told without reading the pool.
+pub const ANSWER_AT_HAND_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+/// How often whoever waits for an answer is asked whether to go on: a person who gives up does not notice it.
+pub const ANSWER_LOOK: std::time::Duration = std::time::Duration::from_millis(100);
+/// Silence of a server that a person is told of: longer than nearly every answer takes.
+pub const SILENCE_TOLD: std::time::Duration = std::time::Duration::from_secs(3);
+/// How long a server may take for an answer after a person wants the command to end: jobs that it has started are
+/// stopped meanwhile.
+pub const SILENCE_ENDURED: std::time::Duration = std::time::Duration::from_secs(2);
 /// Largest file that proves a first recovery point: the proof shall not take longer than the backup.
 pub const PROOF_BYTES_MAX: u64 = 64 << 20;
 /// Directories looked into for such a file.

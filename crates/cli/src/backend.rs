@@ -1,13 +1,16 @@
 //! Where the operations come from: the engine in this process, or the process that owns the data directory.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::{Client, Operations};
 use base::Fault;
 use base::fault::Code;
+use base::limits::{SILENCE_ENDURED, SILENCE_TOLD};
 use engine::Home;
 use server::{ServeError, Serving, serve};
 
@@ -99,12 +102,31 @@ pub fn open(
             Err(fault) => return Err(fault),
         };
         if let Ok(client) = Client::connect(&socket, manner.language) {
-            return Ok(Backend::Remote(client));
+            return Ok(Backend::Remote(client.patient(patience(world))));
         }
         waits += 1;
         if waits > WAITS_MAX || world.stop.wait(WAIT) {
             return Err(busy);
         }
+    }
+}
+
+/// Returns what says that a server is silent, and gives up when a person does.
+fn patience(world: &World) -> impl Fn(Duration) -> bool + Send + Sync + 'static {
+    let (stop, talk) = (Arc::clone(&world.stop), world.err.clone());
+    let told = AtomicBool::new(false);
+    move |waited| {
+        if waited < SILENCE_TOLD {
+            told.store(false, Ordering::Relaxed);
+        } else if !told.swap(true, Ordering::Relaxed) {
+            let seconds = waited.as_secs();
+            // Nobody listening is no failure.
+            let _ = writeln!(
+                talk.clone(),
+                "The server has not answered for {seconds} s; still waiting (Ctrl-C ends that) ..."
+            );
+        }
+        !stop.is_asked() || waited < SILENCE_ENDURED
     }
 }
 

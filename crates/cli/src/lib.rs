@@ -35,7 +35,7 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, Command, LangArg};
 use backend::Purpose;
 use session::{DONE, Manner, Session};
-pub use world::World;
+pub use world::{Talk, World};
 
 /// Exit code of a command line that cannot be understood.
 const USAGE: u8 = 2;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base::Env;
 use base::fault::Lang;
@@ -38,7 +38,7 @@ pub struct World {
     /// Data goes here.
     pub out: Box<dyn Write + Send>,
     /// Talk goes here.
-    pub err: Box<dyn Write + Send>,
+    pub err: Talk,
     /// Says that a person wants the command to end.
     pub stop: Arc<Stop>,
 }
@@ -62,7 +62,7 @@ impl World {
             draws: io::stderr().is_terminal(),
             shows: io::stdout().is_terminal(),
             out: Box::new(io::stdout()),
-            err: Box::new(io::stderr()),
+            err: Talk::new(io::stderr()),
             stop: Stop::on_signals()?,
         })
     }
@@ -115,5 +115,28 @@ impl World {
         }
         let home = self.variable("HOME").map_or("/".into(), PathBuf::from);
         home.join(".local/share/dozo")
+    }
+}
+
+/// Where talk goes, for every thread that has something to say.
+#[derive(Clone)]
+pub struct Talk(Arc<Mutex<dyn Write + Send>>);
+
+impl Talk {
+    /// Returns one that writes there.
+    pub fn new(to: impl Write + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(to)))
+    }
+}
+
+impl Write for Talk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut to = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        to.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut to = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        to.flush()
     }
 }

@@ -11,12 +11,15 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::limits::ANSWER_LOOK;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 use ureq::{Error, config::Config};
+
+use super::patience::Patience;
 
 /// Connects to the socket at `path`.
 pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
@@ -32,12 +35,14 @@ pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
 #[derive(Debug)]
 pub(super) struct UnixConnector {
     path: PathBuf,
+    patience: Patience,
 }
 
 impl UnixConnector {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, patience: Patience) -> Self {
         Self {
             path: path.to_owned(),
+            patience,
         }
     }
 }
@@ -50,8 +55,12 @@ impl Connector for UnixConnector {
         details: &ConnectionDetails,
         _chained: Option<()>,
     ) -> Result<Option<UnixTransport>, Error> {
+        let stream = connect(&self.path)?;
+        stream.set_read_timeout(Some(ANSWER_LOOK))?;
+        stream.set_write_timeout(Some(ANSWER_LOOK))?;
         Ok(Some(UnixTransport {
-            stream: connect(&self.path)?,
+            stream,
+            patience: self.patience.clone(),
             buffers: LazyBuffers::new(
                 details.config.input_buffer_size(),
                 details.config.output_buffer_size(),
@@ -77,6 +86,7 @@ impl Resolver for NoResolver {
 
 pub(super) struct UnixTransport {
     stream: UnixStream,
+    patience: Patience,
     buffers: LazyBuffers,
 }
 
@@ -84,14 +94,6 @@ impl fmt::Debug for UnixTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UnixTransport")
     }
-}
-
-/// Says a wait that ended as ureq wants to hear it: the socket says `WouldBlock`.
-fn timed<T>(result: io::Result<T>, timeout: NextTimeout) -> Result<T, Error> {
-    result.map_err(|e| match e.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
-        _ => Error::Io(e),
-    })
 }
 
 fn duration(timeout: NextTimeout) -> Option<Duration> {
@@ -104,23 +106,24 @@ impl Transport for UnixTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.set_write_timeout(duration(timeout))?;
-        timed(
-            self.stream.write_all(&self.buffers.output()[..amount]),
-            timeout,
-        )
+        let mut rest = &self.buffers.output()[..amount];
+        while !rest.is_empty() {
+            let written = self
+                .patience
+                .wait(duration(timeout), || self.stream.write(rest))?;
+            if written == 0 {
+                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+            }
+            rest = &rest[written..];
+        }
+        Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.stream.set_read_timeout(duration(timeout))?;
         let input = self.buffers.input_append_buf();
-        let amount = loop {
-            match self.stream.read(input) {
-                // A signal (a resized terminal) is no reason to lose an answer.
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => break timed(other, timeout)?,
-            }
-        };
+        let amount = self
+            .patience
+            .wait(duration(timeout), || self.stream.read(input))?;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }

@@ -77,6 +77,8 @@ catalogue! {
     ServerCannotListen Critical Retry 6 s[] ids[] (address reason);
     /// The server does not answer.
     ServerUnreachable Critical Retry 7 s[] ids[] (address reason);
+    /// The server is there and does not answer.
+    ServerSilent Critical Retry 9 s[] ids[] (address limit);
     /// The process or the machine may not open more files, or has no more memory.
     ResourcesExhausted Critical Retry 1 s[] ids[] (reason);
     /// Due work is not being started.

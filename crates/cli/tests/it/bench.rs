@@ -135,7 +135,7 @@ impl Bench {
             draws: false,
             shows: false,
             out: Box::new(out.clone()),
-            err: Box::new(err.clone()),
+            err: cli::Talk::new(err.clone()),
             stop: Arc::new(Stop::default()),
         };
         (world, out, err)

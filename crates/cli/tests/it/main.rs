@@ -18,6 +18,7 @@ mod nobody;
 mod owner;
 mod program;
 mod read_only;
+mod silent;
 mod story;
 mod strangers;
 mod torture;

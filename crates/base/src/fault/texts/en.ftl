@@ -79,6 +79,12 @@ ServerUnreachable-try =
     Run `dozo up` to start the server.
     Run `dozo status` to see whether it answers.
 
+ServerSilent-what = The server at {$address} does not answer
+ServerSilent-why = It is there, but said nothing for {$limit}: it is stopped, or waits for a disk that does not come. What it was asked for may still be done when it goes on.
+ServerSilent-try =
+    Look with `ps` whether `dozo up` is stopped (T): `kill -CONT` or `fg` lets it go on. With D it waits for a disk.
+    Run the command again when it answers; `dozo job list` shows what was done meanwhile.
+
 ResourcesExhausted-what = The operating system has nothing more to give: {$reason}
 ResourcesExhausted-why = This process, or the whole machine, reached its limit of open files, of threads or of memory. Pool and recovery points are sound; what was being done was ended, as what is missing would be missing by chance.
 ResourcesExhausted-try =

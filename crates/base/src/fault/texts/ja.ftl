@@ -79,6 +79,12 @@ ServerUnreachable-try =
     `dozo up` でサーバーを起動してください。
     `dozo status` で応答を確認してください。
 
+ServerSilent-what = バックアップ サーバー {$address} が応答しません
+ServerSilent-why = サーバーは存在しますが、{$limit}の間応答がありませんでした。一時停止しているか、ディスクの応答を待っています。要求した処理は、サーバーが再開した後に実行されることがあります。
+ServerSilent-try =
+    `ps` で `dozo up` の状態を確認してください。T (一時停止) の場合は、`kill -CONT` または `fg` で再開できます。D の場合はディスクの応答を待っています。
+    サーバーが応答するようになったら、もう一度コマンドを実行してください。その間に実行された処理は `dozo job list` で確認できます。
+
 ResourcesExhausted-what = オペレーティング システムのリソースが不足しています: {$reason}
 ResourcesExhausted-why = このプロセスまたはコンピューター全体で、開けるファイル数、スレッド数、またはメモリの上限に達しました。記憶域プールと回復ポイントに問題はありません。この状態で続けると、どのデータが欠けるかわからないため、実行中だった処理を中止しました。
 ResourcesExhausted-try =
