@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 /// Exit code when a person stopped the command.
@@ -25,13 +25,15 @@ impl Stop {
     /// The handlers cannot be installed.
     pub fn on_signals() -> io::Result<Arc<Self>> {
         let stop = Arc::new(Self::default());
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        // A file that grows beyond what the system lets it ends the process unless somebody listens: then the write fails,
+        // and is told as every write that fails.
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ])?;
         let raised = Arc::clone(&stop);
         std::thread::Builder::new()
             .name("dozo-signals".to_owned())
             .spawn(move || {
-                for _ in signals.forever() {
-                    if raised.ask() {
+                for signal in signals.forever() {
+                    if signal != SIGXFSZ && raised.ask() {
                         std::process::exit(i32::from(STOPPED));
                     }
                 }

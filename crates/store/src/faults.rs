@@ -1,5 +1,7 @@
 //! Errors of the crates below as faults of the catalogue. Told apart once, here.
 
+use std::io::ErrorKind;
+
 use base::fault::{Code, is_exhaustion};
 use base::{ChunkId, Fault, PackName};
 use format::pack::PackError;
@@ -19,10 +21,10 @@ impl From<IndexError> for Fault {
             IndexError::Directory { path, source } => Self::new(Code::DataDirectoryUnwritable)
                 .with("path", path.display())
                 .with("reason", source.kind()),
-            IndexError::Database(below) if is_full(below) => {
+            IndexError::Database(below) if has_no_room(below) => {
                 Self::new(Code::DataDirectoryUnwritable)
                     .with("path", "index.redb")
-                    .with("reason", "no space left")
+                    .with("reason", reason(&error))
             }
             IndexError::Database(_) | IndexError::Row => {
                 Self::new(Code::Internal).with("detail", &error)
@@ -32,10 +34,11 @@ impl From<IndexError> for Fault {
     }
 }
 
-fn is_full(error: &redb::Error) -> bool {
+/// Says whether the index may not grow: the disk, the owner's share of it, or what the process may write is full.
+fn has_no_room(error: &redb::Error) -> bool {
     matches!(error, redb::Error::Io(error) if matches!(
         error.kind(),
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
     ))
 }
 

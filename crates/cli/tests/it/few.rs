@@ -28,6 +28,32 @@ fn a_backup_works_with_few_open_files() {
     assert_eq!(describe(&restored).unwrap(), describe(&source).unwrap());
 }
 
+/// Runs the program under a limit of the shell.
+fn limited(place: &Place, limit: &str, words: &[&str]) -> Answer {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
+    limited.arg(env!("CARGO_BIN_EXE_dozo")).args(words);
+    Answer::of(place.prepare(&mut limited).output().unwrap())
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_told_and_keeps_nobody_from_looking() {
+    let place = Place::new();
+    let source = place.directory("source");
+    fs::write(source.join("small"), "small").unwrap();
+    place.dozo(0, &["protect", "source"]);
+    let mut dice = testkit::Dice::new(8);
+    fs::write(source.join("large"), dice.bytes(3 << 20)).unwrap();
+    for limit in ["-f 0", "-f 20", "-f 2000"] {
+        let answer = limited(&place, limit, &["protect", "source"]);
+        let told = answer.err.contains("File too large");
+        assert_eq!((answer.exit, told), (Some(5), true), "{}", answer.all());
+        let answer = limited(&place, limit, &["point", "list"]);
+        assert_eq!(answer.exit, Some(0), "{}", answer.all());
+    }
+    place.dozo(0, &["protect", "source"]);
+}
+
 #[test]
 fn whatever_thread_is_the_last_one_a_command_says_so_and_ends() {
     if !is_root("limits on the threads of another user") {

@@ -59,7 +59,7 @@ DataDirectoryBusy-try =
 DataDirectoryUnwritable-what = Cannot write to the data directory {$path}
 DataDirectoryUnwritable-why = The operating system refused: {$reason}. Dozo keeps its catalog, its keys and, unless told otherwise, its pool there.
 DataDirectoryUnwritable-try =
-    Run the command as the directory's owner.
+    Run the command as the directory's owner. If it says "File too large", raise `ulimit -f`, or LimitFSIZE= of the service.
     Make room if its file system is full; look at `dmesg` for disk errors if it is not.
     Name a directory that you may write with `--data-dir` or DOZO_DATA_DIR.
 
@@ -323,7 +323,7 @@ PoolUnreadable-try =
 PoolUnwritable-what = Cannot write to the pool {$path}
 PoolUnwritable-why = The operating system refused: {$reason}. Existing recovery points can still be restored.
 PoolUnwritable-try =
-    Run the command as the pool's owner.
+    Run the command as the pool's owner. If it says "File too large", raise `ulimit -f`, or LimitFSIZE= of the service.
     Run `dozo pool status` once it is writable.
 
 PoolReadOnly-what = Nothing can be protected: the pool {$path} is read-only

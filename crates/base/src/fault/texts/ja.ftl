@@ -59,7 +59,7 @@ DataDirectoryBusy-try =
 DataDirectoryUnwritable-what = データ ディレクトリ {$path} に書き込めません
 DataDirectoryUnwritable-why = オペレーティング システムに拒否されました: {$reason}。Dozo はここにカタログと鍵を保存し、特に指定がなければ記憶域プールもここに置きます。
 DataDirectoryUnwritable-try =
-    このディレクトリの所有者としてコマンドを実行してください。
+    このディレクトリの所有者としてコマンドを実行してください。「File too large」と表示された場合は、`ulimit -f` またはサービスの LimitFSIZE= を引き上げてください。
     ファイル システムがいっぱいの場合は、空き領域を作ってください。そうでない場合は、`dmesg` でディスク エラーがないか確認してください。
     書き込み可能なディレクトリを `--data-dir` または DOZO_DATA_DIR で指定してください。
 
@@ -320,7 +320,7 @@ PoolUnreadable-try =
 PoolUnwritable-what = 記憶域プール {$path} に書き込めません
 PoolUnwritable-why = オペレーティング システムに拒否されました: {$reason}。既存の回復ポイントは引き続き復元できます。
 PoolUnwritable-try =
-    プールの所有者としてコマンドを実行してください。
+    プールの所有者としてコマンドを実行してください。「File too large」と表示された場合は、`ulimit -f` またはサービスの LimitFSIZE= を引き上げてください。
     書き込めるようにした後に `dozo pool status` を実行してください。
 
 PoolReadOnly-what = 記憶域プール {$path} が読み取り専用のため、何も保護できません
