@@ -142,12 +142,16 @@ impl Work<'_> {
         }
     }
 
+    /// Reads only where there may be anything but zeros: a hole can be larger than any disk.
     fn is_zero(&self, existing: &Existing, mut at: u64, len: u64) -> Result<bool, Failure> {
         const STEP: u64 = 1 << 20;
         let end = at + len;
         let mut found = Vec::new();
         while at < end {
             self.go_on()?;
+            // The last byte is read whatever it is: the file may have been cut off meanwhile.
+            let data = existing.next_data(at)?.unwrap_or(end);
+            at = data.clamp(at, end - 1);
             found.clear();
             let step = usize::try_from((end - at).min(STEP)).expect("a step is small");
             existing.read_at(at, step, &mut found)?;

@@ -93,3 +93,17 @@ fn whatever_thread_is_the_last_one_a_command_says_so_and_ends() {
         "{ends:?}"
     );
 }
+
+#[test]
+fn a_hole_larger_than_the_disk_is_not_read_when_it_stands_there_already() {
+    let place = Place::new();
+    let source = place.directory("source");
+    let sparse = fs::File::create(source.join("sparse")).unwrap();
+    sparse.set_len(8 << 40).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"data", 1 << 40).unwrap();
+    let point = place.point("source");
+    place.restore("source", &point, "restored");
+    // Compared byte by byte this would take hours.
+    let again = place.dozo(0, &["restore", "source", "--to", "restored"]);
+    assert!(again.err.contains("restored 0 files"), "{}", again.all());
+}

@@ -81,6 +81,27 @@ fn a_file_found_to_differ_follows_the_conflict_rule() {
 }
 
 #[test]
+fn a_file_that_stands_there_tells_where_its_data_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let restored = Restored::open(dir.path(), Conflict::Overwrite);
+    let size = 1 << 40;
+    let Begun::Write(writer) = restored.target.begin_file(&key("f"), &file(size)).unwrap() else {
+        panic!()
+    };
+    writer.write_at(1 << 30, b"data").unwrap();
+    writer.finish().unwrap();
+    assert_eq!(restored.finish(), []);
+    let restored = Restored::open(dir.path(), Conflict::Overwrite);
+    let Begun::Same(existing) = restored.target.begin_file(&key("f"), &file(size)).unwrap() else {
+        panic!()
+    };
+    let next = |at| existing.next_data(at).unwrap();
+    assert_eq!(next(0), Some(1 << 30));
+    assert_eq!(next((1 << 30) + 1), Some((1 << 30) + 1));
+    assert_eq!(next(2 << 30), None);
+}
+
+#[test]
 fn directories_become_one_and_keep_their_metadata_unless_told() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), &["d/here"]);

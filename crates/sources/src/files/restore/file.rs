@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use format::entry::{FileEntry, FileKey, Node};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, fsync, ftruncate, linkat, openat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, SeekFrom, Statx, fsync, ftruncate, linkat, openat, seek, unlinkat,
+};
 use rustix::io::{Errno, pwrite};
 
 use super::links::FileId;
@@ -363,6 +365,20 @@ impl Existing {
     pub fn read_at(&self, offset: u64, len: usize, into: &mut Vec<u8>) -> Result<usize, Problem> {
         sys::read_at(self.fd.as_fd(), offset, len, into)
             .map_err(|errno| problem(&self.spot.key, Op::Read, errno.into()))
+    }
+
+    /// Returns where its next data is, at `offset` or after it; `None` if only zeros follow. Where the file system does not
+    /// tell holes, all is data.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn next_data(&self, offset: u64) -> Result<Option<u64>, Problem> {
+        match seek(&self.fd, SeekFrom::Data(offset)) {
+            Ok(data) => Ok(Some(data)),
+            Err(Errno::NXIO) => Ok(None),
+            Err(Errno::INVAL | Errno::NOTSUP | Errno::SPIPE) => Ok(Some(offset)),
+            Err(errno) => Err(problem(&self.spot.key, Op::Read, errno.into())),
+        }
     }
 
     /// Takes it for the restored file: other names may be linked to it. If it carries the mark of a run that
