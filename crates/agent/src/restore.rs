@@ -71,6 +71,10 @@ pub struct Plan {
     pub conflicts: u64,
     /// The first of them, relative to the target.
     pub conflict_paths: Vec<Vec<u8>>,
+    /// Entries that would not be made although what stands in their way is to be replaced: a directory never is.
+    pub refused: u64,
+    /// The first of them, relative to the target.
+    pub refused_paths: Vec<Vec<u8>>,
 }
 
 /// What a restore did.
@@ -125,6 +129,7 @@ impl Plan {
                 false
             }
             Would::Conflict | Would::Below => conflict != Conflict::Skip,
+            Would::Directory => conflict == Conflict::Rename,
         };
         if is_made {
             self.entries += 1;
@@ -133,11 +138,16 @@ impl Plan {
                 self.bytes = self.bytes.saturating_add(entry.size);
             }
         }
-        if would == Would::Conflict {
-            self.conflicts += 1;
-            if self.conflict_paths.len() < limits::CONFLICTS_SHOWN_MAX {
-                self.conflict_paths.push(key.to_path().unwrap_or_default());
+        let (count, paths) = match would {
+            Would::Directory if conflict == Conflict::Overwrite => {
+                (&mut self.refused, &mut self.refused_paths)
             }
+            Would::Conflict | Would::Directory => (&mut self.conflicts, &mut self.conflict_paths),
+            Would::Make | Would::Merge | Would::Same | Would::Below => return,
+        };
+        *count += 1;
+        if paths.len() < limits::CONFLICTS_SHOWN_MAX {
+            paths.push(key.to_path().unwrap_or_default());
         }
     }
 }

@@ -148,6 +148,10 @@ pub struct RestorePlan {
     pub conflicts: u64,
     /// The first of them, relative to the target.
     pub conflict_paths: Vec<PathBuf>,
+    /// Entries that would be left out because a directory stands in their place, which is never replaced.
+    pub refused: u64,
+    /// The first of them, relative to the target.
+    pub refused_paths: Vec<PathBuf>,
     /// Bytes free where it would go, if that is known.
     pub free_bytes: Option<u64>,
 }

@@ -285,6 +285,14 @@ pub fn restore_plan(
     on_conflict: OnConflict,
 ) -> RestorePlanView {
     let action = conflict_word(on_conflict);
+    let conflict = |action: &'static str| {
+        move |path| ConflictView {
+            path: PathText::from(path),
+            action: action.to_owned(),
+        }
+    };
+    let refused = plan.refused_paths.into_iter().map(conflict("refuse"));
+    let conflicts = plan.conflict_paths.into_iter().map(conflict(action));
     RestorePlanView {
         point,
         paths,
@@ -294,15 +302,9 @@ pub fn restore_plan(
         files: plan.files,
         bytes: plan.bytes,
         same: plan.same,
-        conflict_count: plan.conflicts,
-        conflicts: plan
-            .conflict_paths
-            .into_iter()
-            .map(|path| ConflictView {
-                path: PathText::from(path),
-                action: action.to_owned(),
-            })
-            .collect(),
+        conflict_count: plan.conflicts + plan.refused,
+        refused_count: plan.refused,
+        conflicts: refused.chain(conflicts).collect(),
         free_bytes: plan.free_bytes,
     }
 }

@@ -201,6 +201,27 @@ fn what_is_in_the_way_stays_unless_told_otherwise() {
 }
 
 #[test]
+fn a_plan_does_not_promise_to_replace_a_directory() {
+    let scene = Scene::new(3);
+    let file = scene.a_file();
+    fs::create_dir_all(scene.target.join(&file).join("precious")).unwrap();
+    for conflict in [Conflict::Skip, Conflict::Overwrite, Conflict::Rename] {
+        let watcher = Watcher::default();
+        let plan = restore::plan(&scene.restore(&[], conflict, &watcher)).unwrap();
+        let (report, _) = scene.execute(&[], conflict);
+        let report = report.unwrap();
+        assert_eq!(
+            (plan.entries, plan.files, plan.bytes, plan.refused),
+            (report.made, report.files, report.bytes, report.failed),
+            "{conflict:?}"
+        );
+        let in_the_way = [plan.conflict_paths, plan.refused_paths].concat();
+        assert_eq!(in_the_way, [file.as_bytes()], "{conflict:?}");
+    }
+    assert!(scene.target.join(&file).join("precious").is_dir());
+}
+
+#[test]
 fn a_selection_brings_its_directories_and_nothing_else() {
     let scene = Scene::new(4);
     let file = scene.a_file();

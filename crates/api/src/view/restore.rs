@@ -26,6 +26,9 @@ pub struct RestorePlanView {
     pub same: u64,
     /// Entries whose place is taken: all of them, not only those listed.
     pub conflict_count: u64,
+    /// Those among them that are left out although what is there is to be replaced: a directory never is.
+    #[serde(default)]
+    pub refused_count: u64,
     /// The first of them.
     pub conflicts: Vec<ConflictView>,
     /// Bytes free where it would go, if that is known.
@@ -41,6 +44,6 @@ impl View for RestorePlanView {
 pub struct ConflictView {
     /// Which.
     pub path: PathText,
-    /// What will happen to it: `skip`, `overwrite` or `rename`.
+    /// What will happen to it: `skip`, `overwrite`, `rename`, or `refuse` where a directory stays.
     pub action: String,
 }

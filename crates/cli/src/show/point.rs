@@ -170,12 +170,19 @@ pub fn plan(view: &RestorePlanView, here: &Here) -> String {
     let taken = match view.conflict_count {
         0 => "nothing is in the way".to_owned(),
         n => format!(
-            "{} in the way: {}",
+            "{} in the way: {}{}",
             counted(n, "entry is", "entries are"),
             match view.on_conflict.as_str() {
                 "overwrite" => "what is there is replaced",
                 "rename" => "the restored ones get another name",
                 _ => "what is there stays, the restored ones are left out",
+            },
+            match view.refused_count {
+                0 => String::new(),
+                n => format!(
+                    ", but for {}, where what is restored is left out",
+                    counted(n, "directory", "directories")
+                ),
             }
         ),
     };

@@ -37,6 +37,10 @@ pub(super) fn plan(
     let plan = job
         .run(store, context, restore::plan)
         .map_err(|fault| named(fault, context))?;
+    let paths = |paths: Vec<Vec<u8>>| {
+        let paths = paths.into_iter();
+        paths.map(|path| PathText(path).into_path()).collect()
+    };
     Ok(RestorePlan {
         free_bytes: free_bytes(&job.target),
         target: job.target,
@@ -45,11 +49,9 @@ pub(super) fn plan(
         bytes: plan.bytes,
         same: plan.same,
         conflicts: plan.conflicts,
-        conflict_paths: plan
-            .conflict_paths
-            .into_iter()
-            .map(|path| PathText(path).into_path())
-            .collect(),
+        conflict_paths: paths(plan.conflict_paths),
+        refused: plan.refused,
+        refused_paths: paths(plan.refused_paths),
     })
 }
 

@@ -290,7 +290,7 @@ fn a_preview_tells_what_would_happen_and_makes_nothing() {
     );
     assert_eq!(
         (look("d", &file(1)), look("link", &directory)),
-        (Would::Conflict, Would::Conflict)
+        (Would::Directory, Would::Conflict)
     );
     assert_eq!(
         (look("d/new", &file(1)), look("link/x", &file(1))),

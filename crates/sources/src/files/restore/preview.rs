@@ -26,6 +26,8 @@ pub enum Would {
     Same,
     /// Something else: the conflict rule decides.
     Conflict,
+    /// A directory, where something else would go. It is in the way as above, but never replaced.
+    Directory,
     /// Nothing, but what should be a directory above it is something else: the rule that decides there decides
     /// here too.
     Below,
@@ -111,6 +113,7 @@ impl Preview {
             {
                 Would::Merge
             }
+            Ok(standing) if stat::kind(&standing) == FileType::Directory => Would::Directory,
             Ok(_) => Would::Conflict,
         })
     }
