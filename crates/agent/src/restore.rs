@@ -506,6 +506,11 @@ fn root_meta(restore: &Restore<'_>) -> Result<RootMeta, Fault> {
 }
 
 fn unwritable(error: TargetError) -> Fault {
+    if let Some(place) = sources::dead_mount(&error.path) {
+        return Fault::new(Code::MountDead)
+            .with("path", place.display())
+            .because(error);
+    }
     Fault::new(Code::RestoreTargetUnwritable)
         .with("path", error.path.display())
         .with("reason", &error.source)

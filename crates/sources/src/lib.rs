@@ -17,5 +17,6 @@ mod filesystems;
 mod mounts;
 mod sys;
 
+pub use mounts::dead as dead_mount;
 pub use problem::{Op, Problem, Reason};
 pub use sys::hold_little_memory;

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 /// File systems that the kernel makes up: nothing in them is data, and no walk enters them.
 const MADE_UP: [&str; 20] = [
     "autofs",
@@ -30,6 +32,21 @@ const MADE_UP: [&str; 20] = [
 
 /// Where this process is told what is mounted.
 const MOUNTINFO: &str = "/proc/self/mountinfo";
+
+/// Returns the mount point at `path` or above it for which nobody answers any more, if there is one. A mount that is
+/// alive and answers late is waited for.
+pub fn dead(path: &Path) -> Option<PathBuf> {
+    let above: Vec<&Path> = path.ancestors().collect();
+    // What is known of a directory may be told without asking whoever answers for it: this is asked every time.
+    let is_dead = |place: &&&Path| {
+        matches!(
+            rustix::fs::statvfs(**place),
+            Err(Errno::NOTCONN | Errno::CONNABORTED)
+        )
+    };
+    let place = above.iter().rev().find(is_dead)?;
+    Some(place.to_path_buf())
+}
 
 /// Returns a mount point below `path` that holds data, if there is one.
 pub(crate) fn first_below(path: &Path) -> Option<PathBuf> {

@@ -116,6 +116,8 @@ catalogue! {
     ExcludePatternInvalid Warning FixInput 2 s[] ids[] (pattern reason);
     /// Recovery points cannot be mounted.
     MountRefused Warning FixInput 5 s[] ids[] (path reason);
+    /// What is mounted somewhere has lost the process that answered for it.
+    MountDead Warning FixInput 5 s[] ids[] (path);
     /// A pattern of names to find cannot be understood.
     FindPatternInvalid Warning FixInput 2 s[] ids[] (pattern reason);
     /// A recovery point was made, but some files are not in it.

@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Mounts, and stays until a person ends the command or somebody unmounts.
 ///
 /// # Errors
-/// There is no such point or source, or `MountRefused`.
+/// There is no such point or source; `MountRefused`, `MountDead`.
 pub fn run(
     session: &mut Session<'_>,
     args: &args::Mount,
@@ -49,11 +49,13 @@ pub fn run(
 }
 
 fn refused(session: &Session<'_>, directory: &Path, error: std::io::Error) -> Problem {
-    let fault = Fault::new(Code::MountRefused)
-        .with("path", directory.display())
-        .with("reason", &error)
-        .because(error);
-    session.problem(&fault)
+    let fault = match sources::dead_mount(directory) {
+        Some(place) => Fault::new(Code::MountDead).with("path", place.display()),
+        None => Fault::new(Code::MountRefused)
+            .with("path", directory.display())
+            .with("reason", &error),
+    };
+    session.problem(&fault.because(error))
 }
 
 /// Finds out what is meant: a source, a point of one, or a point by its id alone.

@@ -78,10 +78,7 @@ pub(super) fn resolved(directory: &Path) -> io::Result<PathBuf> {
 
 /// Says whether nobody answers for what is mounted at a directory.
 fn is_dead(directory: &Path) -> bool {
-    matches!(
-        rustix::fs::stat(directory),
-        Err(Errno::NOTCONN | Errno::CONNABORTED)
-    )
+    sources::dead_mount(directory).is_some_and(|place| place == directory)
 }
 
 /// Says whether what is mounted at a directory, which is [`resolved`], is a mount of recovery points. Does not ask the

@@ -211,6 +211,52 @@ fn a_mount_that_is_killed_leaves_nothing() {
     assert_eq!(mount.end(), Some(0));
 }
 
+/// Kills a mount's process and its guard, so that nobody takes the mount away.
+fn kill_with_guard(mount: &mut Mount) {
+    let id = mount.process.id();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    // Stopped, it does not notice what happens next.
+    for process in [children.trim(), &id.to_string()] {
+        shell(&format!("kill -STOP {process}"), &[], Path::new("/"));
+    }
+    shell(
+        &format!("kill -KILL {}", children.trim()),
+        &[],
+        Path::new("/"),
+    );
+    mount.process.kill().unwrap();
+    mount.process.wait().unwrap();
+}
+
+#[test]
+fn a_dead_mount_is_told_of_and_taken_away_by_the_next() {
+    let Some(place) = protected("a mount that was killed with its guard") else {
+        return;
+    };
+    let mut mount = Mount::begin(&place, "source");
+    // What the kernel knows of it is not enough to tell whether it lives.
+    fs::metadata(&mount.directory).unwrap();
+    kill_with_guard(&mut mount);
+    assert!(is_mounted(&mount.directory), "nobody has taken it away");
+    let advice = format!("fusermount3 -u {}", mount.directory.display());
+    for words in [
+        &["mount", "source", "mounted/below"][..],
+        &["restore", "source", "--to", "mounted"],
+    ] {
+        let refused = place.dozo(5, words);
+        assert!(refused.err.contains(&advice), "{}", refused.err);
+    }
+    let mounted = place.start(&["mount", "source", "mounted"]);
+    let next = Mount {
+        process: mounted,
+        directory: mount.directory.clone(),
+    };
+    wait_until("the next one answers", || {
+        fs::read(next.directory.join("newest/file")).is_ok_and(|read| read == b"content")
+    });
+    assert_eq!(next.end(), Some(0));
+}
+
 #[test]
 fn a_mount_below_a_symbolic_link_leaves_nothing_when_it_is_killed() {
     let Some(place) = protected("a killed mount below a symbolic link") else {

@@ -194,8 +194,14 @@ MountRefused-what = Nothing can be mounted at {$path}
 MountRefused-why = {$reason}.
 MountRefused-try =
     Name an empty directory of your own.
+    If recovery points are mounted there, end that: `fusermount3 -u {$path}`, or as root `umount -l {$path}`.
     As another user than root, install the package `fuse3`.
     Where there is no `/dev/fuse` (in some containers), use `dozo restore --to` instead.
+
+MountDead-what = What is mounted at {$path} is dead
+MountDead-why = The process that answered for it has ended without taking it away, so nothing there can be read or written.
+MountDead-try =
+    Take it away: `fusermount3 -u {$path}`, or as root `umount -l {$path}`. Then run the command again.
 
 FindPatternInvalid-what = The pattern "{$pattern}" cannot be understood
 FindPatternInvalid-why = {$reason}.

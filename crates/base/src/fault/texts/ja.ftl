@@ -194,8 +194,14 @@ MountRefused-what = {$path} にマウントできません
 MountRefused-why = {$reason}。
 MountRefused-try =
     自分が所有する空のディレクトリを指定してください。
+    すでに回復ポイントがマウントされている場合は、`fusermount3 -u {$path}`、または root で `umount -l {$path}` を実行して解除してください。
     root 以外のユーザーの場合は、パッケージ `fuse3` をインストールしてください。
     `/dev/fuse` がない環境 (一部のコンテナーなど) では、代わりに `dozo restore --to` を使用してください。
+
+MountDead-what = {$path} のマウントは機能していません
+MountDead-why = マウントを処理していたプロセスが、マウントを解除せずに終了しました。そのため、ここでは読み取りも書き込みもできません。
+MountDead-try =
+    `fusermount3 -u {$path}`、または root で `umount -l {$path}` を実行してマウントを解除してから、もう一度コマンドを実行してください。
 
 FindPatternInvalid-what = パターン「{$pattern}」を解釈できません
 FindPatternInvalid-why = {$reason}。
