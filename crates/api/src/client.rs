@@ -7,7 +7,9 @@ mod patience;
 mod socket;
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::Fault;
@@ -30,6 +32,8 @@ pub struct Client {
     agent: ureq::Agent,
     socket: PathBuf,
     language: Lang,
+    /// A connection on which nothing is said: it tells the server that somebody still counts on it.
+    _presence: Arc<UnixStream>,
 }
 
 impl Client {
@@ -39,11 +43,12 @@ impl Client {
     /// Nobody listens there: `NotFound` or `ConnectionRefused`; or the directory cannot be entered.
     pub fn connect(path: &Path, language: Lang) -> io::Result<Self> {
         // Tried once here, so that a dead socket is told from a failing request.
-        socket::connect(path)?;
+        let presence = socket::connect(path)?;
         Ok(Self {
             agent: agent(path, Patience::default()),
             socket: path.to_owned(),
             language,
+            _presence: Arc::new(presence),
         })
     }
 

@@ -61,6 +61,19 @@ impl Backend {
         }
     }
 
+    /// Goes on answering the commands that others have begun meanwhile, until they are over or a person wants this one to
+    /// end.
+    pub fn serve_on(&self, world: &mut World) {
+        if let Self::Local(local) = self
+            && local.guests() > 0
+            && !world.stop.is_asked()
+        {
+            let text = "Other commands are answered until they are over. Ctrl-C ends that ...";
+            session::say(world, text);
+            while local.guests() > 0 && !world.stop.wait(WAIT) {}
+        }
+    }
+
     /// Ends what was opened.
     pub fn close(self, world: &mut World) {
         if let Self::Local(local) = self {
@@ -219,6 +232,12 @@ impl Local {
     pub fn address(&self) -> Option<SocketAddr> {
         let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         serving.as_ref().and_then(Serving::address)
+    }
+
+    /// Returns how many connections others have.
+    fn guests(&self) -> usize {
+        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        serving.as_ref().map_or(0, Serving::guests)
     }
 
     /// Follows the changes of sources from now on: for a process that stays.

@@ -112,6 +112,10 @@ fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem>
                 Command::Restore(args) => command::restore::run(&mut session, args, &data_dir),
                 other => with(&mut session, other),
             };
+            if matches!(other, Command::Mount(_)) && exit.is_ok() {
+                // Whoever unmounts it means the mount, not those who look through this process.
+                backend.serve_on(world);
+            }
             backend.close(world);
             exit
         }

@@ -11,6 +11,7 @@
 //!
 //! The engine is synchronous: every call runs on a blocking thread.
 
+mod guests;
 pub mod look;
 pub mod router;
 pub mod serve;

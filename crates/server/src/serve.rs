@@ -13,6 +13,7 @@ use std::time::Duration;
 use base::limits::{STRANGER_WITHIN, STRANGERS_MAX};
 use tokio::sync::watch;
 
+use crate::guests::{Counted, Guests};
 use crate::router::{Door, Speak, router};
 use crate::strangers::Bounded;
 
@@ -50,9 +51,15 @@ pub struct Serving {
     thread: Option<JoinHandle<()>>,
     socket: PathBuf,
     address: Option<SocketAddr>,
+    guests: Guests,
 }
 
 impl Serving {
+    /// Returns how many connections there are to the socket. A client keeps one for as long as it works.
+    pub fn guests(&self) -> usize {
+        self.guests.count()
+    }
+
     /// Returns the address listened on, with the port the system chose if none was given.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
@@ -104,10 +111,12 @@ pub fn serve(
         .build()
         .map_err(ServeError::Runtime)?;
     let (stop, stopped) = watch::channel(false);
+    let guests = Guests::default();
+    let counted = guests.clone();
     let thread = std::thread::Builder::new()
         .name("dozo-http".to_owned())
         .spawn(move || {
-            runtime.block_on(run(speak, unix, tcp, stopped));
+            runtime.block_on(run(speak, (unix, counted), tcp, stopped));
             runtime.shutdown_timeout(Duration::from_secs(STOP_SECONDS_MAX));
         })
         .map_err(ServeError::Runtime)?;
@@ -116,6 +125,7 @@ pub fn serve(
         thread: Some(thread),
         socket: socket.to_owned(),
         address,
+        guests,
     })
 }
 
@@ -141,12 +151,13 @@ fn bind(socket: &Path) -> io::Result<UnixListener> {
 
 async fn run(
     speak: Speak,
-    unix: UnixListener,
+    (unix, guests): (UnixListener, Guests),
     tcp: Option<std::net::TcpListener>,
     stopped: watch::Receiver<bool>,
 ) {
     let local = async {
         let listener = tokio::net::UnixListener::from_std(unix)?;
+        let listener = Counted { listener, guests };
         axum::serve(listener, router(Door::Socket, &speak))
             .with_graceful_shutdown(until(stopped.clone()))
             .await

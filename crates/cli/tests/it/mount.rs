@@ -1,6 +1,7 @@
 //! Recovery points as directories, looked at by strangers.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -186,6 +187,29 @@ fn a_mount_tells_where_holes_are() {
     }
     drop(shown);
     assert_eq!(mount.end(), Some(0));
+}
+
+#[test]
+fn unmounting_one_leaves_the_other_that_is_served_by_its_process() {
+    let Some(place) = protected("two mounts, one served by the other") else {
+        return;
+    };
+    let directory = place.directory("mounted");
+    let mut command = place.command(&["mount", "source", "mounted"]);
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
+    assert!(said.next().unwrap().unwrap().starts_with("Mounted"));
+    let mut owner = Mount { process, directory };
+    place.directory("second");
+    let second = Mount::begin_at(&place, "source", "second", "second");
+    shell("umount \"$1\"", &[&owner.directory], Path::new("/"));
+    let line = said.next().unwrap().unwrap();
+    assert!(line.starts_with("Other commands are answered"), "{line}");
+    let read = fs::read(second.directory.join("newest/file")).unwrap();
+    assert_eq!(read, b"content");
+    assert_eq!(second.end(), Some(0));
+    // Nobody is left, so it goes.
+    assert_eq!(owner.process.wait().unwrap().code(), Some(0));
 }
 
 #[test]
