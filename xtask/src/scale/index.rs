@@ -47,6 +47,7 @@ pub(super) fn measure(dir: &Path, chunks: u64) -> Result<IndexFigures> {
     let probe = IndexProbe::open(dir)?;
     let began = monotonic_s();
     fill(&probe, packs - ADDED, ids)?;
+    probe.sync()?;
     let filled = monotonic_s();
     for number in packs - ADDED..packs {
         probe.add(pack_name(number), entries(number, ids))?;
