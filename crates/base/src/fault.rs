@@ -210,6 +210,16 @@ impl Fault {
             .because(error)
     }
 
+    /// Returns the fault of a process or a machine that may not open more files or has no more memory, if that is why
+    /// something failed: neither what was worked on nor its permissions are to blame then.
+    pub fn of_exhaustion(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+        let system = causes.find_map(|cause| cause.downcast_ref::<std::io::Error>())?;
+        let errno = rustix::io::Errno::from_io_error(system)?;
+        let fault = Self::new(Code::ResourcesExhausted).with("reason", system);
+        is_exhaustion(errno).then_some(fault)
+    }
+
     /// Returns what a caller can do about it.
     pub fn kind(&self) -> Kind {
         self.code.kind()

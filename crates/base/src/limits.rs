@@ -322,6 +322,9 @@ pub const STRANGER_WITHIN: std::time::Duration = std::time::Duration::from_secs(
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// Longest wait for an answer. Planning a restore of millions of entries is the slowest of them.
 pub const ANSWER_WITHIN: std::time::Duration = std::time::Duration::from_secs(600);
+/// Files that a command has to be able to open before it begins: with fewer not even an empty pool can be worked on, and
+/// libraries panic where they find none left.
+pub const DESCRIPTORS_MIN: usize = 24;
 /// Longest wait for an answer that a healthy server has at hand: what it remembers, told without reading the pool.
 pub const ANSWER_AT_HAND_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
 /// How often whoever waits for an answer is asked whether to go on: a person who gives up does not notice it.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use api::request::OnConflict;
+use base::limits::RETENTION_COUNT_MAX;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 const EXIT_CODES: &str = "\
@@ -332,26 +333,32 @@ pub enum Group {
 #[derive(Args, Debug)]
 pub struct Goals {
     /// How often to synchronize: `before-point`, or an interval such as `15m`, `4h`
-    #[arg(long, value_name = "INTERVAL")]
+    #[arg(long, value_name = "INTERVAL", allow_hyphen_values = true)]
     pub sync: Option<String>,
     /// When recovery points are made, in the server's time zone: `22:00`, `mon-fri 12:00,22:00`
-    #[arg(long, value_name = "SCHEDULE")]
+    #[arg(long, value_name = "SCHEDULE", allow_hyphen_values = true)]
     pub at: Option<String>,
     /// Keep every point for so many days
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = kept, allow_negative_numbers = true)]
     pub keep_days: Option<u32>,
     /// Keep the newest point of each of so many days
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = kept, allow_negative_numbers = true)]
     pub keep_daily: Option<u32>,
     /// Keep the newest point of each of so many weeks
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = kept, allow_negative_numbers = true)]
     pub keep_weekly: Option<u32>,
     /// Keep the newest point of each of so many months
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = kept, allow_negative_numbers = true)]
     pub keep_monthly: Option<u32>,
     /// Keep the newest point of each of so many years
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = kept, allow_negative_numbers = true)]
     pub keep_yearly: Option<u32>,
+}
+
+/// Reads how much is kept.
+fn kept(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|n| *n <= RETENTION_COUNT_MAX);
+    number.ok_or_else(|| format!("it is to be a whole number from 0 to {RETENTION_COUNT_MAX}"))
 }
 
 /// `dozo job`.

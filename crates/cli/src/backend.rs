@@ -12,6 +12,7 @@ use base::Fault;
 use base::fault::Code;
 use base::limits::{SILENCE_ENDURED, SILENCE_TOLD};
 use engine::Home;
+use engine::home::not_a_directory;
 use server::{ServeError, Serving, serve};
 
 use crate::host::Host;
@@ -93,6 +94,9 @@ pub fn open(
     manner: Manner,
 ) -> Result<Backend, Fault> {
     if purpose != Purpose::Begin && is_new(data_dir) {
+        if let Some(fault) = not_a_directory(data_dir) {
+            return Err(fault);
+        }
         return Err(Fault::new(Code::DataDirectoryEmpty).with("path", data_dir.display()));
     }
     let socket = Home::socket_of(data_dir);
@@ -216,6 +220,9 @@ impl Local {
                 ServeError::Runtime(source) => return Fault::exhausted(source),
                 e => e,
             };
+            if let Some(fault) = Fault::of_exhaustion(&e) {
+                return fault.because(e);
+            }
             let reason = std::error::Error::source(&e).map(ToString::to_string);
             let address =
                 listen.map_or_else(|| self.socket.display().to_string(), |a| a.to_string());

@@ -177,6 +177,9 @@ fn is_there(path: &Path) -> Result<bool, Fault> {
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Fault {
+    if let Some(fault) = Fault::of_exhaustion(&error) {
+        return fault.because(error);
+    }
     Fault::new(Code::DataDirectoryUnwritable)
         .with("path", path.display())
         .with("reason", &error)

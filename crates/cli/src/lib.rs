@@ -25,10 +25,11 @@ mod look;
 mod worker;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::os::fd::AsFd;
 
 use api::Problem;
 use base::fault::Code;
+use base::limits::DESCRIPTORS_MIN;
 use base::{Fault, Lang};
 use clap::{CommandFactory, Parser};
 
@@ -54,20 +55,38 @@ pub fn run(args: &[OsString], world: &mut World) -> u8 {
             None => world.language(),
         },
     };
-    dispatch(&cli, manner, world).unwrap_or_else(|problem| {
-        session::say(world, failure::lines(&problem, manner.language).trim_end());
-        problem.exit
-    })
+    dispatch(&cli, manner, world).unwrap_or_else(|problem| fail(&problem, manner.language, world))
+}
+
+/// Says how a command failed, and returns its exit code.
+fn fail(problem: &Problem, language: Lang, world: &mut World) -> u8 {
+    session::say(world, failure::lines(problem, language).trim_end());
+    problem.exit
+}
+
+/// Returns the failure where not even the world can be looked at: the current directory is gone, or nothing can be opened.
+pub fn cannot_start(error: std::io::Error) -> (String, u8) {
+    let fault = match error.kind() {
+        std::io::ErrorKind::NotFound => Fault::new(Code::UsageError)
+            .with("detail", "The current directory is gone")
+            .because(error),
+        // A thread or a descriptor for signals is all that is asked for otherwise.
+        _ => Fault::exhausted(error),
+    };
+    let problem = Problem::of(&fault, Lang::default());
+    (failure::lines(&problem, Lang::default()), problem.exit)
 }
 
 /// Says what clap says: help and version are answers, everything else is talk.
 fn refuse(refusal: &clap::Error, world: &mut World) -> u8 {
     let text = refusal.render().to_string();
-    if !refusal.use_stderr() {
-        let _ = world.out.write_all(text.as_bytes());
-        return DONE;
-    }
     let language = world.language();
+    if !refusal.use_stderr() {
+        return match session::print(world, &text) {
+            Ok(()) => DONE,
+            Err(fault) => fail(&Problem::of(&fault, language), language, world),
+        };
+    }
     let (what, usage) = failure::of_clap(&text);
     let Some(what) = what else {
         // Nothing was asked for: what could be is the answer.
@@ -83,6 +102,9 @@ fn refuse(refusal: &clap::Error, world: &mut World) -> u8 {
 fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem> {
     let problem = |fault| Problem::of(&fault, manner.language);
     let data_dir = world.data_dir(cli.global.data_dir.as_deref());
+    if needs_descriptors(&cli.command) {
+        try_descriptors().map_err(problem)?;
+    }
     match &cli.command {
         Command::Explain { code } => {
             command::explain::run(world, manner, code.as_deref()).map_err(problem)
@@ -120,6 +142,26 @@ fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem>
             exit
         }
     }
+}
+
+/// Says whether a command works on a data directory.
+fn needs_descriptors(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Explain { .. } | Command::Completions { .. } | Command::MountGuard { .. }
+    )
+}
+
+/// Tries whether as many files can be opened as a command needs to begin.
+///
+/// # Errors
+/// `ResourcesExhausted`.
+fn try_descriptors() -> Result<(), Fault> {
+    let error = std::io::stderr();
+    let tried: std::io::Result<Vec<_>> = (0..DESCRIPTORS_MIN)
+        .map(|_| error.as_fd().try_clone_to_owned())
+        .collect();
+    tried.map(drop).map_err(Fault::exhausted)
 }
 
 /// Runs a command that needs the operations.

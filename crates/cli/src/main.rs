@@ -18,8 +18,9 @@ fn main() -> ExitCode {
     match World::real(&args) {
         Ok(mut world) => ExitCode::from(cli::run(&args, &mut world)),
         Err(error) => {
-            eprintln!("dozo cannot start: {error}");
-            ExitCode::FAILURE
+            let (lines, exit) = cli::cannot_start(error);
+            eprint!("{lines}");
+            ExitCode::from(exit)
         }
     }
 }

@@ -158,9 +158,16 @@ fn runtime() -> Result<Runtime, Fault> {
 fn fault(path: &Path, error: sqlx::Error) -> Fault {
     let fault = match primary_code(&error) {
         // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
-        Some(5 | 6 | 8 | 10 | 13 | 14) => Fault::new(Code::DataDirectoryUnwritable)
-            .with("path", path.display())
-            .with("reason", refusal(path).unwrap_or_else(|| reason(&error))),
+        Some(5 | 6 | 8 | 10 | 13 | 14) => {
+            let refusal = refusal(path);
+            if let Some(fault) = refusal.as_ref().and_then(|e| Fault::of_exhaustion(e)) {
+                return fault.because(error);
+            }
+            let reason = refusal.map_or_else(|| reason(&error), |refusal| refusal.to_string());
+            Fault::new(Code::DataDirectoryUnwritable)
+                .with("path", path.display())
+                .with("reason", reason)
+        }
         Some(11 | 26) => damaged(path, reason(&error)),
         Some(_) => Fault::new(Code::Internal).with("detail", reason(&error)),
         // Each connection has a thread, which it cannot do without; nothing else of the system is asked for directly.
@@ -173,12 +180,12 @@ fn fault(path: &Path, error: sqlx::Error) -> Fault {
 }
 
 /// Returns what the system says when something is written beside the file: plainer than what SQLite makes of it.
-fn refusal(path: &Path) -> Option<String> {
+fn refusal(path: &Path) -> Option<std::io::Error> {
     let beside = path.with_extension("try");
     let written = std::fs::write(&beside, [0; 4096]);
     // It may be there although it could not be filled.
     let _ = std::fs::remove_file(&beside);
-    written.err().map(|error| error.to_string())
+    written.err()
 }
 
 /// Returns SQLite's result code without its extension.

@@ -203,7 +203,17 @@ fn make(path: &Path) -> io::Result<File> {
         .open(path.join("lock"))
 }
 
+/// Returns the fault of a data directory that is something else, or lies below something else.
+pub fn not_a_directory(path: &Path) -> Option<Fault> {
+    let standing = path.ancestors().find(|p| p.symlink_metadata().is_ok())?;
+    let fault = Fault::new(Code::DataDirectoryNotADirectory).with("path", standing.display());
+    (!standing.is_dir()).then_some(fault)
+}
+
 fn unwritable(path: &Path, error: io::Error) -> Fault {
+    if let Some(fault) = Fault::of_exhaustion(&error).or_else(|| not_a_directory(path)) {
+        return fault.because(error);
+    }
     Fault::new(Code::DataDirectoryUnwritable)
         .with("path", path.display())
         .with("reason", &error)

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use base::fault::{Code, is_exhaustion};
+use base::fault::Code;
 use base::{ChunkId, Fault, PackName};
 use format::pack::PackError;
 use format::seal::OpenChunkError;
@@ -14,7 +14,7 @@ use crate::index::IndexError;
 
 impl From<IndexError> for Fault {
     fn from(error: IndexError) -> Self {
-        if let Some(fault) = exhausted(&error) {
+        if let Some(fault) = Fault::of_exhaustion(&error) {
             return fault.because(error);
         }
         match &error {
@@ -44,7 +44,7 @@ fn has_no_room(error: &redb::Error) -> bool {
 
 /// Returns the fault of a failed write to the place called `path`.
 pub(crate) fn put(path: &str, free: Option<u64>, error: PutError) -> Fault {
-    if let Some(fault) = exhausted(&error) {
+    if let Some(fault) = Fault::of_exhaustion(&error) {
         return fault.because(error);
     }
     let fault = match &error {
@@ -72,23 +72,13 @@ pub(crate) fn list(path: &str, error: ListError) -> Fault {
 }
 
 fn unreadable(path: &str, error: impl std::error::Error + Send + Sync + 'static) -> Fault {
-    if let Some(fault) = exhausted(&error) {
+    if let Some(fault) = Fault::of_exhaustion(&error) {
         return fault.because(error);
     }
     Fault::new(Code::PoolUnreadable)
         .with("path", path)
         .with("reason", reason(&error))
         .because(error)
-}
-
-/// Returns the fault of a process or a machine that may not open more files or has no more memory, if that is why
-/// something failed: neither the pool nor its permissions are to blame then.
-pub(crate) fn exhausted(error: &(dyn std::error::Error + 'static)) -> Option<Fault> {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    let system = causes.find_map(|cause| cause.downcast_ref::<std::io::Error>())?;
-    let errno = rustix::io::Errno::from_io_error(system)?;
-    let fault = Fault::new(Code::ResourcesExhausted).with("reason", system);
-    is_exhaustion(errno).then_some(fault)
 }
 
 /// Returns what the system said, which is what a person can act on: the innermost cause.
@@ -102,7 +92,7 @@ pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Returns the fault of a failed removal.
 pub(crate) fn delete(path: &str, error: DeleteError) -> Fault {
-    if let Some(fault) = exhausted(&error) {
+    if let Some(fault) = Fault::of_exhaustion(&error) {
         return fault.because(error);
     }
     let fault = match &error {

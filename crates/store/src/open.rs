@@ -242,7 +242,7 @@ fn unlock_of(slots: &[NewSlot]) -> Unlock {
 }
 
 fn open_fault(place: &str, error: OpenError) -> Fault {
-    if let Some(fault) = faults::exhausted(&error) {
+    if let Some(fault) = Fault::of_exhaustion(&error) {
         return fault.because(error);
     }
     let fault = match &error {

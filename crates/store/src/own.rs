@@ -13,8 +13,6 @@ use base::{Env, Fault};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::faults;
-
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -41,7 +39,7 @@ impl Ownership {
     /// `PoolOwned` with the owner's process and command; `PoolReadOnly` or `PoolUnwritable` if the file cannot be made.
     pub fn take(path: &Path, command: &str, env: &Env) -> Result<Self, Fault> {
         let failed = |error: std::io::Error| {
-            if let Some(fault) = faults::exhausted(&error) {
+            if let Some(fault) = Fault::of_exhaustion(&error) {
                 return fault.because(error);
             }
             let fault = match error.kind() {

@@ -67,6 +67,8 @@ catalogue! {
 
     /// The data directory holds nothing yet.
     DataDirectoryEmpty Warning NotFound 4 s[] ids[] (path);
+    /// What was named as data directory is none.
+    DataDirectoryNotADirectory Warning FixInput 5 s[] ids[] (path);
     /// Another process works on the data directory.
     DataDirectoryBusy Warning Retry 6 s[] ids[] (path pid since command);
     /// The data directory cannot be made or written.

@@ -55,6 +55,71 @@ fn a_limit_on_the_size_of_files_is_told_and_keeps_nobody_from_looking() {
 }
 
 #[test]
+fn whatever_file_is_the_last_one_a_command_says_so_and_ends() {
+    let place = Place::new();
+    fs::write(place.directory("source").join("file"), "content").unwrap();
+    place.dozo(0, &["protect", "source"]);
+    let mut ends = Vec::new();
+    // With fewer not even the libraries of the program can be opened.
+    for files in 5..64 {
+        let answer = limited(&place, &format!("-n {files}"), &["protect", "source"]);
+        let told = answer.err.contains("ResourcesExhausted");
+        match answer.exit {
+            Some(0) => {}
+            Some(1) if told => {}
+            _ => panic!("{files} files: {}", answer.all()),
+        }
+        ends.push(answer.exit);
+    }
+    assert_eq!(ends[0], Some(1), "{ends:?}");
+    assert_eq!(ends.last(), Some(&Some(0)), "{ends:?}");
+}
+
+#[test]
+fn a_data_directory_that_is_a_file_is_called_one() {
+    let place = Place::new();
+    place.directory("source");
+    fs::write(place.path("file"), "mine").unwrap();
+    for directory in ["file", "file/below", "/dev/null"] {
+        for words in [&["status"][..], &["protect", "source"], &["up"]] {
+            let refused = place.dozo(5, &[words, &["--data-dir", directory]].concat());
+            let code = "DataDirectoryNotADirectory";
+            assert!(refused.err.contains(code), "{}", refused.all());
+        }
+    }
+    assert_eq!(fs::read(place.path("file")).unwrap(), b"mine");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure_whatever_it_is() {
+    let place = Place::new();
+    for words in ["--help", "--version", "explain", "point --help"] {
+        let mut command = place.command(&words.split(' ').collect::<Vec<_>>());
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let answer = Answer::of(command.stdout(full).output().unwrap());
+        let told = answer.err.contains("OutputUnwritable");
+        assert_eq!((answer.exit, told), (Some(1), true), "{}", answer.all());
+    }
+}
+
+#[test]
+fn a_number_below_nothing_is_no_option() {
+    let place = Place::new();
+    fs::write(place.directory("source").join("file"), "content").unwrap();
+    place.dozo(0, &["protect", "source"]);
+    for (option, value, told) in [
+        ("--keep-days", "-1", "whole number from 0 to"),
+        ("--keep-weekly", "40000", "whole number from 0 to"),
+        ("--keep-yearly", "many", "whole number from 0 to"),
+        ("--sync", "-1", "SyncFrequencyInvalid"),
+        ("--at", "-1", "ScheduleInvalid"),
+    ] {
+        let refused = place.dozo(2, &["group", "set", "default", option, value]);
+        assert!(refused.err.contains(told), "{}", refused.all());
+    }
+}
+
+#[test]
 fn whatever_thread_is_the_last_one_a_command_says_so_and_ends() {
     if !is_root("limits on the threads of another user") {
         return;

@@ -356,10 +356,13 @@ impl Engine {
                     .with("path", path_text(path))
                     .because(e)
             }
-            _ => Fault::new(Code::SourcePathUnreadable)
-                .with("path", path_text(path))
-                .with("reason", &e)
-                .because(e),
+            _ => match Fault::of_exhaustion(&e) {
+                Some(fault) => fault.because(e),
+                None => Fault::new(Code::SourcePathUnreadable)
+                    .with("path", path_text(path))
+                    .with("reason", &e)
+                    .because(e),
+            },
         };
         let real = path.canonicalize().map_err(refused)?;
         let own = self.inner.home.own();

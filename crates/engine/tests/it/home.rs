@@ -36,7 +36,7 @@ fn a_data_directory_has_one_owner_and_says_who() {
 fn a_data_directory_that_cannot_be_made_is_said_so() {
     let world = World::new();
     std::fs::write(&world.data, "a file").unwrap();
-    assert_eq!(code(world.try_open()), Code::DataDirectoryUnwritable);
+    assert_eq!(code(world.try_open()), Code::DataDirectoryNotADirectory);
 }
 
 #[test]

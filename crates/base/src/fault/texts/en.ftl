@@ -49,6 +49,11 @@ DataDirectoryEmpty-why = Nothing was ever protected with it, or it is the wrong 
 DataDirectoryEmpty-try =
     Run `dozo protect PATH` to protect something, or name the right place with `--data-dir` or DOZO_DATA_DIR.
 
+DataDirectoryNotADirectory-what = {$path} is not a directory, so no data can be kept there
+DataDirectoryNotADirectory-why = It is a file, a device or a link that leads nowhere, and was named as the data directory or above it. It was left as it is.
+DataDirectoryNotADirectory-try =
+    Name a directory with `--data-dir` or DOZO_DATA_DIR; one that is not there yet is made.
+
 DataDirectoryBusy-what = The data directory {$path} is in use by process {$pid} ({$command})
 DataDirectoryBusy-why = Only one process may work on a data directory at a time. That one started at {$since} and is still alive.
 DataDirectoryBusy-try =

@@ -49,6 +49,11 @@ DataDirectoryEmpty-why = まだ何も保護されていないか、場所が間�
 DataDirectoryEmpty-try =
     `dozo protect PATH` で保護を開始するか、`--data-dir` または DOZO_DATA_DIR で正しい場所を指定してください。
 
+DataDirectoryNotADirectory-what = {$path} はディレクトリではないため、データを保存できません
+DataDirectoryNotADirectory-why = データ ディレクトリまたはその上位として指定されたものが、ファイル、デバイス、またはリンク先のないリンクです。何も変更していません。
+DataDirectoryNotADirectory-try =
+    `--data-dir` または DOZO_DATA_DIR でディレクトリを指定してください。まだないディレクトリは作成されます。
+
 DataDirectoryBusy-what = データ ディレクトリ {$path} は、プロセス {$pid} ({$command}) が使用中です
 DataDirectoryBusy-why = 1 つのデータ ディレクトリを同時に使用できるプロセスは 1 つだけです。このプロセスは {$since} に開始され、現在も動作しています。
 DataDirectoryBusy-try =
