@@ -24,6 +24,7 @@ const BELOW: &[(&str, &[&str])] = &[
             "base", "format", "objects", "store", "sources", "api", "engine", "agent", "server",
         ],
     ),
+    ("model", &[]),
     ("testkit", &["base", "objects", "format"]),
     ("xtask", &["base", "format", "store"]),
 ];

@@ -33,11 +33,12 @@ pub(crate) fn rust() -> Vec<Text> {
     found
 }
 
-/// Returns those that are part of the product: no tests, no xtask, no testkit.
+/// Returns those that are part of the product: no tests, no xtask, no testkit, no model.
 pub(crate) fn product() -> Vec<Text> {
     let mut all = rust();
     all.retain(|t| {
-        t.path.contains("/src/") && !t.path.starts_with("xtask") && !t.path.contains("/testkit/")
+        let is_for_tests = ["/testkit/", "/model/"].iter().any(|of| t.path.contains(of));
+        t.path.contains("/src/") && !t.path.starts_with("xtask") && !is_for_tests
     });
     all
 }
