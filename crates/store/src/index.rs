@@ -6,7 +6,7 @@
 //!
 //! Invariants: a chunk is only ever indexed from a [`DurablePack`]; a pack is *loose* until a log record
 //! names it, and a session finds only its own loose packs ([`Index::find_for`]), because a pack that no record
-//! names may never be relied upon by anyone else; `applied` names the last log record that is folded in, with its hash;
+//! names may never be relied upon by anyone else, and no session finds what is in a *condemned* one; `applied` names the last log record that is folded in, with its hash;
 //! what a read finds missing or damaged makes its whole pack *doubted*, so that writers store its chunks anew and the new
 //! places take over; a pack counts the chunks that are found in it, and one that is doubted and has none left harms nobody.
 
@@ -39,7 +39,7 @@ pub(crate) use rows::{Location, PackRow, PackState};
 /// The file's name inside the cache directory.
 const FILE: &str = "index.redb";
 /// Raised when the tables change: an index of another number is thrown away and rebuilt.
-const SCHEMA: u32 = 4;
+const SCHEMA: u32 = 5;
 /// Loose packs between two commits that reach the disk (1 GiB of packs: what a crash makes us read trailers for).
 const SYNC_PACKS: u32 = 64;
 /// Memory redb may use.
@@ -53,6 +53,10 @@ const CONTENTS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("contents
 const PACKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("packs");
 /// Ordinals of the packs that are loose: few, however many packs there are.
 const LOOSE_PACKS: TableDefinition<'_, u32, ()> = TableDefinition::new("loose_packs");
+/// Ordinals of the packs that are condemned: few, most of the time none.
+const CONDEMNED_PACKS: TableDefinition<'_, u32, ()> = TableDefinition::new("condemned_packs");
+/// Names and classes of the packs that the log has deleted and whose objects may still be there.
+const DELETED_PACKS: TableDefinition<'_, [u8; 32], u8> = TableDefinition::new("deleted_packs");
 /// Pack name to ordinal.
 const PACK_ORDINALS: TableDefinition<'_, [u8; 32], u32> = TableDefinition::new("pack_ordinals");
 /// Domain and generation to how many chunks and tables of contents were sealed under it, as far as packs are known.
@@ -232,6 +236,8 @@ impl Index {
             write.open_table(CONTENTS)?;
             write.open_table(PACKS)?;
             write.open_table(LOOSE_PACKS)?;
+            write.open_table(CONDEMNED_PACKS)?;
+            write.open_table(DELETED_PACKS)?;
             write.open_table(PACK_ORDINALS)?;
             write.open_table(SEALED)?;
             projection::open_tables(&write)?;
@@ -353,6 +359,23 @@ impl Index {
         };
         let row = read.open_table(PACKS)?.get(ordinal.value())?;
         PackRow::decode(row.ok_or(IndexError::Row)?.value()).map(Some)
+    }
+
+    /// Returns whether a record that names a pack needs the pack's table of contents to be folded.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn lacks(&self, name: &PackName) -> Result<bool, IndexError> {
+        Ok(self.pack(name)?.is_none() && !self.is_deleted(name)?)
+    }
+
+    /// Returns whether the log has deleted a pack.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn is_deleted(&self, name: &PackName) -> Result<bool, IndexError> {
+        let read = self.database.begin_read()?;
+        Ok(read.open_table(DELETED_PACKS)?.get(name.0)?.is_some())
     }
 
     /// Returns every pack it knows, loose ones too.

@@ -157,7 +157,8 @@ impl Source<'_> {
             Ok(pack) => Ok(Some(pack)),
             Err(error) => {
                 let fault = faults::find_pack(self.place, &name, error)?;
-                tracing::error!(pack = %name, fault = ?fault, "a pack cannot be indexed");
+                // A later record may say that it was deleted.
+                tracing::warn!(pack = %name, fault = ?fault, "a pack cannot be indexed");
                 Ok(None)
             }
         }

@@ -49,6 +49,7 @@ impl IndexProbe {
                 chunks,
                 current: chunks,
                 session: self.session,
+                condemned: None,
             };
             (row, entries)
         };

@@ -37,7 +37,9 @@ pub(crate) fn rust() -> Vec<Text> {
 pub(crate) fn product() -> Vec<Text> {
     let mut all = rust();
     all.retain(|t| {
-        let is_for_tests = ["/testkit/", "/model/"].iter().any(|of| t.path.contains(of));
+        let is_for_tests = ["/testkit/", "/model/"]
+            .iter()
+            .any(|of| t.path.contains(of));
         t.path.contains("/src/") && !t.path.starts_with("xtask") && !is_for_tests
     });
     all

@@ -135,7 +135,10 @@ fn event(store: &Store, record: Record) -> Result<Event, Fault> {
         | Body::Close { .. }
         | Body::Fence { .. }
         | Body::Generation { .. }
-        | Body::RetentionClock => Change::Other,
+        | Body::RetentionClock
+        | Body::Condemn { .. }
+        | Body::Spare { .. }
+        | Body::Delete { .. } => Change::Other,
     };
     Ok(Event {
         seq: record.seq,

@@ -62,6 +62,23 @@ pub enum Body {
     },
     /// Nothing but the retention clock of the record.
     RetentionClock,
+    /// Packs in which nothing is found that anything needed when it was looked: no session that begins later may refer to
+    /// what is in them.
+    Condemn {
+        /// In any order, at most [`LOG_PACKS_MAX`].
+        packs: Vec<(Class, PackName)>,
+    },
+    /// Packs that are condemned no longer.
+    Spare {
+        /// In any order, at most [`LOG_PACKS_MAX`].
+        packs: Vec<(Class, PackName)>,
+    },
+    /// Condemned packs that nothing needs, now that every session has ended that was open when they were condemned: their
+    /// objects may go.
+    Delete {
+        /// In any order, at most [`LOG_PACKS_MAX`].
+        packs: Vec<(Class, PackName)>,
+    },
 }
 
 /// A session that ended with effect.
@@ -197,6 +214,9 @@ impl Body {
             Self::RetentionClock => {
                 out.u8(10);
             }
+            Self::Condemn { packs } => write_packs(out.u8(11), packs)?,
+            Self::Spare { packs } => write_packs(out.u8(12), packs)?,
+            Self::Delete { packs } => write_packs(out.u8(13), packs)?,
         }
         Ok(())
     }
@@ -240,6 +260,15 @@ impl Body {
                 generation: fields.u32()?,
             },
             10 => Self::RetentionClock,
+            11 => Self::Condemn {
+                packs: read_packs(fields)?,
+            },
+            12 => Self::Spare {
+                packs: read_packs(fields)?,
+            },
+            13 => Self::Delete {
+                packs: read_packs(fields)?,
+            },
             _ => return Err(WireError::BadValue("record kind")),
         })
     }

@@ -73,7 +73,7 @@ fn bodies(point_object: &[u8]) -> Vec<Body> {
             source,
             base: Some(ChunkId([9; 32])),
             root: example.root,
-            packs,
+            packs: packs.clone(),
             point: Some(point),
         }),
         Body::Commit(Commit {
@@ -99,6 +99,15 @@ fn bodies(point_object: &[u8]) -> Vec<Body> {
             generation: 2,
         },
         Body::RetentionClock,
+        Body::Condemn {
+            packs: packs.clone(),
+        },
+        Body::Spare {
+            packs: packs[..1].to_vec(),
+        },
+        Body::Delete {
+            packs: packs[1..].to_vec(),
+        },
     ]
 }
 

@@ -117,6 +117,9 @@ fn body() -> impl Strategy<Value = Body> {
             generation
         }),
         Just(Body::RetentionClock),
+        packs().prop_map(|packs| Body::Condemn { packs }),
+        packs().prop_map(|packs| Body::Spare { packs }),
+        packs().prop_map(|packs| Body::Delete { packs }),
     ]
 }
 

@@ -151,10 +151,11 @@ impl Index {
 }
 
 fn may_rely(asker: Asker, pack: &PackRow) -> bool {
-    match (asker, pack.state) {
-        (Asker::Reader, _) | (Asker::Writer(_), PackState::Logged) => true,
-        (Asker::Writer(session), PackState::Loose) => pack.session == session,
-        (Asker::Writer(_), PackState::Unreadable | PackState::Doubted) => false,
+    match asker {
+        Asker::Reader => true,
+        Asker::Writer(session) => {
+            pack.is_relied_upon() || pack.state == PackState::Loose && pack.session == session
+        }
     }
 }
 

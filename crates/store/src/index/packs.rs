@@ -1,15 +1,19 @@
 //! The rows of packs, and what indexing a pack changes about others.
 //!
 //! Invariants: `current` of a pack's row is the number of chunks whose row names it; `LOOSE_PACKS` names exactly the packs
-//! whose row says so; a pack whose table of contents was ever read has a row in `CONTENTS`. All change in the transaction that changes what they follow from.
+//! whose row says so, and `CONDEMNED_PACKS` likewise; a pack whose table of contents was ever read has a row in `CONTENTS`. All change in the transaction that changes what they follow from.
 
 use std::collections::BTreeMap;
 
-use base::{PackName, SessionId};
-use redb::{ReadableTable, Table, WriteTransaction};
+use base::{ChunkId, PackName, SessionId};
+use format::pack::Class;
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use super::rows::{self, PackRow, PackState};
-use super::{CHUNKS, CONTENTS, Copies, IndexError, LOOSE_PACKS, PACK_ORDINALS, PACKS, SEALED};
+use super::rows::{self, Location, PackRow, PackState};
+use super::{
+    CHUNKS, CONDEMNED_PACKS, CONTENTS, Copies, DELETED_PACKS, IndexError, LOOSE_PACKS,
+    PACK_ORDINALS, PACKS, SEALED,
+};
 use crate::durable::DurablePack;
 
 /// Returns a pack's row.
@@ -45,7 +49,92 @@ fn put_at(
         PackState::Loose => loose.insert(ordinal, ())?,
         PackState::Logged | PackState::Unreadable | PackState::Doubted => loose.remove(ordinal)?,
     };
+    let mut condemned = write.open_table(CONDEMNED_PACKS)?;
+    match row.condemned {
+        Some(_) => condemned.insert(ordinal, ())?,
+        None => condemned.remove(ordinal)?,
+    };
     Ok(())
+}
+
+/// Returns whether the log has deleted a pack: whatever names it later changes nothing.
+pub(super) fn is_deleted(write: &WriteTransaction, name: &PackName) -> Result<bool, IndexError> {
+    Ok(write.open_table(DELETED_PACKS)?.get(name.0)?.is_some())
+}
+
+/// Has the chunks of a pack that is now named found in it where they are found in condemned packs only: what is condemned goes,
+/// and a session may count on what it stored.
+pub(super) fn replace_condemned(
+    write: &WriteTransaction,
+    name: &PackName,
+) -> Result<(), IndexError> {
+    if write.open_table(CONDEMNED_PACKS)?.is_empty()? {
+        return Ok(());
+    }
+    let ordinals = write.open_table(PACK_ORDINALS)?;
+    let Some(ordinal) = ordinals.get(name.0)?.map(|ordinal| ordinal.value()) else {
+        return Ok(());
+    };
+    let held = held_by(write, *name, ordinal)?;
+    let mut packs = write.open_table(PACKS)?;
+    let mut chunks = write.open_table(CHUNKS)?;
+    for (id, _) in held {
+        let elsewhere = chunks.get(id.0)?.map(|held| held.value());
+        let Some(elsewhere) = elsewhere.filter(|elsewhere| *elsewhere != ordinal) else {
+            continue;
+        };
+        let mut left = row_at(&packs, elsewhere)?;
+        if left.condemned.is_some() {
+            chunks.insert(id.0, ordinal)?;
+            left.current = left.current.saturating_sub(1);
+            put_at(write, &mut packs, elsewhere, &left)?;
+            let mut row = row_at(&packs, ordinal)?;
+            row.current += 1;
+            put_at(write, &mut packs, ordinal, &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets a pack and everything that is found in it, but not that it was deleted.
+pub(super) fn delete(
+    write: &WriteTransaction,
+    class: Class,
+    name: &PackName,
+) -> Result<(), IndexError> {
+    let mut ordinals = write.open_table(PACK_ORDINALS)?;
+    let removed = ordinals.remove(name.0)?.map(|ordinal| ordinal.value());
+    let Some(ordinal) = removed else {
+        return Ok(());
+    };
+    let held = held_by(write, *name, ordinal)?;
+    let mut chunks = write.open_table(CHUNKS)?;
+    for (id, _) in held {
+        if chunks.get(id.0)?.is_some_and(|at| at.value() == ordinal) {
+            chunks.remove(id.0)?;
+        }
+    }
+    write.open_table(CONTENTS)?.remove(ordinal)?;
+    write.open_table(PACKS)?.remove(ordinal)?;
+    write.open_table(LOOSE_PACKS)?.remove(ordinal)?;
+    write.open_table(CONDEMNED_PACKS)?.remove(ordinal)?;
+    write
+        .open_table(DELETED_PACKS)?
+        .insert(name.0, class.code())?;
+    Ok(())
+}
+
+fn held_by(
+    write: &WriteTransaction,
+    name: PackName,
+    ordinal: u32,
+) -> Result<Vec<(ChunkId, Location)>, IndexError> {
+    let contents = write.open_table(CONTENTS)?;
+    let Some(row) = contents.get(ordinal)? else {
+        // Its table of contents could not be read: nothing is found in it.
+        return Ok(Vec::new());
+    };
+    rows::decode_contents(name, row.value())
 }
 
 fn row_at(
@@ -80,6 +169,9 @@ pub(super) fn insert(
     session: &SessionId,
     copies: Copies,
 ) -> Result<(), IndexError> {
+    if is_deleted(write, &pack.name())? {
+        return Ok(());
+    }
     let before = find(write, &pack.name())?;
     if before.is_none() {
         count_sealed(write, pack)?;
@@ -92,8 +184,9 @@ pub(super) fn insert(
         state,
         bytes: pack.bytes(),
         chunks: u32::try_from(pack.entries().len()).unwrap_or(u32::MAX),
-        current: before.map_or(0, |before| before.current),
+        current: before.as_ref().map_or(0, |before| before.current),
         session: *session,
+        condemned: before.and_then(|before| before.condemned),
     };
     let mut chunks = write.open_table(CHUNKS)?;
     let mut left = BTreeMap::new();
@@ -102,7 +195,7 @@ pub(super) fn insert(
         let elsewhere = held.filter(|held| *held != ordinal);
         if copies == Copies::Stay
             && let Some(held) = elsewhere
-            && row_at(&packs, held)?.state == PackState::Logged
+            && row_at(&packs, held)?.is_relied_upon()
         {
             continue;
         }

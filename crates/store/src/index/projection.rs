@@ -18,8 +18,8 @@ use crate::durable::DurablePack;
 use crate::points::{ConfigRow, PointInfo, Replica};
 use crate::retention::Anchor;
 
-/// Sessions that have begun and not ended: session to source.
-const SESSIONS: TableDefinition<'_, [u8; 16], [u8; 16]> = TableDefinition::new("sessions");
+/// Sessions that have begun and not ended: session to source and the place of the record that says so.
+const SESSIONS: TableDefinition<'_, [u8; 16], ([u8; 16], u64)> = TableDefinition::new("sessions");
 /// Source to replica.
 const REPLICAS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("replicas");
 /// Point to its facts.
@@ -106,7 +106,7 @@ impl Index {
     ) -> Result<(), Fault> {
         let mut fetched = Fetched::new();
         for (class, name) in packs_of(&entry.record.body) {
-            if self.pack(name)?.is_none() {
+            if self.lacks(name)? {
                 fetched.insert(*name, fetch(*class, *name)?);
             }
         }
@@ -120,7 +120,8 @@ impl Index {
         }
         match &entry.record.body {
             Body::Open { session, source } => {
-                write.open_table(SESSIONS)?.insert(session.0, source.0)?;
+                let begun = (source.0, entry.record.seq);
+                write.open_table(SESSIONS)?.insert(session.0, begun)?;
             }
             Body::Packs { session, packs } => log_packs(&write, session, packs, fetched)?,
             Body::Commit(commit) => {
@@ -137,6 +138,9 @@ impl Index {
                 write.open_table(REPLICAS)?.remove(source.0)?;
             }
             Body::Config(config) => fold_config(&write, config)?,
+            Body::Condemn { packs } => mark_packs(&write, packs, Some(entry.record.seq))?,
+            Body::Spare { packs } => mark_packs(&write, packs, None)?,
+            Body::Delete { packs } => delete_packs(&write, packs)?,
             // The ring in force is found by its number; the clock is in every record.
             Body::Generation { .. } | Body::RetentionClock => {}
         }
@@ -164,7 +168,7 @@ impl Index {
                 let (session, source) = row?;
                 Ok(OpenSession {
                     session: SessionId(session.value()),
-                    source: SourceId(source.value()),
+                    source: SourceId(source.value().0),
                 })
             })
             .collect()
@@ -275,6 +279,9 @@ fn log_packs(
     fetched: &Fetched,
 ) -> Result<(), IndexError> {
     for (class, name) in named {
+        if packs::is_deleted(write, name)? {
+            continue;
+        }
         match fetched.get(name) {
             Some(Some(pack)) => {
                 let copies = Copies::TakeOver;
@@ -289,6 +296,7 @@ fn log_packs(
                     chunks: 0,
                     current: 0,
                     session: *session,
+                    condemned: None,
                 };
                 packs::put(write, &row)?;
             }
@@ -297,8 +305,43 @@ fn log_packs(
                 if row.state == PackState::Loose {
                     row.state = PackState::Logged;
                     packs::put(write, &row)?;
+                    packs::replace_condemned(write, name)?;
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Condemns or spares packs.
+fn mark_packs(
+    write: &WriteTransaction,
+    named: &[(Class, PackName)],
+    condemned: Option<u64>,
+) -> Result<(), IndexError> {
+    for (_, name) in named {
+        let Some(row) = packs::find(write, name)? else {
+            continue;
+        };
+        // A pack that no record names cannot be condemned: its session may still be about to name it.
+        if row.state != PackState::Loose {
+            packs::put(write, &PackRow { condemned, ..row })?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes packs that are condemned, if all sessions have ended that were open when they were.
+fn delete_packs(write: &WriteTransaction, named: &[(Class, PackName)]) -> Result<(), IndexError> {
+    let mut first_open = u64::MAX;
+    for session in write.open_table(SESSIONS)?.iter()? {
+        first_open = first_open.min(session?.1.value().1);
+    }
+    for (class, name) in named {
+        let row = packs::find(write, name)?;
+        match row.and_then(|row| row.condemned) {
+            Some(condemned) if first_open > condemned => packs::delete(write, *class, name)?,
+            _ => tracing::warn!(pack = %name, "a void deletion in the log"),
         }
     }
     Ok(())
@@ -313,7 +356,7 @@ fn fold_commit(
 ) -> Result<(), IndexError> {
     let mut sessions = write.open_table(SESSIONS)?;
     let begun = sessions.remove(commit.session.0)?;
-    let begun = begun.map(|source| SourceId(source.value()));
+    let begun = begun.map(|begun| SourceId(begun.value().0));
     let mut replicas = write.open_table(REPLICAS)?;
     let root = match replicas.get(commit.source.0)? {
         Some(row) => Some(facts::decode_replica(commit.source, row.value())?.root),
@@ -349,4 +392,203 @@ fn fold_config(write: &WriteTransaction, config: &Config) -> Result<(), IndexErr
         None => configs.remove(key)?,
     };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{ChunkId, StoreId};
+    use format::log::RecordHash;
+    use format::pack::TocEntry;
+    use format::seal::Kind;
+
+    use super::*;
+    use crate::index::{Asker, Place};
+
+    const SOURCE: SourceId = SourceId([1; 16]);
+    const FIRST: SessionId = SessionId([1; 16]);
+    const LATER: SessionId = SessionId([2; 16]);
+    const OLD: PackName = PackName([0xaa; 32]);
+    const NEW: PackName = PackName([0xbb; 32]);
+    const CHUNK: ChunkId = ChunkId([3; 32]);
+
+    /// An index and the place of its last record.
+    struct Log {
+        index: Index,
+        seq: u64,
+    }
+
+    impl Log {
+        fn new() -> Self {
+            Self {
+                index: Index::open(&Place::Memory, &StoreId([0; 16])).unwrap(),
+                seq: 0,
+            }
+        }
+
+        fn add(&mut self, body: Body) {
+            self.seq += 1;
+            let entry = Entry {
+                record: Record {
+                    seq: self.seq,
+                    previous: RecordHash([0; 32]),
+                    epoch: 1,
+                    writer: [0; 16],
+                    time_ns: 0,
+                    retention_now_ns: 0,
+                    body,
+                },
+                applied: Applied {
+                    chain: Chain {
+                        next: self.seq + 1,
+                        head: RecordHash([0; 32]),
+                        epoch: 1,
+                    },
+                    retention_now_ns: 0,
+                },
+                anchor: None,
+            };
+            let fetch = |_, name| Ok((name != UNREADABLE).then(|| pack(name)));
+            self.index.apply(&entry, fetch).unwrap();
+        }
+
+        fn open(&mut self, session: SessionId) {
+            let source = SOURCE;
+            self.add(Body::Open { session, source });
+        }
+
+        fn close(&mut self, session: SessionId) {
+            self.add(Body::Close { session });
+        }
+
+        fn name(&mut self, session: SessionId, name: PackName) {
+            let packs = vec![(Class::Data, name)];
+            self.add(Body::Packs { session, packs });
+        }
+
+        fn condemn(&mut self, name: PackName) {
+            let packs = vec![(Class::Data, name)];
+            self.add(Body::Condemn { packs });
+        }
+
+        fn delete(&mut self, name: PackName) {
+            let packs = vec![(Class::Data, name)];
+            self.add(Body::Delete { packs });
+        }
+
+        /// Where a session is told that the chunk is.
+        fn told(&self, session: SessionId) -> Option<PackName> {
+            let asker = Asker::Writer(session);
+            let place = self.index.find_for(asker, &CHUNK).unwrap();
+            place.map(|place| place.pack)
+        }
+
+        fn read(&self) -> Option<PackName> {
+            let place = self.index.find_for(Asker::Reader, &CHUNK).unwrap();
+            place.map(|place| place.pack)
+        }
+    }
+
+    const UNREADABLE: PackName = PackName([0xcc; 32]);
+
+    fn pack(name: PackName) -> DurablePack {
+        let entry = TocEntry {
+            kind: Kind::Data,
+            domain: 1,
+            generation: 1,
+            id: CHUNK,
+            offset: 64,
+            len: 100,
+        };
+        DurablePack::made_up(name, vec![entry])
+    }
+
+    #[test]
+    fn what_is_in_a_condemned_pack_is_known_to_readers_only() {
+        let mut log = Log::new();
+        log.open(FIRST);
+        log.name(FIRST, OLD);
+        assert_eq!((log.told(LATER), log.read()), (Some(OLD), Some(OLD)));
+        log.condemn(OLD);
+        assert_eq!((log.told(LATER), log.read()), (None, Some(OLD)));
+        assert_eq!(log.told(FIRST), None);
+        let packs = vec![(Class::Data, OLD)];
+        log.add(Body::Spare { packs });
+        assert_eq!(log.told(LATER), Some(OLD));
+    }
+
+    #[test]
+    fn deleting_waits_for_the_sessions_that_were_open_when_a_pack_was_condemned() {
+        let mut log = Log::new();
+        log.open(FIRST);
+        log.name(FIRST, OLD);
+        log.condemn(OLD);
+        log.open(LATER);
+        log.delete(OLD);
+        assert_eq!(log.read(), Some(OLD), "the first session is open");
+        log.close(FIRST);
+        log.delete(OLD);
+        assert_eq!(log.read(), None, "the later one does not matter");
+        assert!(log.index.is_deleted(&OLD).unwrap());
+        assert_eq!(log.index.packs().unwrap(), []);
+        assert_eq!(log.index.chunk_count().unwrap(), 0);
+    }
+
+    #[test]
+    fn only_what_is_condemned_is_deleted() {
+        let mut log = Log::new();
+        log.open(FIRST);
+        log.name(FIRST, OLD);
+        log.close(FIRST);
+        log.delete(OLD);
+        assert_eq!(log.read(), Some(OLD));
+        log.condemn(OLD);
+        let packs = vec![(Class::Data, OLD)];
+        log.add(Body::Spare { packs });
+        log.delete(OLD);
+        assert_eq!(log.read(), Some(OLD));
+        log.condemn(NEW);
+        log.delete(NEW);
+        assert!(!log.index.is_deleted(&NEW).unwrap(), "nothing named it");
+    }
+
+    #[test]
+    fn what_is_deleted_stays_so() {
+        let mut log = Log::new();
+        log.name(FIRST, OLD);
+        log.condemn(OLD);
+        log.delete(OLD);
+        log.name(LATER, OLD);
+        assert_eq!(log.read(), None);
+        let stays = Copies::Stay;
+        log.index.insert(&LATER, &pack(OLD), stays).unwrap();
+        assert_eq!(log.read(), None);
+    }
+
+    #[test]
+    fn a_copy_that_is_named_replaces_the_one_in_a_condemned_pack() {
+        let mut log = Log::new();
+        log.name(FIRST, OLD);
+        log.open(LATER);
+        let stays = Copies::Stay;
+        log.index.insert(&LATER, &pack(NEW), stays).unwrap();
+        assert_eq!(log.read(), Some(OLD));
+        log.condemn(OLD);
+        log.name(LATER, NEW);
+        assert_eq!((log.told(FIRST), log.read()), (Some(NEW), Some(NEW)));
+        let current = |name| log.index.pack(name).unwrap().unwrap().current;
+        assert_eq!((current(&OLD), current(&NEW)), (0, 1));
+        log.close(LATER);
+        log.delete(OLD);
+        assert_eq!(log.read(), Some(NEW));
+    }
+
+    #[test]
+    fn a_pack_that_cannot_be_read_is_deleted_like_any_other() {
+        let mut log = Log::new();
+        log.name(FIRST, UNREADABLE);
+        log.condemn(UNREADABLE);
+        log.delete(UNREADABLE);
+        assert!(log.index.is_deleted(&UNREADABLE).unwrap());
+        assert_eq!(log.index.packs().unwrap(), []);
+    }
 }

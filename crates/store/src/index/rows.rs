@@ -56,14 +56,21 @@ pub(crate) struct PackRow {
     /// Chunks that are found here; the others have a newer copy elsewhere.
     pub(crate) current: u32,
     pub(crate) session: SessionId,
+    /// The place of the log record that condemned it.
+    pub(crate) condemned: Option<u64>,
 }
 
-const PACK_ROW_BYTES: usize = 32 + 1 + 1 + 8 + 4 + 4 + 16;
+const PACK_ROW_BYTES: usize = 32 + 1 + 1 + 8 + 4 + 4 + 16 + 8;
 
 impl PackRow {
     /// Returns whether it was found missing or damaged, or could not be read when the index was built.
     pub(crate) fn is_bad(&self) -> bool {
         matches!(self.state, PackState::Unreadable | PackState::Doubted)
+    }
+
+    /// Returns whether any session may refer to what is found in it.
+    pub(crate) fn is_relied_upon(&self) -> bool {
+        self.state == PackState::Logged && self.condemned.is_none()
     }
 
     /// Returns whether it is bad and nobody needs it: every chunk of it was stored anew elsewhere. Of a pack whose table
@@ -86,6 +93,8 @@ impl PackRow {
         out.extend_from_slice(&self.chunks.to_le_bytes());
         out.extend_from_slice(&self.current.to_le_bytes());
         out.extend_from_slice(&self.session.0);
+        // No record has the place 0.
+        out.extend_from_slice(&self.condemned.unwrap_or(0).to_le_bytes());
         out
     }
 
@@ -105,6 +114,7 @@ impl PackRow {
             chunks: u32::from_le_bytes(cut(row, 42)),
             current: u32::from_le_bytes(cut(row, 46)),
             session: SessionId(cut(row, 50)),
+            condemned: Some(u64::from_le_bytes(cut(row, 66))).filter(|place| *place != 0),
         })
     }
 }

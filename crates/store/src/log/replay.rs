@@ -31,7 +31,7 @@ impl Ahead {
     /// The index failed.
     pub(super) fn add(&mut self, index: &Index, entry: Entry) -> Result<bool, Fault> {
         for (class, name) in packs_of(&entry.record.body) {
-            if index.pack(name)?.is_none() && self.seen.insert(*name) {
+            if index.lacks(name)? && self.seen.insert(*name) {
                 self.wanted.push((*class, *name));
             }
         }

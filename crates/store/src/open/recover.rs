@@ -71,8 +71,11 @@ fn adopt_orphans(core: &Core, session: &SessionId) -> Result<usize, Fault> {
     Ok(adopted.len())
 }
 
-/// Takes a pack in unless it is known to the log or not whole.
+/// Takes a pack in unless it is known to the log, deleted by it, or not whole.
 fn adopt(core: &Core, session: &SessionId, class: Class, name: PackName) -> Result<bool, Fault> {
+    if core.index.is_deleted(&name)? {
+        return Ok(false);
+    }
     let known = core.index.pack(&name)?;
     if known.is_some_and(|row| row.state != PackState::Loose) {
         return Ok(false);

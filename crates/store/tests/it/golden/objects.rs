@@ -53,7 +53,7 @@ fn the_stranger_follows_the_chain_of_records() {
     let (format, ring) = keys();
     let mut chain = Chain::after_format(&object("format.bin"));
     let mut bodies = Vec::new();
-    for number in 1..=12 {
+    for number in 1..=15 {
         let record = object(&format!("log-{number:02}.bin"));
         let mut damaged = record.clone();
         damaged[100] ^= 1;
@@ -67,6 +67,15 @@ fn the_stranger_follows_the_chain_of_records() {
     let (session, source) = (SESSION, SOURCE);
     assert_eq!(bodies[0], Body::Open { session, source });
     let packs = vec![(Class::Data, [7; 32]), (Class::Meta, [8; 32])];
+    assert_eq!(
+        bodies[12],
+        Body::Condemn {
+            packs: packs.clone()
+        }
+    );
+    let (spared, deleted) = (packs[..1].to_vec(), packs[1..].to_vec());
+    assert_eq!(bodies[13], Body::Spare { packs: spared });
+    assert_eq!(bodies[14], Body::Delete { packs: deleted });
     assert_eq!(bodies[1], Body::Packs { packs });
     assert_eq!(bodies[4], Body::Close { session });
     assert_eq!(bodies[5], Body::Fence { session });

@@ -1,6 +1,6 @@
 //! "Log record": the chain of records, and what they add up to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::crypt::{hash, signed, unseal};
@@ -44,6 +44,15 @@ pub(crate) enum Body {
         generation: u32,
     },
     RetentionClock,
+    Condemn {
+        packs: Packs,
+    },
+    Spare {
+        packs: Packs,
+    },
+    Delete {
+        packs: Packs,
+    },
 }
 
 /// Names of packs.
@@ -74,7 +83,12 @@ pub(crate) struct State {
     pub(crate) packs: Packs,
     pub(crate) points: Vec<PointFacts>,
     pub(crate) replicas: BTreeMap<Id, Bytes32>,
-    sessions: BTreeMap<Id, Id>,
+    /// Open sessions: source, and place of the Open.
+    sessions: BTreeMap<Id, (Id, u64)>,
+    /// Condemned packs: place of the Condemn.
+    condemned: BTreeMap<Bytes32, u64>,
+    deleted: BTreeSet<Bytes32>,
+    records: u64,
 }
 
 /// Reads a log from record 1 on and verifies each record's signature, place and predecessor.
@@ -192,6 +206,15 @@ fn read_kind(kind: u8, body: &mut Bytes<'_>) -> Read<Body> {
             generation: body.u32()?,
         },
         10 => Body::RetentionClock,
+        11 => Body::Condemn {
+            packs: read_packs(body)?,
+        },
+        12 => Body::Spare {
+            packs: read_packs(body)?,
+        },
+        13 => Body::Delete {
+            packs: read_packs(body)?,
+        },
         _ => return Err(String::from("a record of an unknown kind")),
     })
 }
@@ -232,11 +255,12 @@ fn read_point(body: &mut Bytes<'_>) -> Read<(Id, Bytes32)> {
 impl State {
     /// Takes the next record in.
     pub(crate) fn apply(&mut self, body: Body) {
+        self.records += 1;
         match body {
             Body::Open { session, source } => {
-                self.sessions.insert(session, source);
+                self.sessions.insert(session, (source, self.records));
             }
-            Body::Packs { packs } => self.packs.extend(packs),
+            Body::Packs { packs } => self.name(packs),
             Body::Commit(commit) => self.commit(commit),
             Body::Close { session } | Body::Fence { session } => {
                 self.sessions.remove(&session);
@@ -246,12 +270,43 @@ impl State {
                 self.replicas.remove(&source);
             }
             Body::Config { .. } | Body::Generation { .. } | Body::RetentionClock => {}
+            Body::Condemn { packs } => {
+                for (class, name) in packs {
+                    if self.packs.contains(&(class, name)) {
+                        self.condemned.insert(name, self.records);
+                    }
+                }
+            }
+            Body::Spare { packs } => {
+                for (_, name) in packs {
+                    self.condemned.remove(&name);
+                }
+            }
+            Body::Delete { packs } => packs.into_iter().for_each(|(_, name)| self.delete(name)),
+        }
+    }
+
+    fn name(&mut self, packs: Packs) {
+        let packs = packs.into_iter();
+        self.packs
+            .extend(packs.filter(|(_, name)| !self.deleted.contains(name)));
+    }
+
+    fn delete(&mut self, name: Bytes32) {
+        let Some(condemned) = self.condemned.get(&name) else {
+            return;
+        };
+        if self.sessions.values().all(|(_, opened)| opened > condemned) {
+            self.condemned.remove(&name);
+            self.packs.retain(|(_, pack)| *pack != name);
+            self.deleted.insert(name);
         }
     }
 
     fn commit(&mut self, commit: Commit) {
-        self.packs.extend(commit.packs);
-        let source = self.sessions.remove(&commit.session);
+        self.name(commit.packs);
+        let session = self.sessions.remove(&commit.session);
+        let source = session.map(|(source, _)| source);
         let base = self.replicas.get(&commit.source);
         if source != Some(commit.source) || base != commit.base.as_ref() {
             return;
