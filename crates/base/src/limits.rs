@@ -100,7 +100,7 @@ pub const XATTRS_BYTES_MAX: usize = 1 << 20;
 pub const SYMLINK_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes of small files read ahead of the bundler.
-pub const READ_AHEAD_BYTES_MAX: usize = 16 << 20;
+pub const READ_AHEAD_BYTES_MAX: usize = 12 << 20;
 /// Entries between the comparison with the earlier tree and the bundler.
 pub const READ_AHEAD_ENTRIES_MAX: usize = 1024;
 /// Entries that one reader takes at once, and bytes of their content from which on it takes no more: few enough that all
