@@ -5,7 +5,7 @@
 //! the job's sign of life: a job that says nothing for a minute is called silent.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(crate) struct Live {
     env: Env,
     state: Mutex<State>,
     changed: Condvar,
-    cancel: Arc<AtomicBool>,
+    cancel: AtomicBool,
     bytes_done: AtomicU64,
     files_done: AtomicU64,
     /// Milliseconds since boot of the last notice and of the last write.
@@ -43,7 +43,6 @@ pub(crate) struct Live {
 struct State {
     version: u64,
     job: Job,
-    path: PathBuf,
     measured: (Duration, u64),
 }
 
@@ -54,11 +53,10 @@ impl Live {
             state: Mutex::new(State {
                 version: 1,
                 job,
-                path: PathBuf::new(),
                 measured: (now, 0),
             }),
             changed: Condvar::new(),
-            cancel: Arc::new(AtomicBool::new(false)),
+            cancel: AtomicBool::new(false),
             bytes_done: AtomicU64::new(0),
             files_done: AtomicU64::new(0),
             noticed_ms: AtomicU64::new(millis(now)),
@@ -116,7 +114,6 @@ impl Live {
         let progress = &mut state.job.progress;
         progress.bytes_done = self.bytes_done.load(Relaxed);
         progress.files_done = self.files_done.load(Relaxed);
-        progress.path.clone_from(&state.path);
     }
 
     /// Wakes watchers and writes the row, each if it is time to.
@@ -190,11 +187,6 @@ impl JobContext {
         self.live.is_cancelled()
     }
 
-    /// Returns the flag that is set when the job is to stop.
-    pub fn cancel_flag(&self) -> Arc<AtomicBool> {
-        self.live.cancel.clone()
-    }
-
     /// Returns a fault if the job is to stop.
     ///
     /// # Errors
@@ -235,14 +227,6 @@ impl JobContext {
         self.live.files_done.fetch_add(files, Relaxed);
         self.live.bytes_done.fetch_add(bytes, Relaxed);
         self.live.show_life();
-    }
-
-    /// Says what is being dealt with.
-    pub fn path(&self, path: &Path) {
-        // Not worth waiting for: the next one is told soon.
-        if let Ok(mut state) = self.live.state.try_lock() {
-            path.clone_into(&mut state.path);
-        }
     }
 
     /// Says that an entry was not dealt with as it should have been. All are counted, the first thousand kept.
