@@ -18,7 +18,7 @@ pub fn run(world: &mut World, manner: Manner, code: Option<&str>) -> Result<u8, 
         let text = if manner.json {
             session::json(ExplainListView { codes })
         } else {
-            show::status::codes(&codes)
+            show::status::codes(&codes, manner.language)
         };
         session::print(world, &text)?;
         return Ok(DONE);

@@ -1,6 +1,7 @@
 //! The whole at a glance.
 
 use api::view::{ExplainView, Health, OwnerView, PoolView, SourceView, StatusView};
+use base::Lang;
 use base::units::{bytes, count};
 
 use super::column::fields;
@@ -129,13 +130,26 @@ pub fn pool(view: &PoolView) -> String {
     ])
 }
 
+/// Returns the word for a severity, as `dozo explain CODE` says it.
+fn severity(name: &str, language: Lang) -> &str {
+    match (language, name) {
+        (Lang::En, name) => name,
+        (Lang::Ja, "critical") => "重大",
+        (Lang::Ja, "warning") => "警告",
+        (Lang::Ja, _) => "情報",
+    }
+}
+
 /// Returns the codes of the catalogue, one a line.
-pub fn codes(views: &[ExplainView]) -> String {
-    let mut table = super::column::Table::new(&["CODE", "SEVERITY", "MEANING"]);
+pub fn codes(views: &[ExplainView], language: Lang) -> String {
+    let mut table = super::column::Table::new(match language {
+        Lang::En => &["CODE", "SEVERITY", "MEANING"],
+        Lang::Ja => &["コード", "重大度", "内容"],
+    });
     for view in views {
         table.row(vec![
             view.code.clone(),
-            view.severity.clone(),
+            severity(&view.severity, language).to_owned(),
             view.what.clone(),
         ]);
     }

@@ -239,3 +239,20 @@ fn a_damaged_log_record_is_told_as_long_as_it_is_damaged() {
     let shown = bench.run("status").out;
     assert!(!shown.contains("Something needs attention"), "{shown}");
 }
+
+#[test]
+fn the_list_of_codes_is_in_the_language_of_each() {
+    let bench = Bench::new(36);
+    let list = bench.run("explain --lang ja").out;
+    let titles: Vec<&str> = list.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(titles, ["コード", "重大度", "内容"]);
+    for code in ["PoolFull", "CodeUnknown", "IndexRebuilt"] {
+        let line = list.lines().find(|line| line.starts_with(code)).unwrap();
+        let severity = line.split_whitespace().nth(1).unwrap();
+        let alone = bench.run(&format!("explain {code} --lang ja")).out;
+        assert!(
+            alone.starts_with(&format!("{code} ({severity})")),
+            "{alone}"
+        );
+    }
+}
