@@ -361,8 +361,8 @@ impl State {
                 .packs
                 .get(usize::from(self.places[chunk]))
                 .is_some_and(|held| {
-                    !held.is(Pack::DELETED)
-                        && !(rules.copies_replace_condemned && held.is(Pack::CONDEMNED))
+                    let is_replaced = rules.copies_replace_condemned && held.is(Pack::CONDEMNED);
+                    !held.is(Pack::DELETED) && !is_replaced
                 });
             if take_over || !stays {
                 self.places[chunk] = index;
