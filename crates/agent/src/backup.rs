@@ -37,7 +37,6 @@ mod stages;
 mod tree;
 mod verify;
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 
@@ -45,10 +44,10 @@ use base::fault::Code;
 use base::{ChunkId, Fault, limits};
 use crossbeam_channel::bounded;
 use format::chunker::Chunker;
-use format::entry::{FileEntry, FileKey, Node};
+use format::entry::{FileEntry, FileKey};
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
-use format::tree::{Cursor, get};
+use format::tree::Cursor;
 use rustix::process::geteuid;
 use sources::files::{PatternError, Walk, WalkError, WalkOptions};
 use sources::{Problem, Reason};
@@ -114,10 +113,9 @@ pub struct Report {
 /// Runs it, and returns when everything has been handed to the writer. Committing is the caller's.
 ///
 /// # Errors
-/// `SourcePathMissing`, `SourceEmptied`, `SourcePathUnreadable`, `ExcludePatternInvalid` before anything was read; `ResourcesExhausted`
+/// `SourcePathMissing`, `SourcePathUnreadable`, `ExcludePatternInvalid` before anything was read; `ResourcesExhausted`
 /// at any time; the writer's or the reader's fault; `JobCancelled`. The writer's session is then of no use any more.
 pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
-    refuse_emptied(backup)?;
     let walk = Walk::start(backup.root, backup.walk).map_err(cannot_start)?;
     let earlier = backup
         .earlier
@@ -182,28 +180,6 @@ pub fn run(backup: &Backup<'_>) -> Result<Report, Fault> {
         suspects,
         ..counts.report()
     })
-}
-
-/// Refuses an empty directory in the place of another one that was not empty: what a file system that is not mounted leaves.
-/// A point of it would look as if everything had been deleted.
-fn refuse_emptied(backup: &Backup<'_>) -> Result<(), Fault> {
-    let Some(earlier) = &backup.earlier else {
-        return Ok(());
-    };
-    // What cannot be looked at is told by the walk.
-    let is_another = |was: &FileEntry| {
-        std::fs::metadata(backup.root).is_ok_and(|now| now.is_dir() && now.ino() != was.inode)
-    };
-    let is_empty = || std::fs::read_dir(backup.root).is_ok_and(|mut names| names.next().is_none());
-    let root = get::<FileEntry>(backup.reader, earlier, &FileKey::root().0)?;
-    let root = root.filter(|root| root.node == Node::Directory);
-    if root.is_some_and(|root| is_another(&root))
-        && is_empty()
-        && format::tree::summary::<FileEntry>(backup.reader, earlier)?.entries > 1
-    {
-        return Err(Fault::new(Code::SourceEmptied).with("path", backup.root.display()));
-    }
-    Ok(())
 }
 
 /// Returns what a run starts to count from.

@@ -468,33 +468,6 @@ fn a_missing_source_is_refused_before_anything_is_read() {
     assert_eq!(fault.code, Code::SourcePathMissing);
 }
 
-#[test]
-fn an_empty_directory_in_the_place_of_the_source_is_refused() {
-    let memory = Memory::default();
-    let dir = tempdir().unwrap();
-    let source = dir.path().join("mounted");
-    fs::create_dir(&source).unwrap();
-    fs::write(source.join("a"), "a").unwrap();
-    let earlier = back_up(&memory, &source, None, false).root;
-    // What was mounted goes, and the directory below it comes to light.
-    fs::rename(&source, dir.path().join("gone")).unwrap();
-    fs::create_dir(&source).unwrap();
-    for read_unchanged in [false, true] {
-        let fault = fail_to_back_up(&memory, &source, Some(earlier), read_unchanged);
-        assert_eq!(fault.code, Code::SourceEmptied);
-    }
-    // Not empty, the same one, or one that was empty before: all of these are as somebody wants them.
-    fs::write(source.join("b"), "b").unwrap();
-    let earlier = back_up(&memory, &source, Some(earlier), false).root;
-    fs::remove_file(source.join("b")).unwrap();
-    let emptied = back_up(&memory, &source, Some(earlier), false);
-    assert_eq!(emptied.report.deleted, 1);
-    fs::remove_dir(&source).unwrap();
-    fs::create_dir(dir.path().join("takes the number of the one that went")).unwrap();
-    fs::create_dir(&source).unwrap();
-    back_up(&memory, &source, Some(emptied.root), false);
-}
-
 /// Runs `part` in a thread that has given up root: privileges belong to a thread on Linux, and threads it
 /// starts inherit what it has.
 fn as_nobody<T: Send>(part: impl FnOnce() -> T + Send) -> T {

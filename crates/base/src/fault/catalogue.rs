@@ -90,8 +90,6 @@ catalogue! {
 
     /// The path to protect does not exist.
     SourcePathMissing Critical NotFound 4 s[] ids[] (path);
-    /// A directory stands where the source was, another one than before and empty.
-    SourceEmptied Critical NotFound 4 s[] ids[] (path);
     /// The path to protect may not be read.
     SourcePathUnreadable Critical Denied 5 s[] ids[] (path reason);
     /// The path to protect lies in the data directory.

@@ -118,12 +118,6 @@ SourcePathMissing-try =
     Check the spelling, or mount the file system.
     Run `dozo source list` to see what is protected.
 
-SourceEmptied-what = An empty directory stands at {$path}, not the one that was protected
-SourceEmptied-why = The file system that was mounted there probably is not mounted. The replica stays as it is, and recovery points made earlier can still be restored.
-SourceEmptied-try =
-    Mount the file system, then run `dozo sync`.
-    If the directory was meant to be made anew, put something into it: the next synchronization takes it as it is.
-
 SourcePathUnreadable-what = Cannot read {$path}
 SourcePathUnreadable-why = Opening it failed: {$reason}.
 SourcePathUnreadable-try =

@@ -118,12 +118,6 @@ SourcePathMissing-try =
     パスを確認するか、ファイル システムをマウントしてください。
     `dozo source list` で保護されているデータ ソースを確認してください。
 
-SourceEmptied-what = {$path} には、保護していたものとは別の空のディレクトリがあります
-SourceEmptied-why = ここにマウントされていたファイル システムが、マウントされていない可能性があります。レプリカは変更していません。以前に作成された回復ポイントは引き続き復元できます。
-SourceEmptied-try =
-    ファイル システムをマウントしてから、`dozo sync` を実行してください。
-    ディレクトリを意図して作り直した場合は、その中にファイルを置いてください。次回の同期でそのまま取り込まれます。
-
 SourcePathUnreadable-what = {$path} を読み取れません
 SourcePathUnreadable-why = 開くことができませんでした: {$reason}。
 SourcePathUnreadable-try =
