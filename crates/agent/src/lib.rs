@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod journal;
 pub mod monitor;
+pub mod place;
 pub mod restore;
 
 mod content;

@@ -213,6 +213,14 @@ impl Operations for Client {
         self.send(Method::POST, &route::fill(route::SOURCE_CHECK, source), &())
     }
 
+    fn accept(&self, source: &str) -> Result<SourceView, Problem> {
+        self.send(
+            Method::POST,
+            &route::fill(route::SOURCE_ACCEPT, source),
+            &(),
+        )
+    }
+
     fn points(&self, source: Option<&str>) -> Result<PointListView, Problem> {
         match source {
             Some(source) => self.get(&route::fill(route::SOURCE_POINTS, source)),

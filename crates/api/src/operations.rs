@@ -68,6 +68,12 @@ pub trait Operations: Send + Sync {
     /// As [`Self::status`].
     fn check(&self, source: &str) -> Result<JobView, Problem>;
 
+    /// Takes what is there now for a source, although it is on another file system and nothing of the replica is left.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn accept(&self, source: &str) -> Result<SourceView, Problem>;
+
     /// Returns the recovery points of a source, or all.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub const SOURCE_POINTS: &str = "/api/v1/sources/{name}/points";
 pub const SOURCE_POINT_CHOICE: &str = "/api/v1/sources/{name}/points/choice";
 /// `POST`: consistency check of a source.
 pub const SOURCE_CHECK: &str = "/api/v1/sources/{name}/check";
+/// `POST`: take what is there now for a source, although it is on another file system.
+pub const SOURCE_ACCEPT: &str = "/api/v1/sources/{name}/accept";
 /// `GET`: all recovery points.
 pub const POINTS: &str = "/api/v1/points";
 /// `GET`: one recovery point. `DELETE`: delete it.

@@ -74,6 +74,9 @@ pub const KEPT_RECORD_BYTES_MAX: u64 = 16 << 20;
 /// Entries that a synchronization of what changed looks at although nothing is known to have happened to them: one after
 /// another, through the whole tree and again.
 pub const SAMPLED_ENTRIES: usize = 512;
+/// A source that is on another file system than before is taken for one that is not mounted if less than this part of what
+/// was there is left, one in so many: what is moved is moved whole, and a mount point may hold a few stray files.
+pub const LEFT_ONE_IN: u64 = 20;
 /// Entries found to be other than they should be that are named.
 pub const SUSPECTS_MAX: usize = 64;
 /// Entries in trouble that the next synchronization looks at again; with more it looks at everything.

@@ -283,6 +283,12 @@ pub enum Source {
         /// The source
         source: String,
     },
+    /// Take what is there now for the source, although it is on another file system and nearly nothing of what was there is
+    /// left
+    Accept {
+        /// The source
+        source: String,
+    },
 }
 
 /// `dozo group`.

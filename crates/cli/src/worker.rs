@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use agent::backup::{self, Backup};
 use agent::journal::kept::{self, Keeper};
 use agent::journal::{self, Ask, Journal, Missed, Why};
+use agent::place::{self, Before};
 use agent::{Monitor as _, Warning};
 use base::fault::Code;
 use base::{ChunkId, Env, Fault, SourceId};
@@ -23,6 +24,7 @@ use format::entry::FileEntry;
 use format::point::Consistency;
 use format::tree;
 use sources::files::{Selection, WalkOptions};
+use sources::place::Place;
 use sources::snapshot::{self, Level, SnapshotError, View};
 use store::{CommitSpec, Committed, NewPoint, Store};
 
@@ -78,6 +80,8 @@ struct Run {
     /// Why everything was looked at, if it was.
     everything_because: Option<String>,
     missed: u64,
+    /// Which file system the source is on.
+    file_system: Option<String>,
 }
 
 impl LocalWorker {
@@ -117,8 +121,30 @@ impl LocalWorker {
         }
     }
 
+    /// Returns which file system the source is on, if it is the source that is there.
+    fn file_system(&self, order: &BackupOrder) -> Result<Option<String>, Fault> {
+        // A single file that is not mounted is not there. What cannot be opened, the walk says better.
+        let Ok(place) = Place::open(&order.path) else {
+            return Ok(None);
+        };
+        if let (Some(before), Some(tree)) = (&order.file_system, order.previous) {
+            let before = Before {
+                place: before,
+                tree,
+                reader: &self.store,
+            };
+            place::check(&place, &before).map_err(|fault| {
+                fault
+                    .with("source", &order.address)
+                    .with("path", order.path.display())
+            })?;
+        }
+        Ok(Some(place.name().to_owned()))
+    }
+
     fn synchronize(&self, order: &BackupOrder, context: &JobContext) -> Result<Run, Fault> {
         let watch = Watch::new(context);
+        let file_system = self.file_system(order)?;
         context.step(Step::Snapshot);
         // The moment that the point will show: nothing read later is older. What changes from now on is doubted.
         let began_ns = nanoseconds(&self.env);
@@ -153,6 +179,11 @@ impl LocalWorker {
                 return Err(named(fault, context));
             }
         };
+        // It may have been unmounted before anything of it was open.
+        if let Err(fault) = self.file_system(order) {
+            session.abandon();
+            return Err(fault);
+        }
         context.step(Step::Commit);
         let committed = session.commit(CommitSpec {
             point: order.point.as_ref().map(|point| NewPoint {
@@ -172,6 +203,7 @@ impl LocalWorker {
             missed: turn.map_or(0, |turn| missed(turn, &committed, &report, view)),
             report,
             committed,
+            file_system,
         })
     }
 
@@ -263,6 +295,7 @@ impl Worker for LocalWorker {
             looked: run.report.looked,
             everything_because: run.everything_because,
             missed: run.missed,
+            file_system: run.file_system,
         })
     }
 
@@ -274,6 +307,7 @@ impl Worker for LocalWorker {
             differences: run.report.differed,
             changed: run.report.changed + run.report.deleted,
             new_bytes: run.committed.new_bytes,
+            file_system: run.file_system,
         })
     }
 

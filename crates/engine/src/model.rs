@@ -63,6 +63,9 @@ pub struct Source {
     pub kind: SourceKind,
     /// Where it is there: absolute, any bytes.
     pub path: PathBuf,
+    /// Which file system it was on when its replica was last made equal to it, in the worker's words; `None` if nobody knows,
+    /// or whatever is there shall be taken for it.
+    pub file_system: Option<String>,
 }
 
 /// A source's name in words. Shows as `web01:/etc`; [`Address::full`] is `web01:files/etc`.

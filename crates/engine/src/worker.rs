@@ -27,6 +27,9 @@ pub struct BackupOrder {
     pub options: FileOptions,
     /// The replica's root, to compare with; `None` at the first time.
     pub previous: Option<ChunkId>,
+    /// Which file system the source was on when it was synchronized last, in the worker's own words. If it is on another one,
+    /// the worker refuses what is no longer the source ([`Code::SourceNotMounted`](base::fault::Code::SourceNotMounted)).
+    pub file_system: Option<String>,
     /// Whether to read also what looks unchanged, and to compare it with the replica.
     pub read_unchanged: bool,
     /// Whether to make a recovery point of it, and the group's name to write into it.
@@ -66,6 +69,8 @@ pub struct BackupReport {
     /// Entries that were found to have changed although changes are followed and nothing was heard of these: more may
     /// have been missed.
     pub missed: u64,
+    /// Which file system the source is on; `None` if that is not known.
+    pub file_system: Option<String>,
 }
 
 /// Compare a replica with its source, every byte of both, and make the replica right.
@@ -88,6 +93,8 @@ pub struct CheckReport {
     pub changed: u64,
     /// Bytes the pool grew by while it was repaired.
     pub new_bytes: u64,
+    /// Which file system the source is on; `None` if that is not known.
+    pub file_system: Option<String>,
 }
 
 /// Where restored data goes.

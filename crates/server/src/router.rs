@@ -163,6 +163,12 @@ pub const ROUTES: &[Route] = &[
     starts(route::SOURCE_CHECK, Needs::Operate, |o, c| {
         json(o.check(c.name())?)
     }),
+    answers(
+        MethodFilter::POST,
+        route::SOURCE_ACCEPT,
+        Needs::Configure,
+        |o, c| json(o.accept(c.name())?),
+    ),
     shows(route::POINTS, Needs::Read, |o, _| json(o.points(None)?)),
     shows(route::POINT, Needs::Read, |o, c| json(o.point(c.name())?)),
     answers(MethodFilter::DELETE, route::POINT, Needs::Delete, |o, c| {

@@ -292,6 +292,11 @@ impl Operations for Service {
         self.answer(self.engine.check(source).and_then(|id| self.show_job(id)))
     }
 
+    fn accept(&self, source: &str) -> Result<SourceView, Problem> {
+        let source = self.answer(self.engine.accept_source(source))?;
+        self.source(&source.to_string())
+    }
+
     fn points(&self, source: Option<&str>) -> Result<PointListView, Problem> {
         let mut points = self.answer(self.engine.points(source))?;
         points.sort_by_key(|view| std::cmp::Reverse(view.point.at));

@@ -51,6 +51,11 @@ pub(crate) fn tells_of_everything(kind: FsWord) -> bool {
     is_of_this_machine(kind) && kind != BTRFS
 }
 
+/// Returns whether a file system has parts that can be mounted by themselves.
+pub(crate) fn has_subvolumes(kind: FsWord) -> bool {
+    kind == BTRFS
+}
+
 /// Returns whether a file system holds no data.
 pub(crate) fn is_made_up(kind: FsWord) -> bool {
     MADE_UP.contains(&kind)

@@ -1,7 +1,7 @@
 //! Data sources: what can be read from a protected computer and put back on it.
 //!
 //! [`files`] walks and reads directory trees and restores them; [`snapshot`] makes a view that stands still
-//! while it is read; [`changes`] hears what happens meanwhile. Everything goes by file descriptor, component by component: no path is resolved twice,
+//! while it is read; [`changes`] hears what happens meanwhile; a [`place`] is on one file system and no other. Everything goes by file descriptor, component by component: no path is resolved twice,
 //! no symbolic link is followed, and no name leads out of the tree that was opened.
 //!
 //! What fails for one entry is a [`Problem`], not the end of the run.
@@ -10,6 +10,7 @@
 
 pub mod changes;
 pub mod files;
+pub mod place;
 pub mod problem;
 pub mod snapshot;
 

@@ -1,4 +1,4 @@
-//! What the safe wrappers of `rustix` do not offer: account names, btrfs subvolumes (in [`btrfs`]), fanotify and file handles, reading a given number of
+//! What the safe wrappers of `rustix` do not offer: account names, btrfs subvolumes (in [`btrfs`]), fanotify and file handles, what a file system is called, reading a given number of
 //! bytes to the end of a vector without zeroing them first, and how the C library keeps freed memory.
 //!
 //! The only module with `unsafe`. Every function here is one system or library call made safe.
@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use base::limits;
 use rustix::io::Errno;
+use rustix::ioctl::{Getter, ioctl, opcode};
 
 /// Runs one of the `get..._r` functions with a growing buffer and returns what `pick` reads from its answer.
 fn account<T, R>(
@@ -244,6 +245,28 @@ pub(crate) fn open_handle(
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
         _ => Err(last_errno()),
     }
+}
+
+/// `struct fsuuid2` of linux/fs.h.
+#[repr(C)]
+struct FileSystemUuid {
+    len: u8,
+    uuid: [u8; 16],
+}
+
+const _: () = assert!(size_of::<FileSystemUuid>() == 17);
+/// `FS_IOC_GETFSUUID`.
+const GET_FILE_SYSTEM_UUID: rustix::ioctl::Opcode = opcode::read::<FileSystemUuid>(0x15, 0);
+
+/// Returns the uuid of the file system that is open; `None` where it has none, or before Linux 6.9.
+pub(crate) fn file_system_uuid(fd: BorrowedFd<'_>) -> Option<[u8; 16]> {
+    // SAFETY: the opcode takes a pointer to this structure and fills it, whatever it held before; every bit pattern is
+    // one of its values.
+    let found = unsafe { ioctl(fd, Getter::<GET_FILE_SYSTEM_UUID, FileSystemUuid>::new()) };
+    found
+        .ok()
+        .filter(|found| usize::from(found.len) == found.uuid.len())
+        .map(|found| found.uuid)
 }
 
 fn last_errno() -> Errno {

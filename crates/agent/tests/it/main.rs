@@ -6,6 +6,7 @@ mod backup;
 mod journal;
 mod kept;
 mod memory;
+mod place;
 mod power_cut;
 mod restore;
 mod young;

@@ -92,6 +92,8 @@ catalogue! {
     SourcePathMissing Critical NotFound 4 s[] ids[] (path);
     /// The path to protect may not be read.
     SourcePathUnreadable Critical Denied 5 s[] ids[] (path reason);
+    /// The path to protect is on another file system than before, and nearly nothing of what was there is left.
+    SourceNotMounted Critical FixInput 5 s[] ids[] (source path left count);
     /// The path to protect lies in the data directory.
     SourceInsidePool Warning FixInput 5 s[] ids[] (path pool);
     /// No data source has that name.

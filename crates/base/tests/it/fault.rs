@@ -9,7 +9,7 @@ use base::fault::{Code, Fault, Kind, Lang, Severity};
 const PARTS: [&str; 3] = ["what", "why", "try"];
 
 /// The commands that exist; a text must not recommend any other.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "dozo explain",
     "dozo group create",
     "dozo group list",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 21] = [
     "dozo pool status",
     "dozo protect",
     "dozo restore",
+    "dozo source accept",
     "dozo source check",
     "dozo source list",
     "dozo status",

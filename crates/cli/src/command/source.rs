@@ -31,6 +31,10 @@ pub fn run(session: &mut Session<'_>, verb: &args::Source) -> Result<u8, Problem
             }
             return Ok(exit);
         }
+        args::Source::Accept { source } => {
+            let view = session.operations.accept(&named(session, source))?;
+            session.answer(view, show::source::accepted)?;
+        }
     }
     Ok(DONE)
 }

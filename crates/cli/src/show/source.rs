@@ -91,6 +91,14 @@ pub fn one(view: &SourceView, here: &Here) -> String {
     ])
 }
 
+/// Says from when on another place counts.
+pub fn accepted(view: &SourceView, _: &Here) -> String {
+    format!(
+        "From its next synchronization on, {} is what is at {} now.\n",
+        view.address, view.path
+    )
+}
+
 /// Returns what has to be said of what was left out unasked, if anything was.
 pub fn left_out(view: &ProtectedView) -> Option<String> {
     let path = view.data_dir_left_out.as_ref()?;

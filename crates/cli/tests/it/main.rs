@@ -23,3 +23,4 @@ mod story;
 mod strangers;
 mod torture;
 mod trouble;
+mod unmounted;

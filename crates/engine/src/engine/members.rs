@@ -191,6 +191,7 @@ impl Engine {
             machine,
             kind: SourceKind::Files,
             path,
+            file_system: None,
         };
         decision.documents.push(config::source(&source));
         source
@@ -310,6 +311,23 @@ impl Engine {
             self.inner.worker.release(&source.id);
         }
         Ok(leaving)
+    }
+
+    /// Takes what is at a source's place now for the source, even if it is on another file system and nothing is left: which
+    /// one it was on is forgotten until the next synchronization.
+    ///
+    /// # Errors
+    /// `SourceUnknown`, `SourceAmbiguous`, or the pool's own.
+    pub fn accept_source(&self, source: &str) -> Result<SourceId, Fault> {
+        self.refuse_read_only()?;
+        let _deciding = self.deciding();
+        let inventory = self.inventory();
+        let source = Source {
+            file_system: None,
+            ..inventory.resolve_source_to_change(source)?.clone()
+        };
+        self.put(&[config::source(&source)])?;
+        Ok(source.id)
     }
 
     /// Returns the sources that are protected now.

@@ -12,7 +12,7 @@ use super::Engine;
 use crate::jobs::{
     Cause, Job, JobContext, JobKind, JobReport, JobSpec, JobState, Step, close_step,
 };
-use crate::model::config;
+use crate::model::{Source, config};
 use crate::replica::{self, Doubt, Happening, State};
 use crate::worker::{BackupOrder, CheckOrder, CheckReport, PointOrder};
 
@@ -95,6 +95,7 @@ impl Engine {
         };
         followed?;
         self.replica_happening(source, done)?;
+        self.remember_file_system(source, report.file_system.clone());
         if report.missed > 0 {
             self.replica_happening(source, Happening::Doubted(Doubt::ChangesMissed))?;
         }
@@ -130,6 +131,7 @@ impl Engine {
             Ok(report) => {
                 followed?;
                 self.replica_happening(source, Happening::CheckPassed)?;
+                self.remember_file_system(source, report.file_system.clone());
                 Ok(JobReport::Check(report))
             }
             Err(fault) => {
@@ -153,6 +155,7 @@ impl Engine {
             differences: report.entries,
             changed: report.changed,
             new_bytes: report.new_bytes,
+            file_system: report.file_system,
         })
     }
 
@@ -168,11 +171,28 @@ impl Engine {
             address: inventory.address(found).full(),
             options: member.options.clone(),
             previous: self.inner.catalog.replica(source)?.map(|r| r.root),
+            file_system: found.file_system.clone(),
             read_unchanged: false,
             point: with_point.then(|| PointOrder {
                 group: group.name.clone(),
             }),
         })
+    }
+
+    /// Writes down which file system the replica was made equal to. If it cannot be, the next run tries again.
+    fn remember_file_system(&self, source: &SourceId, file_system: Option<String>) {
+        let _deciding = self.deciding();
+        let known = self.inventory().sources.get(source).cloned();
+        let Some(known) = known.filter(|known| known.file_system != file_system) else {
+            return;
+        };
+        let known = Source {
+            file_system,
+            ..known
+        };
+        if let Err(fault) = self.put(&[config::source(&known)]) {
+            tracing::warn!(%source, %fault, "the file system of a source is not remembered");
+        }
     }
 
     /// Writes down how a job ended, tells those who watch, and opens or closes alerts.

@@ -278,6 +278,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             looked,
             everything_because,
             missed,
+            file_system: None,
         }),
         Report::Check {
             entries,
@@ -291,6 +292,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             differences,
             changed,
             new_bytes,
+            file_system: None,
         }),
         Report::Restore {
             target,

@@ -51,6 +51,8 @@ struct SourceForm {
     machine: String,
     kind: String,
     path: Bytes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file_system: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,6 +125,7 @@ pub(crate) fn source(source: &Source) -> Document {
         machine: source.machine.to_string(),
         kind: source.kind.name().to_owned(),
         path: Bytes::of(&source.path),
+        file_system: source.file_system.clone(),
     };
     document(SOURCE, source.id, form)
 }
@@ -247,7 +250,7 @@ fn read_one(
         }
         SOURCE => {
             let form: SourceForm = parse(kind, id, json)?;
-            Ok(read_source(id, &form).map(|s| put(&mut inventory.sources, s.id, s)))
+            Ok(read_source(id, form).map(|s| put(&mut inventory.sources, s.id, s)))
         }
         GROUP => {
             let form: GroupForm = parse(kind, id, json)?;
@@ -291,12 +294,13 @@ fn read_machine(id: &str, form: MachineForm) -> Option<Machine> {
     })
 }
 
-fn read_source(id: &str, form: &SourceForm) -> Option<Source> {
+fn read_source(id: &str, form: SourceForm) -> Option<Source> {
     Some(Source {
         id: id.parse().ok()?,
         machine: form.machine.parse().ok()?,
         kind: SourceKind::parse(&form.kind)?,
         path: form.path.path()?,
+        file_system: form.file_system,
     })
 }
 

@@ -23,6 +23,7 @@ fn inventory(sources: &[(&str, &str)]) -> Inventory {
             machine: id,
             kind: SourceKind::Files,
             path: Path::new(path).to_owned(),
+            file_system: None,
         };
         inventory.sources.insert(source.id, source);
     }

@@ -124,6 +124,13 @@ SourcePathUnreadable-try =
     Run the command as root, or as a user who may read it.
     Name a directory or a regular file.
 
+SourceNotMounted-what = The file system of {$source} does not seem to be mounted
+SourceNotMounted-why = {$path} is on another file system than at the last synchronization, and of {$count} entries that were there {$left} can be found. A synchronization would take the rest for deleted. The replica and all recovery points stay as they are.
+SourceNotMounted-try =
+    Mount the file system at {$path}, then run `dozo sync {$source}`.
+    If the disk was replaced, restore what was on it: `dozo restore {$source} --original`.
+    If the source is meant to be what is there now, run `dozo source accept {$source}`.
+
 SourceInsidePool-what = {$path} cannot be protected: it lies in the data directory {$pool}
 SourceInsidePool-why = Every recovery point would contain the ones before it, and the pool would grow without end.
 SourceInsidePool-try =

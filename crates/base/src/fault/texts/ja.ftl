@@ -124,6 +124,13 @@ SourcePathUnreadable-try =
     root、または読み取り権限のあるユーザーでコマンドを実行してください。
     ディレクトリまたは通常のファイルを指定してください。
 
+SourceNotMounted-what = {$source} のファイル システムがマウントされていないようです
+SourceNotMounted-why = {$path} は前回の同期時とは別のファイル システム上にあり、前回存在したエントリ {$count} 個のうち {$left} 個しか見つかりません。このまま同期すると、残りは削除されたものとして扱われてしまいます。レプリカと既存の回復ポイントは変更されていません。
+SourceNotMounted-try =
+    ファイル システムを {$path} にマウントしてから、`dozo sync {$source}` を実行してください。
+    ディスクを交換した場合は、`dozo restore {$source} --original` で以前のデータを復元してください。
+    現在の内容をこのデータ ソースとして保護する場合は、`dozo source accept {$source}` を実行してください。
+
 SourceInsidePool-what = {$path} は保護できません。データ ディレクトリ {$pool} の中にあります
 SourceInsidePool-why = 回復ポイントに以前の回復ポイントが含まれていき、プールが際限なく大きくなってしまいます。
 SourceInsidePool-try =
