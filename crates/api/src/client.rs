@@ -290,6 +290,15 @@ impl Operations for Client {
         self.send(Method::POST, route::FIND, request)
     }
 
+    fn hold_point(&self, name: &str, request: &request::Hold) -> Result<PointView, Problem> {
+        self.send(Method::PUT, &route::fill(route::POINT_HOLD, name), request)
+    }
+
+    fn release_point(&self, name: &str) -> Result<PointView, Problem> {
+        let path = route::fill(route::POINT_HOLD, name);
+        self.call(Method::DELETE, &path, Vec::new(), ANSWER_WITHIN)
+    }
+
     fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {
         let path = route::fill(route::POINT, name);
         self.call(Method::DELETE, &path, Vec::new(), ANSWER_WITHIN)

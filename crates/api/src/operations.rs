@@ -136,6 +136,18 @@ pub trait Operations: Send + Sync {
     /// As [`Self::status`].
     fn find(&self, request: &request::Find) -> Result<FindView, Problem>;
 
+    /// Holds a recovery point: it neither expires nor can it be deleted.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn hold_point(&self, name: &str, request: &request::Hold) -> Result<PointView, Problem>;
+
+    /// Lets a held recovery point go: its group's policy decides again. One that is not held stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn release_point(&self, name: &str) -> Result<PointView, Problem>;
+
     /// Deletes a recovery point.
     ///
     /// # Errors

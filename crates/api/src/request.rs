@@ -114,6 +114,13 @@ pub struct Members {
     pub sources: Vec<String>,
 }
 
+/// Hold a recovery point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Why, at most 200 characters; may be empty.
+    pub reason: String,
+}
+
 /// Look into a directory of a recovery point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Browse {

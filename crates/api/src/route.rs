@@ -30,6 +30,8 @@ pub const SOURCE_ACCEPT: &str = "/api/v1/sources/{name}/accept";
 pub const POINTS: &str = "/api/v1/points";
 /// `GET`: one recovery point. `DELETE`: delete it.
 pub const POINT: &str = "/api/v1/points/{name}";
+/// `PUT`: hold a recovery point. `DELETE`: let it go.
+pub const POINT_HOLD: &str = "/api/v1/points/{name}/hold";
 /// `POST`: look into a directory of a recovery point.
 pub const POINT_BROWSE: &str = "/api/v1/points/{name}/browse";
 /// `POST`: entries of a recovery point with everything that is known of them.

@@ -284,6 +284,8 @@ pub const ADDRESS_BYTES_MAX: usize = 8 << 10;
 pub const GENERATION_CHUNKS_MAX: u64 = 1 << 31;
 /// Most characters of a group's name (the original's rule, its message 146).
 pub const GROUP_NAME_CHARS_MAX: usize = 64;
+/// Longest reason for holding a recovery point.
+pub const HOLD_REASON_CHARS_MAX: usize = 200;
 /// Most days, weeks, months or years of a retention class: a hundred years of days (the original's longest goal
 /// is 99 years).
 pub const RETENTION_COUNT_MAX: u32 = 36_525;

@@ -182,6 +182,24 @@ pub enum Point {
         /// Only this file or directory, relative to the source [default: everything]
         path: Option<OsString>,
     },
+    /// Hold a recovery point: it neither expires nor can it be deleted
+    Hold {
+        /// Its id, or a unique prefix
+        point: String,
+        /// Why
+        #[arg(
+            long,
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        reason: String,
+    },
+    /// Let a held recovery point go: its group's policy decides again
+    Release {
+        /// Its id, or a unique prefix
+        point: String,
+    },
     /// Delete a recovery point
     Delete {
         /// Its id, or a unique prefix

@@ -52,7 +52,7 @@ impl Engine {
         let now = self.inner.pool.retention_now();
         let pinned: Vec<PointId> = self.pins().keys().copied().collect();
         Ok(plan(&points, &group.policy, now, |id| {
-            inventory.holds.contains(id) || pinned.contains(id)
+            inventory.holds.contains_key(id) || pinned.contains(id)
         }))
     }
 

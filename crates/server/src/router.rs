@@ -175,6 +175,18 @@ pub const ROUTES: &[Route] = &[
         json(o.delete_point(c.name())?)
     }),
     answers(
+        MethodFilter::PUT,
+        route::POINT_HOLD,
+        Needs::Configure,
+        |o, c| json(o.hold_point(c.name(), &c.read()?)?),
+    ),
+    answers(
+        MethodFilter::DELETE,
+        route::POINT_HOLD,
+        Needs::Delete,
+        |o, c| json(o.release_point(c.name())?),
+    ),
+    answers(
         MethodFilter::POST,
         route::POINT_BROWSE,
         Needs::Restore,

@@ -344,6 +344,16 @@ impl Operations for Service {
         self.answer(look::find(&self.eyes(), request))
     }
 
+    fn hold_point(&self, name: &str, request: &request::Hold) -> Result<PointView, Problem> {
+        let point = self.answer(self.engine.hold_point(name, Some(&request.reason)))?;
+        Ok(views::point(&point, self.language))
+    }
+
+    fn release_point(&self, name: &str) -> Result<PointView, Problem> {
+        let point = self.answer(self.engine.hold_point(name, None))?;
+        Ok(views::point(&point, self.language))
+    }
+
     fn delete_point(&self, name: &str) -> Result<DeletedView, Problem> {
         let point = self.answer(self.engine.delete_point(name))?;
         Ok(DeletedView {

@@ -154,6 +154,7 @@ pub fn point(view: &engine::PointView, language: Lang) -> PointView {
         },
         kept,
         expires,
+        hold: view.hold.clone(),
     }
 }
 

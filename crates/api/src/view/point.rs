@@ -42,6 +42,9 @@ pub struct PointView {
     pub kept: Kept,
     /// When the policy lets it go, if it is kept until a time.
     pub expires: Option<Time>,
+    /// Why somebody holds it, if somebody does; empty if they did not say.
+    #[serde(default)]
+    pub hold: Option<String>,
 }
 
 impl View for PointView {

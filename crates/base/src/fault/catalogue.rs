@@ -133,6 +133,10 @@ catalogue! {
     PointNoneSoOld Warning NotFound 4 s[] ids[] (source time oldest);
     /// A recovery point is being used and cannot be deleted.
     PointInUse Warning Retry 6 s[65] ids["40002"] (point job);
+    /// A recovery point is held and cannot be deleted.
+    PointHeld Warning FixInput 6 s[] ids[] (point reason);
+    /// The reason for holding a recovery point is too long.
+    HoldReasonTooLong Warning FixInput 2 s[] ids[] (limit);
     /// A recovery point's own object is not what was written.
     PointDamaged Critical Damaged 8 s[63] ids["100134" "4223"] (point reason);
 

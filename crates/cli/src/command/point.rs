@@ -35,6 +35,17 @@ pub fn run(session: &mut Session<'_>, verb: &args::Point) -> Result<u8, Problem>
         args::Point::Diff { point, with, path } => {
             return super::find::diff(session, point, with, path.as_deref());
         }
+        args::Point::Hold { point, reason } => {
+            let reason = reason.clone();
+            let view = session
+                .operations
+                .hold_point(point, &request::Hold { reason })?;
+            session.answer(view, show::point::held)?;
+        }
+        args::Point::Release { point } => {
+            let view = session.operations.release_point(point)?;
+            session.answer(view, show::point::released)?;
+        }
         args::Point::Delete { point } => {
             let view = session.operations.delete_point(point)?;
             session.answer(view, |view, here| {

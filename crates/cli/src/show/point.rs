@@ -24,10 +24,15 @@ pub fn list(view: &PointListView, here: &Here) -> String {
         "NOTE",
     ]);
     for point in &view.points {
-        let note = match point.warnings {
-            0 => String::new(),
-            n => counted(n, "warning", "warnings"),
+        let warnings = match point.warnings {
+            0 => None,
+            n => Some(counted(n, "warning", "warnings")),
         };
+        let hold = point.hold.as_ref().map(|reason| match reason.as_str() {
+            "" => "held".to_owned(),
+            reason => format!("held: {reason}"),
+        });
+        let note = [warnings, hold].into_iter().flatten().collect::<Vec<_>>();
         table.row(vec![
             short(&point.id).to_owned(),
             here.column(point.time),
@@ -36,10 +41,31 @@ pub fn list(view: &PointListView, here: &Here) -> String {
             bytes(point.stats.bytes),
             bytes(point.stats.new_bytes),
             kept(point, |time| here.column(time)),
-            note,
+            note.join(", "),
         ]);
     }
     table.render()
+}
+
+/// Says that a recovery point is held.
+pub fn held(view: &PointView, here: &Here) -> String {
+    format!(
+        "Holds recovery point {} of {}, {}: it does not expire and cannot be deleted.\n",
+        view.id,
+        view.source,
+        here.exact(view.time)
+    )
+}
+
+/// Says until when a recovery point is kept that is no longer held.
+pub fn released(view: &PointView, here: &Here) -> String {
+    format!(
+        "Let recovery point {} of {}, {}, go: it is kept until {}.\n",
+        view.id,
+        view.source,
+        here.exact(view.time),
+        kept(view, |time| here.exact(time))
+    )
 }
 
 fn kept(point: &PointView, show: impl Fn(Time) -> String) -> String {
@@ -47,6 +73,7 @@ fn kept(point: &PointView, show: impl Fn(Time) -> String) -> String {
         (Kept::Time, Some(time)) => show(time),
         (Kept::Newest, _) => "a newer one is made".to_owned(),
         (Kept::Due, _) => "the next cleaning".to_owned(),
+        _ if point.hold.is_some() => "it is released".to_owned(),
         (Kept::Held | Kept::Time, _) => "it is deleted by hand".to_owned(),
     }
 }
@@ -87,6 +114,7 @@ pub fn one(view: &PointView, here: &Here) -> String {
         ),
         ("New in pool", bytes(stats.new_bytes)),
         ("Kept until", kept(view, |time| here.exact(time))),
+        ("Held for", view.hold.clone().unwrap_or_default()),
         ("Previous", view.previous.clone().unwrap_or_default()),
     ])
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base::{Fault, GroupId, JobId, MachineId, SourceId, fault::Code};
 
 use super::Engine;
+use super::points::held;
 use crate::jobs::{Cause, JobKind};
 use crate::model::config::{self, Document};
 use crate::model::{FileOptions, Group, Inventory, Member, Source, SourceKind, path_text};
@@ -271,7 +272,7 @@ impl Engine {
     ///
     /// # Errors
     /// `GroupUnknown`, `SourceUnknown`, `SourceAmbiguous`, `MemberUnknown`, `ReplicaBusy`, and, when data is to be
-    /// deleted, `PointInUse`.
+    /// deleted, `PointHeld`, before anything was changed, and `PointInUse`.
     pub fn remove_members(
         &self,
         group: &str,
@@ -293,6 +294,9 @@ impl Engine {
                 }
             }
             self.refuse_busy(&source.id)?;
+            if stop == StopProtection::DeleteData {
+                self.refuse_held(&inventory, &source.id)?;
+            }
             leaving.push(source.clone());
         }
         for source in &leaving {
@@ -347,8 +351,21 @@ impl Engine {
         self.replica_happening(&source.id, Happening::Stopped)
     }
 
+    fn refuse_held(&self, inventory: &Inventory, source: &SourceId) -> Result<(), Fault> {
+        for point in self.inner.catalog.points(Some(source))? {
+            if let Some(reason) = inventory.holds.get(&point.id) {
+                return Err(held(&point.id, reason));
+            }
+        }
+        Ok(())
+    }
+
     fn forget(&self, source: &Source) -> Result<(), Fault> {
         for point in self.inner.catalog.points(Some(&source.id))? {
+            // Somebody may hold it only now.
+            if let Some(reason) = self.inventory().holds.get(&point.id) {
+                return Err(held(&point.id, reason));
+            }
             self.delete_unpinned(&point)?;
         }
         self.inner.pool.drop_replica(&source.id)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use base::limits::CANDIDATES_MAX;
+use base::limits::{CANDIDATES_MAX, HOLD_REASON_CHARS_MAX};
 use base::retention::{self, Verdict};
 use base::{Fault, PointId, SourceId, Timestamp, fault::Code};
 
@@ -34,8 +34,8 @@ pub struct PointView {
     pub address: String,
     /// When its time is over.
     pub expires: Expiring,
-    /// Whether somebody holds it.
-    pub held: bool,
+    /// Why somebody holds it, if somebody does; empty if they did not say.
+    pub hold: Option<String>,
 }
 
 impl Engine {
@@ -120,14 +120,14 @@ impl Engine {
     /// Deletes a recovery point: the log first, then its object. Its space comes back when the pool collects.
     ///
     /// # Errors
-    /// `PointUnknown`, `PointAmbiguous`; `PointInUse` while it is being restored or held.
+    /// `PointUnknown`, `PointAmbiguous`; `PointInUse` while it is being restored; `PointHeld`.
     pub fn delete_point(&self, text: &str) -> Result<PointView, Fault> {
         let _deciding = self.deciding();
         let view = self.point(text)?;
         self.refuse_read_only()?;
         let point = &view.point;
-        if view.held {
-            return Err(in_use(point, "-"));
+        if let Some(reason) = &view.hold {
+            return Err(held(&point.id, reason));
         }
         self.record(
             JobKind::DeletePoint,
@@ -155,13 +155,18 @@ impl Engine {
         deleted.and(followed)
     }
 
-    /// Holds a point, so that it neither expires nor is deleted, or lets it go.
+    /// Holds a point, for a reason that may be empty, so that it neither expires nor is deleted; or lets it go.
     ///
     /// # Errors
-    /// `PointUnknown`, `PointAmbiguous`, or the pool's own.
+    /// `HoldReasonTooLong`, `PointUnknown`, `PointAmbiguous`, or the pool's own.
     pub fn hold_point(&self, text: &str, reason: Option<&str>) -> Result<PointView, Fault> {
+        if reason.is_some_and(|reason| reason.chars().count() > HOLD_REASON_CHARS_MAX) {
+            let fault = Fault::new(Code::HoldReasonTooLong);
+            return Err(fault.with("limit", HOLD_REASON_CHARS_MAX));
+        }
         let _deciding = self.deciding();
         let point = self.find_point(text)?;
+        self.refuse_read_only()?;
         self.put(&[config::hold(&point.id, reason)])?;
         self.point(text)
     }
@@ -175,15 +180,15 @@ impl Engine {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(self.expirations(&point.source)?),
             };
-            let held = inventory.holds.contains(&point.id);
-            let expires = match held {
-                true => Expiring::Never,
-                false => of_source.get(&point.id).copied().unwrap_or(Expiring::Never),
+            let hold = inventory.holds.get(&point.id).cloned();
+            let expires = match hold {
+                Some(_) => Expiring::Never,
+                None => of_source.get(&point.id).copied().unwrap_or(Expiring::Never),
             };
             views.push(PointView {
                 address: inventory.address_of(&point.source),
                 expires,
-                held,
+                hold,
                 point,
             });
         }
@@ -213,6 +218,13 @@ impl Engine {
         let verdicts = verdicts.into_iter();
         Ok(verdicts.map(|(id, v)| (id, expiring(v))).collect())
     }
+}
+
+pub(super) fn held(point: &PointId, reason: &str) -> Fault {
+    let reason = if reason.is_empty() { "-" } else { reason };
+    Fault::new(Code::PointHeld)
+        .with("point", point)
+        .with("reason", reason)
 }
 
 pub(super) fn in_use(point: &Point, job: &str) -> Fault {

@@ -270,8 +270,8 @@ fn read_one(
 
 fn read_setting(inventory: &mut Inventory, id: &str, form: &SettingForm) -> Option<()> {
     match form {
-        SettingForm::Hold { .. } => {
-            inventory.holds.insert(id.parse().ok()?);
+        SettingForm::Hold { reason } => {
+            inventory.holds.insert(id.parse().ok()?, reason.clone());
         }
         SettingForm::Doubt { doubt } => {
             let doubt = Doubt::parse(doubt)?;

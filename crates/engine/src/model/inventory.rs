@@ -3,7 +3,7 @@
 //! It never changes; a new one replaces it when the log has moved on. All questions about what belongs to
 //! what, and what a text names, are answered here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use base::limits::CANDIDATES_MAX;
@@ -24,7 +24,7 @@ pub struct Inventory {
     /// Members by source.
     pub members: BTreeMap<SourceId, Member>,
     /// Points that do not expire and are not deleted, whatever the policy says.
-    pub holds: BTreeSet<PointId>,
+    pub holds: BTreeMap<PointId, String>,
     /// Replicas that were in doubt when it was last written down.
     pub doubts: BTreeMap<SourceId, Doubt>,
 }

@@ -63,7 +63,7 @@ fn everything_configured_reads_back_from_the_log_alone() {
     let engine = world.open();
     assert_eq!(engine.inventory(), before);
     assert_eq!(engine.group("Web 土蔵").unwrap().policy, odd_policy());
-    assert!(engine.point(&point.to_string()).unwrap().held);
+    assert!(engine.point(&point.to_string()).unwrap().hold.is_some());
 }
 
 #[test]
@@ -183,6 +183,13 @@ fn stopping_protection_keeps_or_deletes_the_points() {
     assert_eq!(engine.points(None).unwrap().len(), 1);
 
     protect(&engine, &folder);
+    let held = engine.points(None).unwrap()[0].point.id.to_string();
+    engine.hold_point(&held, Some("")).unwrap();
+    let refused = stop(StopProtection::DeleteData);
+    assert_eq!(code(refused), Code::PointHeld);
+    assert_eq!(engine.points(None).unwrap().len(), 2);
+    assert_eq!(engine.source("web01:").unwrap().state.name(), "ok");
+    engine.hold_point(&held, None).unwrap();
     stop(StopProtection::DeleteData).unwrap();
     assert_eq!(engine.points(None).unwrap().len(), 0);
     assert_eq!(code(engine.source("web01:")), Code::SourceUnknown);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use base::fault::Code;
+use base::limits;
 use engine::jobs::{JobReport, JobState};
 use engine::worker::{Destination, OnConflict};
 use engine::{Engine, RestoreRequest};
@@ -65,7 +66,12 @@ fn a_point_cannot_be_deleted_while_it_is_restored_or_held() {
     engine.wait_idle();
 
     engine.hold_point(&point, Some("evidence")).unwrap();
-    assert_eq!(code(engine.delete_point(&point)), Code::PointInUse);
+    let fault = engine.delete_point(&point).unwrap_err();
+    assert_eq!(fault.code, Code::PointHeld);
+    assert_eq!(fault.param("reason"), Some("evidence"));
+    let long = "x".repeat(limits::HOLD_REASON_CHARS_MAX + 1);
+    let refused = engine.hold_point(&point, Some(&long));
+    assert_eq!(code(refused), Code::HoldReasonTooLong);
     engine.hold_point(&point, None).unwrap();
     engine.delete_point(&point).unwrap();
     assert_eq!(code(engine.point(&point)), Code::PointUnknown);

@@ -246,6 +246,16 @@ PointInUse-try =
     Run `dozo job watch {$job}` to wait for the end, then delete it.
     Run `dozo job cancel {$job}` to stop that job.
 
+PointHeld-what = Recovery point {$point} is held
+PointHeld-why = Somebody holds it, so that it neither expires nor is deleted. Reason given: {$reason}.
+PointHeld-try =
+    Run `dozo point release {$point}` if it is not needed any more, then delete it.
+
+HoldReasonTooLong-what = The reason is too long
+HoldReasonTooLong-why = The reason for holding a recovery point has at most {$limit} characters.
+HoldReasonTooLong-try =
+    Give a shorter reason: a case number, say.
+
 PointDamaged-what = Recovery point {$point} is damaged
 PointDamaged-why = Its description in the pool is not what was written: {$reason}. Other recovery points do not depend on it.
 PointDamaged-try =

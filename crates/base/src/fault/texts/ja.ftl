@@ -243,6 +243,16 @@ PointInUse-try =
     `dozo job watch {$job}` で終了を待ってから削除してください。
     `dozo job cancel {$job}` でそのジョブを中止してください。
 
+PointHeld-what = 回復ポイント {$point} は保持されています
+PointHeld-why = 期限切れにも削除の対象にもならないように保持されています。理由: {$reason}。
+PointHeld-try =
+    不要になった場合は、`dozo point release {$point}` で保持を解除してから削除してください。
+
+HoldReasonTooLong-what = 理由が長すぎます
+HoldReasonTooLong-why = 回復ポイントを保持する理由は {$limit} 文字までです。
+HoldReasonTooLong-try =
+    整理番号など、短い理由を指定してください。
+
 PointDamaged-what = 回復ポイント {$point} が破損しています
 PointDamaged-why = 記憶域プールにある回復ポイントの記述が、書き込まれた内容と異なります: {$reason}。他の回復ポイントはこれに依存していません。
 PointDamaged-try =
