@@ -9,7 +9,7 @@ use base::fault::{Code, Fault, Kind, Lang, Severity};
 const PARTS: [&str; 3] = ["what", "why", "try"];
 
 /// The commands that exist; a text must not recommend any other.
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "dozo explain",
     "dozo group create",
     "dozo group list",
@@ -25,6 +25,7 @@ const COMMANDS: [&str; 22] = [
     "dozo point create",
     "dozo point delete",
     "dozo point list",
+    "dozo point release",
     "dozo pool status",
     "dozo protect",
     "dozo restore",

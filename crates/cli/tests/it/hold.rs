@@ -4,14 +4,9 @@ use crate::bench::Bench;
 
 #[test]
 fn a_held_point_stays_until_it_is_released() {
-    let bench = Bench::new(64);
-    let source = bench.path("docs");
-    std::fs::create_dir(&source).unwrap();
-    std::fs::write(source.join("letter"), "content").unwrap();
-    let source = source.to_str().unwrap();
-    assert_eq!(bench.run(&format!("protect {source}")).exit, 0);
+    let bench = Bench::with_docs(64);
+    let point = bench.id("protect docs");
     let list = || bench.run("point list").out;
-    let point = list().lines().nth(1).unwrap()[..10].to_owned();
 
     let held = bench.run(&format!("point hold {point} --reason case-7"));
     assert_eq!(held.exit, 0, "{}", held.all());

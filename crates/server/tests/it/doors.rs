@@ -43,6 +43,7 @@ fn method(filter: MethodFilter) -> &'static str {
         MethodFilter::GET => "GET",
         MethodFilter::POST => "POST",
         MethodFilter::PATCH => "PATCH",
+        MethodFilter::PUT => "PUT",
         MethodFilter::DELETE => "DELETE",
         other => panic!("a method without a name here: {other:?}"),
     }
