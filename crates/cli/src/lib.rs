@@ -14,6 +14,7 @@ pub mod command;
 pub mod failure;
 pub mod host;
 pub mod mount;
+pub mod pages;
 pub mod progress;
 pub mod reference;
 pub mod session;

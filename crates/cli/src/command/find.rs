@@ -3,19 +3,19 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use api::view::{DiffView, FindView};
 use api::{PathText, Problem, request};
 
 use super::protect::named;
 use crate::args;
+use crate::pages::Pages;
 use crate::session::{DONE, Session};
 use crate::show;
 
 /// Entries asked for at once.
 const PAGE_ENTRIES: u32 = 1_000;
 
-/// Runs `dozo find`: prints page by page, so that a million entries are found without being held. As JSON it is one
-/// document.
+/// Runs `dozo find`: prints page by page, so that a million entries are found without being held; as JSON too,
+/// which is one document.
 ///
 /// # Errors
 /// The pattern cannot be understood, there is no such source, or the server cannot answer.
@@ -26,7 +26,8 @@ pub fn run(session: &mut Session<'_>, args: &args::Find) -> Result<u8, Problem> 
         after: None,
         limit: PAGE_ENTRIES,
     };
-    let mut whole: Option<FindView> = None;
+    let mut pages = Pages::new("found");
+    let mut unread = Vec::new();
     let mut last_source = String::new();
     let mut exit = DONE;
     loop {
@@ -37,26 +38,23 @@ pub fn run(session: &mut Session<'_>, args: &args::Find) -> Result<u8, Problem> 
             session.complain(&unread.problem);
             exit = unread.problem.exit;
         }
+        let is_last = request.after.is_none();
         if session.manner.json {
-            match &mut whole {
-                Some(whole) => {
-                    whole.found.append(&mut page.found);
-                    whole.unread.append(&mut page.unread);
-                }
-                None => whole = Some(page),
+            unread.append(&mut page.unread);
+            if is_last {
+                page.unread = std::mem::take(&mut unread);
             }
+            pages.add(session, page, is_last)?;
         } else {
             let text = show::find::found(&page.found, &mut last_source, &session.here());
             session.print(&text)?;
         }
-        if request.after.is_none() {
+        if is_last {
             break;
         }
     }
-    match whole {
-        Some(view) => session.answer(view, |_, _| String::new())?,
-        None if last_source.is_empty() => session.say("Nothing found."),
-        None => {}
+    if last_source.is_empty() && !session.manner.json {
+        session.say("Nothing found.");
     }
     Ok(exit)
 }
@@ -77,28 +75,24 @@ pub fn diff(
         after: None,
         limit: PAGE_ENTRIES,
     };
-    let mut whole: Option<DiffView> = None;
+    let mut pages = Pages::new("changes");
     let mut shown = false;
     loop {
         let mut page = session.operations.diff(point, &request)?;
         request.after = page.next.take();
+        let is_last = request.after.is_none();
         if session.manner.json {
-            match &mut whole {
-                Some(whole) => whole.changes.append(&mut page.changes),
-                None => whole = Some(page),
-            }
+            pages.add(session, page, is_last)?;
         } else {
             shown |= !page.changes.is_empty();
             session.print(&show::find::changes(&page.changes))?;
         }
-        if request.after.is_none() {
+        if is_last {
             break;
         }
     }
-    match whole {
-        Some(view) => session.answer(view, |_, _| String::new())?,
-        None if !shown => session.say("No differences."),
-        None => {}
+    if !shown && !session.manner.json {
+        session.say("No differences.");
     }
     Ok(DONE)
 }

@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use api::view::EntryListView;
 use api::{PathText, Problem, request};
 use base::limits::PAGE_ENTRIES_MAX;
 
 use super::protect::{create_point, named};
 use crate::args;
+use crate::pages::Pages;
 use crate::session::{DONE, Session};
 use crate::show;
 
@@ -61,33 +61,28 @@ pub fn run(session: &mut Session<'_>, verb: &args::Point) -> Result<u8, Problem>
     Ok(DONE)
 }
 
-/// Prints a directory of a point, page by page: a million entries are listed without being held.
-/// As JSON it is one document.
+/// Prints a directory of a point, page by page: a million entries are listed without being held; as JSON too,
+/// which is one document.
 fn browse(session: &mut Session<'_>, point: &str, path: &OsStr) -> Result<(), Problem> {
     let mut request = request::Browse {
         path: PathText(path.as_bytes().to_vec()),
         after: None,
         limit: PAGE_ENTRIES_MAX,
     };
-    let mut whole: Option<EntryListView> = None;
+    let mut pages = Pages::new("entries");
     let mut table = show::point::listing();
     loop {
         let mut page = session.operations.browse(point, &request)?;
         request.after = page.next.take();
-        if !session.manner.json {
+        let is_last = request.after.is_none();
+        if session.manner.json {
+            pages.add(session, page, is_last)?;
+        } else {
             let text = show::point::entries(&mut table, &page.entries, &session.here());
             session.print(&text)?;
-        } else if let Some(whole) = &mut whole {
-            whole.entries.append(&mut page.entries);
-        } else {
-            whole = Some(page);
         }
-        if request.after.is_none() {
-            break;
+        if is_last {
+            return Ok(());
         }
-    }
-    match whole {
-        Some(view) => session.answer(view, |_, _| String::new()),
-        None => Ok(()),
     }
 }

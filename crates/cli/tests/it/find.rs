@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use base::limits::PAGE_ENTRIES_MAX;
 use insta::assert_snapshot;
 
 use crate::bench::Bench;
@@ -72,4 +73,46 @@ fn a_source_that_is_damaged_is_named_and_the_others_are_searched() {
     let text = found.all();
     assert!(text.contains("docs could not be searched"), "{text}");
     assert!(found.out.contains("letter.txt"), "{}", found.out);
+}
+
+#[test]
+fn a_list_of_several_pages_is_one_document() {
+    let bench = Bench::new(37);
+    let docs = bench.path("docs");
+    std::fs::create_dir(&docs).unwrap();
+    let first = bench.id("protect docs");
+    let count = 2 * usize::try_from(PAGE_ENTRIES_MAX).unwrap() + 1;
+    for number in 0..count {
+        std::fs::write(docs.join(format!("file {number}")), "").unwrap();
+    }
+    let point = bench.id("protect docs");
+    for (line, list, is_found) in [
+        ("find file* --json", "found", true),
+        (&format!("point browse {point} --json"), "entries", true),
+        (
+            &format!("point diff {first} {point} --json"),
+            "changes",
+            true,
+        ),
+        ("find nothing --json", "found", false),
+        (&format!("point browse {first} --json"), "entries", false),
+        (
+            &format!("point diff {point} {point} --json"),
+            "changes",
+            false,
+        ),
+    ] {
+        let said = bench.run(line);
+        assert_eq!(said.exit, 0, "{line}: {}", said.err);
+        let document: serde_json::Value = serde_json::from_str(&said.raw).unwrap();
+        let items = document[list].as_array().unwrap();
+        let files = items
+            .iter()
+            .filter(|item| item.to_string().contains("file "));
+        assert_eq!(files.count(), if is_found { count } else { 0 }, "{line}");
+        assert!(document["next"].is_null(), "{line}");
+        // As if it had been written at once.
+        let whole = serde_json::to_string_pretty(&document).unwrap();
+        assert_eq!(said.raw.lines().count(), whole.lines().count(), "{line}");
+    }
 }
