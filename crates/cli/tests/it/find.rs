@@ -79,11 +79,11 @@ fn a_source_that_is_damaged_is_named_and_the_others_are_searched() {
 fn a_list_of_several_pages_is_one_document() {
     let bench = Bench::new(37);
     let docs = bench.path("docs");
-    std::fs::create_dir(&docs).unwrap();
+    fs::create_dir(&docs).unwrap();
     let first = bench.id("protect docs");
     let count = 2 * usize::try_from(PAGE_ENTRIES_MAX).unwrap() + 1;
     for number in 0..count {
-        std::fs::write(docs.join(format!("file {number}")), "").unwrap();
+        fs::write(docs.join(format!("file {number}")), "").unwrap();
     }
     let point = bench.id("protect docs");
     for (line, list, is_found) in [
