@@ -33,7 +33,7 @@ use super::plan::Earlier;
 use super::{Ask, Missed, Why, lock};
 use crate::backup::Report;
 use base::ChunkId;
-use differences::Differences;
+use differences::{Differences, Side};
 use record::{Record, Records};
 
 /// Keeps snapshots of sources, at most one for each.
@@ -102,8 +102,12 @@ impl Keeper {
             reader,
             tree: &old.tree,
         };
-        let differences = Differences::new(&pair, snapshot.below(), ask.walk);
-        let mut selection = differences.select(earlier, snapshot, &old.unsettled)?;
+        let look = |side, path: &[u8]| match side {
+            Side::Old => pair.in_old(path),
+            Side::New => pair.in_new(path),
+        };
+        let differences = Differences::new(&look, snapshot.below(), ask.walk);
+        let mut selection = differences.select(&pair, earlier, snapshot, &old.unsettled)?;
         next.sample_from = earlier.add_sample(&mut selection, &old.sample_from)?;
         next.whole_at = old.whole_at;
         Ok(selection)

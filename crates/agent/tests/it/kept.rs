@@ -17,6 +17,8 @@ use testkit::{Dice, Image, runs, trees};
 use crate::journal::{Synced, after, assert_equal, rearrange, tree_of};
 use crate::memory::{Memory, back_up_by};
 
+mod names;
+
 const SOURCE: SourceId = SourceId([1; 16]);
 
 /// A member that is synchronized by kept snapshots.
@@ -335,6 +337,52 @@ fn whatever_speaks_against_the_snapshots_makes_the_run_look_at_everything() {
     let synced = member.sync_with(|report| report.unsettled = trouble);
     assert_eq!(synced.why, None);
     member.expect("too many entries were in trouble");
+}
+
+/// Writes to a file system until so little of it is free, one in so many.
+fn fill(mount: &Path, one_in: u64) {
+    let free = || {
+        assert!(runs("sync", ["-f".as_ref(), mount.as_os_str()]));
+        let found = rustix::fs::statvfs(mount).unwrap();
+        found.f_bavail * one_in >= found.f_blocks
+    };
+    fs::create_dir_all(mount.join("fill")).unwrap();
+    let mut dice = Dice::new(one_in);
+    for n in 0.. {
+        if !free() {
+            return;
+        }
+        let file = mount.join(format!("fill/{one_in}-{n}"));
+        fs::write(file, dice.bytes(4 << 20)).unwrap();
+    }
+}
+
+#[test]
+fn where_nearly_nothing_is_free_no_snapshot_is_kept() {
+    let Some(image) = btrfs() else { return };
+    let (mount, at) = (image.path(), |path: &str| image.path().join(path));
+    fs::create_dir(at("root")).unwrap();
+    let mut member = Member::new(&image, &at("root"));
+    let mut sync = |content: &str| {
+        fs::write(at("root/file"), content).unwrap();
+        let synced = member.sync();
+        member.assert_equal(&synced.report);
+        (synced.why, kept(&mount).len())
+    };
+    fill(&mount, limits::KEPT_FREE_ONE_IN / 2);
+    assert_eq!(sync("room"), (None, 1));
+    fill(&mount, limits::KEPT_FREE_ONE_IN);
+    // What was kept is good for this run, and goes.
+    assert_eq!(sync("no room"), (None, 0));
+    let not_kept = Some("no snapshot was kept to compare with".to_owned());
+    assert_eq!(sync("still none"), (not_kept.clone(), 0));
+    fs::remove_dir_all(at("fill")).unwrap();
+    assert!(runs(
+        "btrfs",
+        ["filesystem".as_ref(), "sync".as_ref(), mount.as_os_str()]
+    ));
+    assert_eq!(sync("room again"), (not_kept, 1));
+    assert_eq!(sync("as before"), (None, 1));
 }
 
 #[test]

@@ -16,14 +16,24 @@ use std::path::Path;
 use base::limits;
 use format::entry::FileKey;
 use sources::files::{Pick, Selection, WalkOptions};
-use sources::snapshot::{Difference, Pair, Snapshot};
+use sources::snapshot::{Difference, Pair, Snapshot, Under};
 
 use super::super::Why;
 use super::super::plan::{Earlier, Linked, add_marked, add_unsettled};
 
+/// One of the two snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Old,
+    New,
+}
+
+/// Says what a snapshot has under a path.
+pub(super) type Look<'a> = dyn Fn(Side, &[u8]) -> io::Result<Option<Under>> + 'a;
+
 /// What differs, as far as it was told.
 pub(super) struct Differences<'a> {
-    pair: &'a Pair<'a>,
+    look: &'a Look<'a>,
     /// The way from the top to the source's root.
     below: Vec<&'a [u8]>,
     walk: &'a WalkOptions,
@@ -53,9 +63,9 @@ enum Place {
 }
 
 impl<'a> Differences<'a> {
-    pub(super) fn new(pair: &'a Pair<'a>, below: &'a Path, walk: &'a WalkOptions) -> Self {
+    pub(super) fn new(look: &'a Look<'a>, below: &'a Path, walk: &'a WalkOptions) -> Self {
         Self {
-            pair,
+            look,
             below: below.iter().map(|name| name.as_bytes()).collect(),
             walk,
             selection: Selection::default(),
@@ -72,12 +82,12 @@ impl<'a> Differences<'a> {
     /// Returns what to look at: what differs, what no comparison tells, and what the run before was in trouble with.
     pub(super) fn select(
         mut self,
+        pair: &Pair<'_>,
         earlier: Earlier<'_>,
         snapshot: &Snapshot,
         unsettled: &[FileKey],
     ) -> Result<Selection, Why> {
         let mut failed = None;
-        let pair = self.pair;
         let _all = pair.differences(&mut |difference| match self.take(difference) {
             Ok(()) => ControlFlow::Continue(()),
             Err(why) => {
@@ -160,9 +170,10 @@ impl<'a> Differences<'a> {
             self.is_any_linked = true;
         }
         if !self.is_any_linked {
-            let found = [self.pair.in_old(path)?, self.pair.in_new(path)?];
-            let linked = found.into_iter().flatten().filter_map(|under| under.linked);
-            self.inodes.extend(linked);
+            for side in [Side::Old, Side::New] {
+                let under = (self.look)(side, path)?;
+                self.inodes.extend(under.and_then(|under| under.linked));
+            }
         }
         Ok(())
     }
@@ -180,7 +191,7 @@ impl<'a> Differences<'a> {
             return Ok(());
         }
         let is_stray = self.strays.remove(from);
-        if is_stray || self.pair.in_old(from)?.is_some_and(|under| !under.is_dir) {
+        if is_stray || (self.look)(Side::Old, from)?.is_some_and(|under| !under.is_dir) {
             self.stray(to);
         } else {
             self.is_shifted = true;
@@ -204,5 +215,129 @@ impl<'a> Differences<'a> {
             }
             () => Place::Outside,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Difference::{Changed, Gone, Linked, Made, Moved};
+
+    /// The older snapshot has `beside/old`, the newer `beside/new`, both names of files that have others; `beside/alone` is a
+    /// file without, `beside/dir` a directory.
+    fn look(side: Side, path: &[u8]) -> io::Result<Option<Under>> {
+        let under = |is_dir, linked| Some(Under { is_dir, linked });
+        Ok(match (side, path) {
+            (Side::Old, b"beside/old") => under(false, Some(7)),
+            (Side::New, b"beside/new") => under(false, Some(8)),
+            (_, b"beside/alone") => under(false, None),
+            (_, b"beside/dir") => under(true, None),
+            _ => None,
+        })
+    }
+
+    fn moved<'a>(from: &'a str, to: &'a str) -> Difference<'a> {
+        Moved {
+            from: from.as_bytes(),
+            to: to.as_bytes(),
+        }
+    }
+
+    fn linked<'a>(name: &'a str, other: &'a str) -> Difference<'a> {
+        Linked {
+            name: name.as_bytes(),
+            other: other.as_bytes(),
+        }
+    }
+
+    fn with<T>(
+        differences: &[Difference<'_>],
+        see: impl FnOnce(&Differences<'_>) -> T,
+    ) -> Result<T, Why> {
+        let walk = WalkOptions::default();
+        let mut told = Differences::new(&look, Path::new("root"), &walk);
+        for difference in differences {
+            told.take(*difference)?;
+        }
+        Ok(see(&told))
+    }
+
+    /// Checks which names in the source are looked at, and by which inode numbers others are found: any at all if `None`.
+    fn check(differences: &[Difference<'_>], names: &[&str], inodes: Option<&[u64]>) {
+        let found = with(differences, |told| {
+            for name in ["a", "b", "dir"] {
+                let is_looked_at = told.selection.touches(&[name]);
+                assert_eq!(is_looked_at, names.contains(&name), "{differences:?}");
+            }
+            let mut found: Vec<_> = told.inodes.iter().copied().collect();
+            found.sort_unstable();
+            (!told.is_any_linked).then_some(found)
+        });
+        let found = found.expect("it is the source");
+        assert_eq!(found.as_deref(), inodes, "{differences:?}");
+    }
+
+    #[test]
+    fn any_name_of_a_file_that_is_told_leads_to_the_others() {
+        check(&[Gone(b"beside/old")], &[], Some(&[7]));
+        check(&[Made(b"beside/new")], &[], Some(&[8]));
+        check(&[Changed(b"beside/old")], &[], Some(&[7]));
+        check(&[Changed(b"beside/new")], &[], Some(&[8]));
+        check(&[Changed(b"beside/alone")], &[], Some(&[]));
+        check(&[linked("beside/new", "beside/alone")], &[], Some(&[8]));
+        check(&[linked("beside/alone", "beside/old")], &[], Some(&[7]));
+        check(&[moved("beside/old", "beside/new")], &[], Some(&[7, 8]));
+        // Names in the source are looked at themselves.
+        check(&[moved("beside/old", "root/a")], &["a"], Some(&[7]));
+        check(&[moved("root/a", "beside/new")], &["a"], Some(&[8]));
+        check(&[moved("root/a", "root/b")], &["a", "b"], Some(&[]));
+        check(&[linked("beside/new", "root/a")], &["a"], Some(&[8]));
+        check(&[linked("root/a", "beside/old")], &["a"], Some(&[7]));
+        check(&[Gone(b"root/a")], &["a"], Some(&[]));
+    }
+
+    #[test]
+    fn after_a_directory_outside_moved_any_file_with_several_names_may_be_meant() {
+        let away = moved("beside/dir", "beside/dir2");
+        check(&[away], &[], Some(&[]));
+        check(&[away, Changed(b"beside/dir2/x")], &[], None);
+        let inside = moved("beside/dir", "root/dir");
+        check(&[inside, Changed(b"beside/dir/x")], &["dir"], None);
+        // What is new or a file leads nobody astray.
+        let made = [Made(b"beside/o1"), moved("beside/o1", "beside/o2")];
+        check(&[made[0], made[1], Changed(b"beside/old")], &[], Some(&[7]));
+        let file = moved("beside/alone", "beside/o1");
+        check(&[file, Changed(b"beside/old")], &[], Some(&[7]));
+    }
+
+    #[test]
+    fn another_directory_in_the_roots_place_ends_it() {
+        for names in [
+            moved("root", "other"),
+            moved("other", "root"),
+            Gone(b"root"),
+        ] {
+            assert!(matches!(with(&[names], |_| ()), Err(Why::Replaced)));
+        }
+        check(&[Changed(b"root")], &[], Some(&[]));
+    }
+
+    #[test]
+    fn more_than_is_remembered_ends_it() {
+        let walk = WalkOptions::default();
+        let mut told = Differences::new(&look, Path::new("root"), &walk);
+        for n in 0..limits::DIFFERENCES_MAX {
+            let path = format!("root/{n}");
+            // What is told several times on end counts once.
+            for _ in 0..2 {
+                told.take(Changed(path.as_bytes())).expect("there is room");
+            }
+        }
+        assert!(matches!(told.take(Changed(b"root/x")), Err(Why::Overflow)));
+        let mut told = Differences::new(&look, Path::new("root"), &walk);
+        let long = "x".repeat(limits::DIFFERENCES_BYTES_MAX - 1);
+        told.take(Changed(long.as_bytes())).expect("there is room");
+        told.take(Changed(b"y")).expect("there is room");
+        assert!(matches!(told.take(Changed(b"z")), Err(Why::Overflow)));
     }
 }
