@@ -5,7 +5,7 @@
 //! ever computed anew. It is loaded when a writer first asks, and takes [`CHUNK_BITS`] bits of memory a chunk, twice that just
 //! after it has grown.
 //!
-//! Beside the database it is a file of its own, changed in place: bits are only ever set, so whatever part of a change
+//! Beside the database it is a file of its own, changed in probes: bits are only ever set, so whatever part of a change
 //! reaches the disk, what is there says "maybe" at least as often as it must. Invariant: a chunk that has a row is in the
 //! filter. It is written before the transaction that makes the rows last, which also notes how many rows there are; where
 //! that number is another one when it is loaded, or the file is older, it is made anew from the rows. A filter that wrongly says "no" would cost
@@ -116,8 +116,8 @@ impl Filter {
 
     /// Returns whether a chunk may have been added: no is certain, yes is not.
     pub(super) fn may_hold(&self, id: &ChunkId) -> bool {
-        let place = Place::of(id);
-        self.layers.iter().rev().any(|layer| layer.holds(&place))
+        let probes = Probes::of(id);
+        self.layers.iter().rev().any(|layer| layer.holds(&probes))
     }
 
     /// Adds a chunk.
@@ -131,7 +131,7 @@ impl Filter {
             self.in_last = 0;
         }
         if let Some(last) = self.layers.last_mut() {
-            last.set(&Place::of(id));
+            last.set(&Probes::of(id));
             self.in_last += 1;
         }
     }
@@ -185,21 +185,23 @@ impl Layer {
         }
     }
 
-    fn line_at(&self, place: &Place) -> usize {
+    fn line_at(&self, probes: &Probes) -> usize {
         let lines = (self.lines.len() / LINE_BYTES) as u128;
-        ((u128::from(place.line) * lines) >> 64) as usize * LINE_BYTES
+        ((u128::from(probes.line) * lines) >> 64) as usize * LINE_BYTES
     }
 
-    fn holds(&self, place: &Place) -> bool {
-        let at = self.line_at(place);
+    fn holds(&self, probes: &Probes) -> bool {
+        let at = self.line_at(probes);
         let line = &self.lines[at..at + LINE_BYTES];
-        place.bits().all(|bit| line[bit / 8] >> (bit % 8) & 1 == 1)
+        probes.bits().all(|bit| line[bit / 8] >> (bit % 8) & 1 == 1)
     }
 
-    fn set(&mut self, place: &Place) {
-        let at = self.line_at(place);
+    fn set(&mut self, probes: &Probes) {
+        let at = self.line_at(probes);
         let line = &mut self.lines[at..at + LINE_BYTES];
-        place.bits().for_each(|bit| line[bit / 8] |= 1 << (bit % 8));
+        probes
+            .bits()
+            .for_each(|bit| line[bit / 8] |= 1 << (bit % 8));
         self.changed[at / BLOCK_BYTES] = true;
     }
 
@@ -219,12 +221,12 @@ impl Layer {
 }
 
 /// Where a chunk's bits are. Ids are hashes: any of their bits are as good as a hash of them.
-struct Place {
+struct Probes {
     line: u64,
     bits: [u64; 2],
 }
 
-impl Place {
+impl Probes {
     fn of(id: &ChunkId) -> Self {
         let word = |at: usize| {
             let bytes = id.0[at..at + 8].try_into();

@@ -30,18 +30,20 @@ impl Index {
         asker: Asker,
         id: &ChunkId,
     ) -> Result<Option<Location>, IndexError> {
+        let recent = self.recent.find(id);
+        // The commonest answer of all, to which the database has nothing to add.
+        if recent.is_none() && matches!(asker, Asker::Writer(_)) && !self.may_hold(id)? {
+            return Ok(None);
+        }
         let read = self.database.begin_read()?;
         let packs = read.open_table(PACKS)?;
-        if let Some((ordinal, place)) = self.recent.find(id)
+        if let Some((ordinal, place)) = recent
             && let Some(row) = packs.get(ordinal)?
         {
             let row = PackRow::decode(row.value())?;
             if row.name == place.pack && !row.is_bad() && may_rely(asker, &row) {
                 return Ok(Some(place));
             }
-        }
-        if matches!(asker, Asker::Writer(_)) && !self.may_hold(id)? {
-            return Ok(None);
         }
         let Some(ordinal) = read.open_table(CHUNKS)?.get(id.0)? else {
             return Ok(None);

@@ -9,7 +9,7 @@ use base::{ChunkId, PackName, SessionId};
 use format::pack::Class;
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use super::rows::{self, Location, PackRow, PackState};
+use super::rows::{self, PackRow, PackState};
 use super::{
     CHUNKS, CONDEMNED_PACKS, CONTENTS, Copies, DELETED_PACKS, IndexError, LOOSE_PACKS,
     PACK_ORDINALS, PACKS, SEALED,
@@ -78,20 +78,33 @@ pub(super) fn replace_condemned(
     let held = held_by(write, *name, ordinal)?;
     let mut packs = write.open_table(PACKS)?;
     let mut chunks = write.open_table(CHUNKS)?;
-    for (id, _) in held {
+    let mut row = row_at(&packs, ordinal)?;
+    let mut left = BTreeMap::new();
+    for id in held {
         let elsewhere = chunks.get(id.0)?.map(|held| held.value());
         let Some(elsewhere) = elsewhere.filter(|elsewhere| *elsewhere != ordinal) else {
             continue;
         };
-        let mut left = row_at(&packs, elsewhere)?;
-        if left.condemned.is_some() {
+        if row_at(&packs, elsewhere)?.condemned.is_some() {
             chunks.insert(id.0, ordinal)?;
-            left.current = left.current.saturating_sub(1);
-            put_at(write, &mut packs, elsewhere, &left)?;
-            let mut row = row_at(&packs, ordinal)?;
             row.current += 1;
-            put_at(write, &mut packs, ordinal, &row)?;
+            *left.entry(elsewhere).or_insert(0) += 1;
         }
+    }
+    put_at(write, &mut packs, ordinal, &row)?;
+    take_from(write, &mut packs, left)
+}
+
+/// Notes how many chunks of packs are found elsewhere from now on.
+fn take_from(
+    write: &WriteTransaction,
+    packs: &mut Table<'_, u32, &'static [u8]>,
+    left: BTreeMap<u32, u32>,
+) -> Result<(), IndexError> {
+    for (ordinal, count) in left {
+        let mut row = row_at(packs, ordinal)?;
+        row.current = row.current.saturating_sub(count);
+        put_at(write, packs, ordinal, &row)?;
     }
     Ok(())
 }
@@ -109,7 +122,7 @@ pub(super) fn delete(
     };
     let held = held_by(write, *name, ordinal)?;
     let mut chunks = write.open_table(CHUNKS)?;
-    for (id, _) in held {
+    for id in held {
         if chunks.get(id.0)?.is_some_and(|at| at.value() == ordinal) {
             chunks.remove(id.0)?;
         }
@@ -128,13 +141,14 @@ fn held_by(
     write: &WriteTransaction,
     name: PackName,
     ordinal: u32,
-) -> Result<Vec<(ChunkId, Location)>, IndexError> {
+) -> Result<Vec<ChunkId>, IndexError> {
     let contents = write.open_table(CONTENTS)?;
     let Some(row) = contents.get(ordinal)? else {
         // Its table of contents could not be read: nothing is found in it.
         return Ok(Vec::new());
     };
-    rows::decode_contents(name, row.value())
+    let held = rows::decode_contents(name, row.value())?;
+    Ok(held.into_iter().map(|(id, _)| id).collect())
 }
 
 fn row_at(
@@ -212,12 +226,7 @@ pub(super) fn insert(
     write
         .open_table(CONTENTS)?
         .insert(ordinal, contents.as_slice())?;
-    for (held, count) in left {
-        let mut row = row_at(&packs, held)?;
-        row.current = row.current.saturating_sub(count);
-        put_at(write, &mut packs, held, &row)?;
-    }
-    Ok(())
+    take_from(write, &mut packs, left)
 }
 
 /// Counts what a new pack holds. Its table of contents, sealed last, counts for the newest generation in it.
