@@ -297,6 +297,10 @@ pub const SYNC_MINUTES_MIN: u16 = 15;
 pub const SYNC_MINUTES_MAX: u16 = 24 * 60;
 /// Longest text about its owner that is read from a lock file, where of a command line a thousand characters are kept.
 pub const OWNER_BYTES_MAX: u64 = 64 << 10;
+/// Times the ownership of a directory is tried to be taken, and the time between them.
+pub const OWNER_TRIES: u32 = 20;
+/// See [`OWNER_TRIES`].
+pub const OWNER_TRIED_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(10);
 /// Room without which a catalog is not opened for writing but kept in memory: several times what the longest command
 /// writes into one, so that none comes to the end of the room half way.
 pub const CATALOG_ROOM_BYTES: usize = 512 << 10;

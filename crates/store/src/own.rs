@@ -8,7 +8,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use base::fault::Code;
-use base::limits::OWNER_BYTES_MAX;
+use base::limits::{OWNER_BYTES_MAX, OWNER_TRIED_AGAIN_AFTER, OWNER_TRIES};
 use base::{Env, Fault};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    /// Takes ownership through the lock file at `path`, made if missing; does not wait. `command` is what others
+    /// Takes ownership through the lock file at `path`, made if missing; waits a fifth of a second at most. `command` is what others
     /// are told that the owner does.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Ownership {
             .truncate(false)
             .open(path)
             .map_err(failed)?;
-        if let Err(errno) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if let Err(errno) = lock(&file) {
             if errno != rustix::io::Errno::WOULDBLOCK {
                 return Err(failed(errno.into()));
             }
@@ -92,6 +92,18 @@ impl Ownership {
     }
 }
 
+/// Locks a file. Whoever only looks who owns it ([`Ownership::find`]) and a child that has not begun its program yet hold the
+/// lock for a moment: somebody who has it when [`OWNER_TRIES`] are over owns it.
+fn lock(file: &File) -> Result<(), rustix::io::Errno> {
+    for _ in 1..OWNER_TRIES {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(OWNER_TRIED_AGAIN_AFTER),
+            other => return other,
+        }
+    }
+    flock(file, FlockOperation::NonBlockingLockExclusive)
+}
+
 fn read(file: &mut File) -> Option<Owner> {
     let mut text = String::new();
     file.take(OWNER_BYTES_MAX).read_to_string(&mut text).ok()?;
@@ -108,6 +120,22 @@ fn write(file: &mut File, owner: &Owner) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_only_looks_keeps_no_owner_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".lock");
+        let env = Env::system();
+        drop(Ownership::take(&path, "dozo up", &env).unwrap());
+        let looks = File::open(&path).unwrap();
+        flock(&looks, FlockOperation::NonBlockingLockShared).unwrap();
+        let looking = std::thread::spawn(move || {
+            std::thread::sleep(OWNER_TRIED_AGAIN_AFTER * 2);
+            drop(looks);
+        });
+        assert!(Ownership::take(&path, "dozo backup /home", &env).is_ok());
+        looking.join().unwrap();
+    }
 
     #[test]
     fn the_second_owner_is_told_about_the_first() {
