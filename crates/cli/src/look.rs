@@ -19,7 +19,7 @@ use base::{ChunkId, Fault, PointId, Timestamp};
 use format::entry::{Content, Extent, FileEntry, FileKey, NEVER_THE_SAME, Node};
 use format::tree::{self, Change, Cursor};
 use server::{Match, Page};
-use store::{Find, Store};
+use store::{Find, Reading, Store};
 
 use lately::Lately;
 use pattern::Pattern;
@@ -34,13 +34,13 @@ impl server::Look for Look {
     fn browse(
         &self,
         point: &PointId,
-        root: &ChunkId,
         request: &request::Browse,
     ) -> Result<Page<EntryView>, Fault> {
-        let (key, entry) = self.entry(point, root, &request.path)?;
+        let reading = self.store.read_point(point)?;
+        let (key, entry) = entry(&reading, point, &request.path)?;
         if entry.node == Node::Directory {
             let after = request.after.as_ref();
-            return self.list(root, &key, (after, request.limit), |_, name, entry| {
+            return list(&reading, &key, (after, request.limit), |_, name, entry| {
                 view(name, entry)
             });
         }
@@ -51,16 +51,16 @@ impl server::Look for Look {
     fn entries(
         &self,
         point: &PointId,
-        root: &ChunkId,
         request: &request::Entries,
     ) -> Result<Page<FullEntryView>, Fault> {
-        let (key, entry) = self.entry(point, root, &request.path)?;
+        let reading = self.store.read_point(point)?;
+        let (key, entry) = entry(&reading, point, &request.path)?;
         match request.which {
             WhichEntries::Itself => Ok(alone(full_view(key.name().to_vec(), &entry))),
             WhichEntries::Inside if entry.node == Node::Directory => {
                 let after = request.after.as_ref();
-                self.list(root, &key, (after, request.limit), |key, name, entry| {
-                    self.lately.remember(root, key, entry);
+                list(&reading, &key, (after, request.limit), |key, name, entry| {
+                    self.lately.remember(&reading.root(), key, entry);
                     full_view(name, entry)
                 })
             }
@@ -71,23 +71,23 @@ impl server::Look for Look {
     fn read(
         &self,
         point: &PointId,
-        root: &ChunkId,
         request: &request::Read,
     ) -> Result<Vec<u8>, Fault> {
-        let (content, size) = self.file(point, root, &request.path)?;
+        let reading = self.store.read_point(point)?;
+        let (content, size) = self.file(&reading, point, &request.path)?;
         let end = request.offset.saturating_add(u64::from(request.bytes));
-        read_range(&self.store, &content, size, (request.offset, end))
+        read_range(&reading, &content, size, (request.offset, end))
     }
 
     fn ranges(
         &self,
         point: &PointId,
-        root: &ChunkId,
         request: &request::Ranges,
     ) -> Result<RangeListView, Fault> {
-        let (content, size) = self.file(point, root, &request.path)?;
+        let reading = self.store.read_point(point)?;
+        let (content, size) = self.file(&reading, point, &request.path)?;
         let limit = request.limit.clamp(1, RANGES_LISTED_MAX) as usize;
-        let (ranges, next) = data_ranges(&self.store, &content, size, request.offset, limit)?;
+        let (ranges, next) = data_ranges(&reading, &content, size, request.offset, limit)?;
         let view = |range: std::ops::Range<u64>| RangeView {
             offset: range.start,
             bytes: range.end - range.start,
@@ -100,30 +100,34 @@ impl server::Look for Look {
 
     fn diff(
         &self,
-        points: [&PointId; 2],
-        [old, new]: [&ChunkId; 2],
+        [old, new]: [PointId; 2],
         request: &request::Diff,
     ) -> Result<Page<ChangeView>, Fault> {
-        let unknown = |_| no_such_path(&request.path, points[1]);
+        let unknown = |_| no_such_path(&request.path, &new);
         let top = FileKey::from_path(&request.path.0).map_err(unknown)?;
+        let [old_tree, new_tree] = [self.store.read_point(&old)?, self.store.read_point(&new)?];
         let mut changes = Changes::new(request.limit);
         let after = match &request.after {
             Some(path) => Some(key_of(path)?),
             None => {
-                let entry = |root| tree::get::<FileEntry>(&self.store, root, &top.0);
-                let (old, new) = (entry(old)?, entry(new)?);
-                if old.is_none() && new.is_none() {
-                    return Err(no_such_path(&request.path, points[1]));
+                let entry = |tree: &Reading| tree::get::<FileEntry>(tree, &tree.root(), &top.0);
+                let (old, new_entry) = (entry(&old_tree)?, entry(&new_tree)?);
+                if old.is_none() && new_entry.is_none() {
+                    return Err(no_such_path(&request.path, &new));
                 }
                 let key = top.0.clone();
-                changes.add(Change { key, old, new });
+                changes.add(Change {
+                    key,
+                    old,
+                    new: new_entry,
+                });
                 None
             }
         };
         let (start, end) = below(&top, after.as_ref());
-        for change in tree::diff::<FileEntry>(&self.store, Some(old), Some(new))?
-            .within(&start, end.as_deref())
-        {
+        let roots = [old_tree.root(), new_tree.root()];
+        let differences = tree::diff::<FileEntry>(&new_tree, Some(&roots[0]), Some(&roots[1]))?;
+        for change in differences.within(&start, end.as_deref()) {
             if changes.add(change?) {
                 break;
             }
@@ -133,7 +137,7 @@ impl server::Look for Look {
 
     fn find(
         &self,
-        roots: &[ChunkId],
+        points: &[PointId],
         pattern: &str,
         after: Option<&PathText>,
         limit: u32,
@@ -143,10 +147,21 @@ impl server::Look for Look {
             Some(path) if !path.0.is_empty() => Some(key_of(path)?),
             _ => None,
         };
+        let readings: Vec<Reading> = points
+            .iter()
+            .map(|point| self.store.read_point(point))
+            .collect::<Result<_, _>>()?;
+        let Some(newest) = readings.first() else {
+            return Ok(Page {
+                items: Vec::new(),
+                next: None,
+            });
+        };
+        let trees: Vec<ChunkId> = readings.iter().map(Reading::root).collect();
         let page = store::find(
-            &self.store,
+            newest,
             &Find {
-                trees: roots,
+                trees: &trees,
                 wanted: &|key| pattern.matches(key),
                 after: after.as_ref(),
                 limit: entries_of_a_page(limit),
@@ -286,71 +301,69 @@ impl Look {
         }
     }
 
-    /// Finds an entry by its path.
-    fn entry(
-        &self,
-        point: &PointId,
-        root: &ChunkId,
-        path: &PathText,
-    ) -> Result<(FileKey, FileEntry), Fault> {
-        let unknown = || no_such_path(path, point);
-        let key = FileKey::from_path(&path.0).map_err(|_| unknown())?;
-        let entry = tree::get(&self.store, root, &key.0)?.ok_or_else(unknown)?;
-        Ok((key, entry))
-    }
-
     /// Finds a file by its path; returns its content and its size.
     fn file(
         &self,
+        tree: &Reading,
         point: &PointId,
-        root: &ChunkId,
         path: &PathText,
     ) -> Result<(Content, u64), Fault> {
         let key = FileKey::from_path(&path.0).map_err(|_| no_such_path(path, point))?;
-        if let Some(found) = self.lately.get(root, &key.0) {
+        if let Some(found) = self.lately.get(&tree.root(), &key.0) {
             return Ok(found);
         }
-        let (_, entry) = self.entry(point, root, path)?;
+        let (_, entry) = entry(tree, point, path)?;
         match entry.node {
             Node::File(content) => Ok((content, entry.size)),
             _ => Err(no_such_path(path, point)),
         }
     }
+}
 
-    /// Lists a directory, from behind a name.
-    fn list<T>(
-        &self,
-        root: &ChunkId,
-        directory: &FileKey,
-        (after, limit): (Option<&PathText>, u32),
-        view: impl Fn(&[u8], Vec<u8>, &FileEntry) -> T,
-    ) -> Result<Page<T>, Fault> {
-        let prefix = directory.dir_prefix();
-        let mut start = prefix.clone();
-        if let Some(after) = after {
-            start.extend(&after.0);
-            // The least key above that one.
-            start.push(0);
-        }
-        let limit = entries_of_a_page(limit);
-        let mut items = Vec::new();
-        let mut last = Vec::new();
-        let mut xattr_bytes = 0;
-        for item in Cursor::<FileEntry>::range(&self.store, root, &start, None)? {
-            let (key, entry) = item?;
-            let Some(name) = key.strip_prefix(&prefix[..]) else {
-                break;
-            };
-            if items.len() == limit || xattr_bytes > PAGE_XATTR_BYTES_MAX {
-                let next = Some(PathText(last));
-                return Ok(Page { items, next });
-            }
-            last = name.to_vec();
-            xattr_bytes += entry.xattrs.iter().map(|(_, v)| v.len()).sum::<usize>();
-            items.push(view(&key, name.to_vec(), &entry));
-        }
-        Ok(Page { items, next: None })
+/// Finds an entry by its path.
+fn entry(
+    tree: &Reading,
+    point: &PointId,
+    path: &PathText,
+) -> Result<(FileKey, FileEntry), Fault> {
+    let unknown = || no_such_path(path, point);
+    let key = FileKey::from_path(&path.0).map_err(|_| unknown())?;
+    let entry = tree::get(tree, &tree.root(), &key.0)?.ok_or_else(unknown)?;
+    Ok((key, entry))
+}
+
+/// Lists a directory, from behind a name.
+fn list<T>(
+    tree: &Reading,
+    directory: &FileKey,
+    (after, limit): (Option<&PathText>, u32),
+    view: impl Fn(&[u8], Vec<u8>, &FileEntry) -> T,
+) -> Result<Page<T>, Fault> {
+    let prefix = directory.dir_prefix();
+    let mut start = prefix.clone();
+    if let Some(after) = after {
+        start.extend(&after.0);
+        // The least key above that one.
+        start.push(0);
     }
+    let limit = entries_of_a_page(limit);
+    let mut items = Vec::new();
+    let mut last = Vec::new();
+    let mut xattr_bytes = 0;
+    for item in Cursor::<FileEntry>::range(tree, &tree.root(), &start, None)? {
+        let (key, entry) = item?;
+        let Some(name) = key.strip_prefix(&prefix[..]) else {
+            break;
+        };
+        if items.len() == limit || xattr_bytes > PAGE_XATTR_BYTES_MAX {
+            let next = Some(PathText(last));
+            return Ok(Page { items, next });
+        }
+        last = name.to_vec();
+        xattr_bytes += entry.xattrs.iter().map(|(_, v)| v.len()).sum::<usize>();
+        items.push(view(&key, name.to_vec(), &entry));
+    }
+    Ok(Page { items, next: None })
 }
 
 /// Returns a page of one item.

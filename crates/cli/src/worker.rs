@@ -22,11 +22,12 @@ use engine::worker::{
 use engine::{JobContext, Worker};
 use format::entry::FileEntry;
 use format::point::Consistency;
+use format::replica::ChunkReader;
 use format::tree;
 use sources::files::{Selection, WalkOptions};
 use sources::place::Place;
 use sources::snapshot::{self, Level, SnapshotError, View};
-use store::{CommitSpec, Committed, NewPoint, Store};
+use store::{CommitSpec, Committed, NewPoint, Reading, Store};
 
 use watch::Watch;
 
@@ -84,6 +85,15 @@ struct Run {
     file_system: Option<String>,
 }
 
+/// What there is to read of a source without a replica.
+struct NoTree;
+
+impl ChunkReader for NoTree {
+    fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
+        Err(Fault::new(Code::ChunkMissing).with("chunk", id))
+    }
+}
+
 impl LocalWorker {
     /// Follows the changes of sources from now on, where the system allows it.
     pub(crate) fn follow_changes(&self) {
@@ -94,7 +104,11 @@ impl LocalWorker {
     }
 
     /// Takes the view to read, and begins a run by what is known of changes, if anything is.
-    fn begin(&self, order: &BackupOrder) -> (View, Option<SnapshotError>, Option<Turn<'_>>) {
+    fn begin<'a>(
+        &'a self,
+        order: &BackupOrder,
+        earlier: &'a dyn ChunkReader,
+    ) -> (View, Option<SnapshotError>, Option<Turn<'a>>) {
         let ask = Ask {
             source: order.source,
             root: &order.path,
@@ -105,9 +119,9 @@ impl LocalWorker {
         };
         // Before the snapshot: what is heard from now on is for the next run.
         let journal = self.journal.get().and_then(|journal| journal.as_ref().ok());
-        let heard = journal.map(|journal| journal.begin(&ask, &self.store));
+        let heard = journal.map(|journal| journal.begin(&ask, earlier));
         let (view, refused) = snapshot::take(&order.path, order.options.one_file_system);
-        let kept = self.keeper.begin(&ask, &view, &self.store);
+        let kept = self.keeper.begin(&ask, &view, earlier);
         let turn = kept.map(Turn::Kept).or(heard.map(Turn::Heard));
         (view, refused, turn)
     }
@@ -122,7 +136,10 @@ impl LocalWorker {
     }
 
     /// Returns which file system the source is on, if it is the source that is there.
-    fn file_system(&self, order: &BackupOrder) -> Result<Option<String>, Fault> {
+    fn file_system(
+        order: &BackupOrder,
+        earlier: &dyn ChunkReader,
+    ) -> Result<Option<String>, Fault> {
         // A single file that is not mounted is not there. What cannot be opened, the walk says better.
         let Ok(place) = Place::open(&order.path) else {
             return Ok(None);
@@ -131,7 +148,7 @@ impl LocalWorker {
             let before = Before {
                 place: before,
                 tree,
-                reader: &self.store,
+                reader: earlier,
             };
             place::check(&place, &before).map_err(|fault| {
                 fault
@@ -144,11 +161,14 @@ impl LocalWorker {
 
     fn synchronize(&self, order: &BackupOrder, context: &JobContext) -> Result<Run, Fault> {
         let watch = Watch::new(context);
-        let file_system = self.file_system(order)?;
+        // What the replica holds now is read to the end of the run, also when it has advanced.
+        let earlier = self.store.read_replica(&order.source)?;
+        let earlier = earlier.as_ref().map_or(&NoTree as &dyn ChunkReader, |tree| tree);
+        let file_system = Self::file_system(order, earlier)?;
         context.step(Step::Snapshot);
         // The moment that the point will show: nothing read later is older. What changes from now on is doubted.
         let began_ns = nanoseconds(&self.env);
-        let (view, refused, turn) = self.begin(order);
+        let (view, refused, turn) = self.begin(order, earlier);
         if let Some(why) = refused {
             no_snapshot(&watch, order, &why);
         }
@@ -167,7 +187,7 @@ impl LocalWorker {
             earlier: order.previous,
             read_unchanged: order.read_unchanged,
             began_ns,
-            reader: &self.store,
+            reader: earlier,
             writer: &session,
             chunker: &self.store.chunker(),
             monitor: &watch,
@@ -180,7 +200,7 @@ impl LocalWorker {
             }
         };
         // It may have been unmounted before anything of it was open.
-        if let Err(fault) = self.file_system(order) {
+        if let Err(fault) = Self::file_system(order, earlier) {
             session.abandon();
             return Err(fault);
         }
@@ -258,8 +278,8 @@ fn no_snapshot(watch: &Watch<'_>, order: &BackupOrder, why: &SnapshotError) {
 }
 
 /// Tells a job how much there is, as a tree tells.
-fn expect(store: &Store, root: &ChunkId, context: &JobContext) -> Result<(), Fault> {
-    let totals = tree::summary::<FileEntry>(store, root)?;
+fn expect(tree: &Reading, context: &JobContext) -> Result<(), Fault> {
+    let totals = tree::summary::<FileEntry>(tree, &tree.root())?;
     context.totals(None, Some(totals.bytes));
     Ok(())
 }

@@ -123,8 +123,6 @@ pub enum OnConflict {
 pub struct RestoreOrder {
     /// The recovery point.
     pub point: PointId,
-    /// The root of its tree.
-    pub root: ChunkId,
     /// What kind of data it is.
     pub kind: SourceKind,
     /// Where it was on its machine.

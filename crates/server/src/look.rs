@@ -10,76 +10,70 @@ use api::view::{
 };
 use api::{PathText, Problem, Time};
 use base::fault::{Code, Kind};
-use base::{ChunkId, Fault, Lang, PointId, SourceId};
+use base::{Fault, Lang, PointId, SourceId};
 use engine::Engine;
 
 use crate::views;
 
 /// Reads the trees of recovery points.
 pub trait Look: Send + Sync {
-    /// Lists a directory of the tree below `root`; a source that is a file is a directory with one entry without a
-    /// name.
+    /// Lists a directory of a point; a source that is a file is a directory with one entry without a name.
     ///
     /// # Errors
-    /// `RestorePathUnknown`, `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
+    /// `PointUnknown`: it was deleted; `RestorePathUnknown`, `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
     fn browse(
         &self,
         point: &PointId,
-        root: &ChunkId,
         request: &request::Browse,
     ) -> Result<Page<EntryView>, Fault>;
 
-    /// Lists entries of the tree below `root` with everything that is known of them.
+    /// Lists entries of a point with everything that is known of them.
     ///
     /// # Errors
     /// As [`Self::browse`].
     fn entries(
         &self,
         point: &PointId,
-        root: &ChunkId,
         request: &request::Entries,
     ) -> Result<Page<FullEntryView>, Fault>;
 
-    /// Reads bytes of a file of the tree below `root`.
+    /// Reads bytes of a file of a point.
     ///
     /// # Errors
     /// As [`Self::browse`]; `RestorePathUnknown` also for what is no file.
     fn read(
         &self,
         point: &PointId,
-        root: &ChunkId,
         request: &request::Read,
     ) -> Result<Vec<u8>, Fault>;
 
-    /// Lists where a file of the tree below `root` has data.
+    /// Lists where a file of a point has data.
     ///
     /// # Errors
     /// As [`Self::read`].
     fn ranges(
         &self,
         point: &PointId,
-        root: &ChunkId,
         request: &request::Ranges,
     ) -> Result<RangeListView, Fault>;
 
-    /// Lists what the second tree has differently from the first.
+    /// Lists what the second point has differently from the first.
     ///
     /// # Errors
-    /// `RestorePathUnknown` if neither has the path; `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
+    /// `PointUnknown`; `RestorePathUnknown` if neither has the path; `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
     fn diff(
         &self,
-        points: [&PointId; 2],
-        roots: [&ChunkId; 2],
+        points: [PointId; 2],
         request: &request::Diff,
     ) -> Result<Page<ChangeView>, Fault>;
 
-    /// Lists the entries of some trees of one source, newest first, that match a pattern and lie behind a path.
+    /// Lists the entries of some points of one source, newest first, that match a pattern and lie behind a path.
     ///
     /// # Errors
-    /// `FindPatternInvalid`; `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
+    /// `FindPatternInvalid`; `PointUnknown`; `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
     fn find(
         &self,
-        roots: &[ChunkId],
+        points: &[PointId],
         pattern: &str,
         after: Option<&PathText>,
         limit: u32,
@@ -98,7 +92,7 @@ pub struct Page<T> {
 pub struct Match {
     /// Where.
     pub path: PathText,
-    /// What it was, newest first, each with the first and last of the trees that have it.
+    /// What it was, newest first, each with the first and last of the points that have it.
     pub versions: Vec<(EntryView, usize, usize)>,
 }
 
@@ -116,9 +110,7 @@ pub(crate) fn browse(
     request: &request::Browse,
 ) -> Result<EntryListView, Fault> {
     let point = eyes.engine.point(point)?;
-    let page = eyes
-        .look
-        .browse(&point.point.id, &point.point.root, request)?;
+    let page = eyes.look.browse(&point.point.id, request)?;
     Ok(EntryListView {
         point: views::point(&point, eyes.language),
         path: request.path.clone(),
@@ -134,7 +126,7 @@ pub(crate) fn entries(
     request: &request::Entries,
 ) -> Result<FullEntryListView, Fault> {
     let point = eyes.engine.point_to_read(point)?;
-    let page = eyes.look.entries(&point.id, &point.root, request)?;
+    let page = eyes.look.entries(&point.id, request)?;
     Ok(FullEntryListView {
         entries: page.items,
         next: page.next,
@@ -148,7 +140,7 @@ pub(crate) fn read(
     request: &request::Read,
 ) -> Result<Vec<u8>, Fault> {
     let point = eyes.engine.point_to_read(point)?;
-    eyes.look.read(&point.id, &point.root, request)
+    eyes.look.read(&point.id, request)
 }
 
 /// Lists where a file in a point has data.
@@ -158,7 +150,7 @@ pub(crate) fn ranges(
     request: &request::Ranges,
 ) -> Result<RangeListView, Fault> {
     let point = eyes.engine.point_to_read(point)?;
-    eyes.look.ranges(&point.id, &point.root, request)
+    eyes.look.ranges(&point.id, request)
 }
 
 /// Compares two points.
@@ -168,10 +160,7 @@ pub(crate) fn diff(
     request: &request::Diff,
 ) -> Result<DiffView, Fault> {
     let (from, to) = (eyes.engine.point(point)?, eyes.engine.point(&request.with)?);
-    let (a, b) = (&from.point, &to.point);
-    let page = eyes
-        .look
-        .diff([&a.id, &b.id], [&a.root, &b.root], request)?;
+    let page = eyes.look.diff([from.point.id, to.point.id], request)?;
     Ok(DiffView {
         from: views::point(&from, eyes.language),
         to: views::point(&to, eyes.language),
@@ -186,6 +175,16 @@ pub(crate) fn diff(
 pub(crate) fn find(eyes: &Eyes<'_>, request: &request::Find) -> Result<FindView, Fault> {
     // A pattern that makes no sense is told of also where there is nothing to find.
     eyes.look.find(&[], &request.pattern, None, 1)?;
+    loop {
+        match find_once(eyes, request) {
+            // Nobody has asked for that point: it was deleted after it had been listed.
+            Err(fault) if fault.code == Code::PointUnknown => {}
+            found => return found,
+        }
+    }
+}
+
+fn find_once(eyes: &Eyes<'_>, request: &request::Find) -> Result<FindView, Fault> {
     let points = eyes.engine.points(request.source.as_deref())?;
     let mut sources: Vec<(&str, SourceId)> = points
         .iter()
@@ -238,10 +237,10 @@ fn of_one_source(
     request: &request::Find,
     behind: Option<&PathText>,
 ) -> Result<FindView, Fault> {
-    let roots: Vec<ChunkId> = points.iter().map(|view| view.point.root).collect();
+    let ids: Vec<PointId> = points.iter().map(|view| view.point.id).collect();
     let page = eyes
         .look
-        .find(&roots, &request.pattern, behind, request.limit)?;
+        .find(&ids, &request.pattern, behind, request.limit)?;
     let (source_id, address) = points
         .first()
         .map(|view| (view.point.source.to_string(), view.address.clone()))

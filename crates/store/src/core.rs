@@ -22,6 +22,7 @@ use crate::index::{Entry, Index};
 use crate::keys::Keys;
 use crate::log::Log;
 use crate::own::Ownership;
+use crate::reading::Pins;
 use crate::reader::Caches;
 
 /// An open store.
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) boundary: Boundary,
     pub(crate) index: Index,
     pub(crate) caches: Caches,
+    pub(crate) pins: Pins,
     /// What messages call the place.
     pub(crate) place: String,
     log: Mutex<Log>,
@@ -73,6 +75,7 @@ impl Core {
             keys: parts.keys,
             index: parts.index,
             caches: Caches::default(),
+            pins: Pins::default(),
             place: parts.place,
             log: Mutex::new(parts.log),
             sessions: Mutex::default(),

@@ -33,13 +33,14 @@ use crate::durable::DurablePack;
 
 use filter::Filter;
 pub(crate) use projection::{Applied, Entry, packs_of};
+pub(crate) use recent::Found;
 use recent::Recent;
 pub(crate) use rows::{Location, PackRow, PackState};
 
 /// The file's name inside the cache directory.
 const FILE: &str = "index.redb";
 /// Raised when the tables change: an index of another number is thrown away and rebuilt.
-const SCHEMA: u32 = 5;
+const SCHEMA: u32 = 6;
 /// Loose packs between two commits that reach the disk (1 GiB of packs: what a crash makes us read trailers for).
 const SYNC_PACKS: u32 = 64;
 /// Memory redb may use.
@@ -331,21 +332,24 @@ impl Index {
     }
 
     /// Notes that a pack is missing or damaged: no writer relies on it any more, and chunks stored anew take over.
-    /// One bad chunk is enough: where one sector went others did, and storing a pack's content twice costs little.
+    /// One bad chunk is enough: where one sector went others did, and storing a pack's content twice costs little. Returns
+    /// whether that was news.
     ///
     /// # Errors
     /// The database failed.
-    pub(crate) fn doubt(&self, name: &PackName) -> Result<(), IndexError> {
+    pub(crate) fn doubt(&self, name: &PackName) -> Result<bool, IndexError> {
         let trusted = |row: &PackRow| matches!(row.state, PackState::Loose | PackState::Logged);
         if !self.pack(name)?.as_ref().is_some_and(trusted) {
-            return Ok(());
+            return Ok(false);
         }
         let write = self.write()?;
-        if let Some(mut row) = packs::find(&write, name)?.filter(trusted) {
+        let row = packs::find(&write, name)?.filter(trusted);
+        if let Some(mut row) = row.clone() {
             row.state = PackState::Doubted;
             packs::put(&write, &row)?;
         }
-        Ok(write.commit()?)
+        write.commit()?;
+        Ok(row.is_some())
     }
 
     /// Returns a pack by name.

@@ -51,6 +51,7 @@ mod own;
 mod points;
 mod probe;
 mod reader;
+mod reading;
 mod retention;
 mod session;
 mod status;
@@ -69,6 +70,7 @@ pub use index::Place;
 pub use own::{Owner, Ownership};
 pub use points::{ConfigRow, NewPoint, PointInfo, Replica};
 pub use probe::IndexProbe;
+pub use reading::Reading;
 pub use session::{CommitSpec, Committed, Session};
 pub use status::PoolStatus;
 pub use verify::{OnProgress, VerifyProgress, VerifyReport};
@@ -125,7 +127,7 @@ impl Store {
     /// for everything. Nothing is written until the first chunk or change.
     ///
     /// # Errors
-    /// `ReplicaBusy`: the source has a session already; `PoolReadOnly`, `PoolFull`: an earlier session could not be
+    /// `ReplicaBusy`: the source has a session already, or its replica is not `base` (any more); `PoolReadOnly`, `PoolFull`: an earlier session could not be
     /// closed yet, and still cannot.
     pub fn begin(&self, source: SourceId, base: Option<ChunkId>) -> Result<Session, Fault> {
         self.0.take(source)?;

@@ -8,16 +8,14 @@ use std::sync::Arc;
 
 use base::fault::Code;
 use base::{ChunkId, Fault, PackName};
-use format::replica::ChunkReader;
 use format::seal::Kind;
 use objects::GetError;
 
-use crate::Store;
 use crate::cache::Cache;
 use crate::core::Core;
 use crate::durable::object_name;
 use crate::faults;
-use crate::index::{Asker, Location};
+use crate::index::{Asker, Found, Location};
 
 /// Plain content kept for the next reader: bundles of small files are read once for all their files.
 const DATA_CACHE_BYTES: usize = 32 << 20;
@@ -54,18 +52,36 @@ impl Core {
     /// # Errors
     /// `ChunkMissing`, `ChunkDamaged`; `PoolUnreadable` if the place does not answer.
     pub(crate) fn read(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
-        let missing = || Fault::new(Code::ChunkMissing).with("chunk", id);
+        self.where_it_is(id, |found| {
+            let cache = self.caches.of(found.place.kind);
+            cache.get_or(id, || self.read_at(id, &found.place))
+        })
+    }
+
+    /// Returns a chunk's content as the place holds it now, past the caches, and where that is.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn read_stored(&self, id: &ChunkId) -> Result<(Vec<u8>, Found), Fault> {
+        self.where_it_is(id, |found| Ok((self.read_at(id, &found.place)?, *found)))
+    }
+
+    /// Reads a chunk where the index has it; if that fails and it has moved meanwhile (stored anew, or copied by a collection
+    /// that deleted its pack), where it is then.
+    fn where_it_is<T>(
+        &self,
+        id: &ChunkId,
+        read: impl Fn(&Found) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let find = || self.index.find_for(Asker::Reader, id);
-        let mut place = find()?.ok_or_else(missing)?;
+        let mut found = find()?.ok_or_else(|| Fault::new(Code::ChunkMissing).with("chunk", id))?;
         loop {
-            let cache = self.caches.of(place.kind);
-            let fault = match cache.get_or(id, || self.read_at(id, &place)) {
-                Ok(plain) => return Ok(plain),
+            let fault = match read(&found) {
+                Ok(read) => return Ok(read),
                 Err(fault) => fault,
             };
-            // It may have been stored anew meanwhile.
             match find()? {
-                Some(newer) if newer != place => place = newer,
+                Some(newer) if newer != found => found = newer,
                 _ => return Err(fault),
             }
         }
@@ -81,11 +97,16 @@ impl Core {
         })
     }
 
-    /// Lets no writer rely on a pack any more, so that its chunks are stored anew by whoever has them.
+    /// Lets no writer rely on a pack any more, so that its chunks are stored anew by whoever has them. One that was deleted
+    /// meanwhile is of no concern.
     pub(crate) fn doubt(&self, pack: &PackName) {
-        tracing::error!(%pack, "a pack is missing or damaged");
-        if let Err(error) = self.index.doubt(pack) {
-            tracing::warn!(%error, "what was found damaged could not be remembered");
+        match self.index.doubt(pack) {
+            Ok(true) => tracing::error!(%pack, "a pack is missing or damaged"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%pack, "a pack is missing or damaged");
+                tracing::warn!(%error, "what was found damaged could not be remembered");
+            }
         }
     }
 
@@ -109,11 +130,5 @@ impl Core {
         self.sealer()
             .open(place.kind, place.domain, place.generation, id, &sealed)
             .map_err(|error| faults::open_chunk(id, &place.pack, error))
-    }
-}
-
-impl ChunkReader for Store {
-    fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
-        self.core().read(id)
     }
 }

@@ -11,6 +11,7 @@ mod scribe;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base::fault::Code;
 use base::{ChunkHash, ChunkId, Fault, SessionId, SourceId};
 use format::entry::{Extent, FileEntry, FileKey};
 use format::log::{Body, Commit};
@@ -75,23 +76,19 @@ impl Session {
     /// Starts a session for `source`, which has been taken for it.
     ///
     /// # Errors
-    /// The index failed, or the opening record could not be written: the source has to be given back.
+    /// `ReplicaBusy`: the replica is not `base`; the index failed; no thread can be started: the source has to be given back.
     pub(crate) fn start(
         core: &Arc<Core>,
         source: SourceId,
         base: Option<ChunkId>,
     ) -> Result<Self, Fault> {
         let replica = core.index.replica(&source)?.map(|replica| replica.root);
+        // The replica keeps its own tree alive while the session lasts; nothing does that for another.
+        if base.is_some() && base != replica {
+            return Err(Fault::new(Code::ReplicaBusy).with("source", source));
+        }
         let id = SessionId::random(&core.env);
         let writer = Writer::start(core, id)?;
-        // The replica keeps its own tree alive; anything else is a claim that the log has to know of.
-        let claims = base.is_some() && base != replica;
-        if claims {
-            core.append(Body::Open {
-                session: id,
-                source,
-            })?;
-        }
         Ok(Self {
             scribe: Arc::new(Scribe {
                 core: Arc::clone(core),
@@ -101,7 +98,7 @@ impl Session {
             source,
             base,
             replica,
-            opened: Mutex::new(claims),
+            opened: Mutex::new(false),
             tree: Mutex::new(None),
             ended: false,
         })

@@ -13,7 +13,6 @@ use std::ops::ControlFlow;
 use base::fault::Code;
 use base::{ChunkId, Fault, PackName, PointId};
 use format::entry::{Extent, FileEntry, FileKey};
-use format::replica::ChunkReader;
 use format::seal::Kind;
 use format::tree::{Children, Cursor, FileRef, NodeRef, children};
 
@@ -22,6 +21,7 @@ use crate::core::Core;
 use crate::durable::DurablePack;
 use crate::faults;
 use crate::index::{Asker, Location};
+use crate::reading::Reading;
 
 /// Affected paths that a report names; the rest is counted.
 const PATHS_MAX: usize = 1000;
@@ -91,25 +91,9 @@ impl Store {
         point: &PointId,
         on_progress: OnProgress<'_>,
     ) -> Result<VerifyReport, Fault> {
-        let root = self.point(point)?.root;
-        self.verify_root(&root, on_progress)
-    }
-
-    /// As [`Self::verify_point`], for any root: a replica's, say.
-    ///
-    /// # Errors
-    /// As [`Self::verify_point`].
-    pub fn verify_root(
-        &self,
-        root: &ChunkId,
-        on_progress: OnProgress<'_>,
-    ) -> Result<VerifyReport, Fault> {
+        let reading = self.read_point(point)?;
         let mut run = Run::new(self.core(), on_progress);
-        run.walk(*root)?;
-        run.read_chunks()?;
-        if !run.report.is_sound() {
-            run.find_paths(root)?;
-        }
+        run.verify(&reading)?;
         Ok(run.report)
     }
 }
@@ -121,6 +105,8 @@ struct Run<'a> {
     report: VerifyReport,
     /// Where the chunks to be read lie.
     wanted: HashMap<PackName, Vec<u32>>,
+    /// Packs whose wanted chunks have been read.
+    done: HashSet<PackName>,
     bad_places: HashSet<(PackName, u32)>,
     bad_chunks: HashSet<ChunkId>,
 }
@@ -133,6 +119,7 @@ impl<'a> Run<'a> {
             progress: VerifyProgress::default(),
             report: VerifyReport::default(),
             wanted: HashMap::new(),
+            done: HashSet::new(),
             bad_places: HashSet::new(),
             bad_chunks: HashSet::new(),
         }
@@ -144,6 +131,18 @@ impl<'a> Run<'a> {
         match (self.on_progress)(&self.progress) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Fault::new(Code::JobCancelled)),
+        }
+    }
+
+    fn verify(&mut self, tree: &Reading) -> Result<(), Fault> {
+        self.walk(tree.root())?;
+        while self.read_chunks()? {
+            // Some were copied to other packs before their turn came: now those are read that were not.
+            self.walk(tree.root())?;
+        }
+        match self.report.is_sound() {
+            true => Ok(()),
+            false => self.find_paths(tree),
         }
     }
 
@@ -166,34 +165,35 @@ impl<'a> Run<'a> {
 
     /// Reads a node and returns what it refers to; none if it cannot be read, which is reported.
     fn node(&mut self, id: &ChunkId) -> Result<Option<Children>, Fault> {
-        let Some(place) = self.find(id)? else {
-            return Ok(None);
-        };
-        self.progress.bytes_total += u64::from(place.len);
-        let below = match self.core.read_at(id, &place) {
-            Ok(plain) => children(&plain).map_err(|error| faults::node(id, error)),
-            Err(fault) => Err(fault),
-        };
+        let read = self.core.read_stored(id);
         self.report.nodes += 1;
-        self.read(u64::from(place.len))?;
+        let bytes = read.as_ref().map_or(0, |(_, found)| found.place.len);
+        self.progress.bytes_total += u64::from(bytes);
+        self.read(u64::from(bytes))?;
+        let below =
+            read.and_then(|(plain, _)| children(&plain).map_err(|error| faults::node(id, error)));
         below.map(Some).or_else(|fault| {
-            self.bad_chunks.insert(*id);
-            self.report.add(unless_unreachable(fault)?);
+            let fault = unless_unreachable(fault)?;
+            if self.bad_chunks.insert(*id) {
+                self.report.add(fault);
+            }
             Ok(None)
         })
     }
 
     fn find(&mut self, id: &ChunkId) -> Result<Option<Location>, Fault> {
-        let place = self.core.index.find_for(Asker::Reader, id)?;
-        if place.is_none() && self.bad_chunks.insert(*id) {
+        let found = self.core.index.find_for(Asker::Reader, id)?;
+        if found.is_none() && self.bad_chunks.insert(*id) {
             self.report
                 .add(Fault::new(Code::ChunkMissing).with("chunk", id));
         }
-        Ok(place)
+        Ok(found.map(|found| found.place))
     }
 
     fn want(&mut self, id: &ChunkId) -> Result<(), Fault> {
-        if let Some(place) = self.find(id)? {
+        if let Some(place) = self.find(id)?
+            && !self.done.contains(&place.pack)
+        {
             self.wanted
                 .entry(place.pack)
                 .or_default()
@@ -202,17 +202,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Reads the chunks collected, pack by pack.
-    fn read_chunks(&mut self) -> Result<(), Fault> {
+    /// Reads the chunks collected, pack by pack. Returns whether a pack with some of them was deleted meanwhile.
+    fn read_chunks(&mut self) -> Result<bool, Fault> {
         let mut wanted: Vec<_> = std::mem::take(&mut self.wanted).into_iter().collect();
         wanted.sort_unstable();
+        let mut have_moved = false;
         for (name, mut offsets) in wanted {
+            self.done.insert(name);
             offsets.sort_unstable();
             offsets.dedup();
             let core = self.core;
             let class = Kind::Data.class();
             let pack = match DurablePack::logged(&*core.objects, &core.sealer(), class, name) {
                 Ok(pack) => pack,
+                Err(_) if core.index.is_deleted(&name)? => {
+                    have_moved = true;
+                    continue;
+                }
                 Err(error) => {
                     let fault = faults::find_pack(&core.place, &name, error)?;
                     core.doubt(&name);
@@ -229,24 +235,28 @@ impl<'a> Run<'a> {
                 self.progress.bytes_total += u64::from(entry.len);
                 let place = Location::of(name, entry);
                 if let Err(fault) = core.read_at(&entry.id, &place) {
-                    self.report.add(unless_unreachable(fault)?);
+                    let fault = unless_unreachable(fault)?;
+                    if core.index.is_deleted(&name)? {
+                        have_moved = true;
+                        break;
+                    }
+                    self.report.add(fault);
                     self.bad_places.insert((name, entry.offset));
                 }
                 self.report.chunks += 1;
                 self.read(u64::from(entry.len))?;
             }
         }
-        Ok(())
+        Ok(have_moved)
     }
 
     /// Finds the files that need something damaged. Ends where the tree itself cannot be read.
-    fn find_paths(&mut self, root: &ChunkId) -> Result<(), Fault> {
-        let core = self.core;
-        let Ok(mut files) = Cursor::<FileEntry>::new(Reader(core), root) else {
+    fn find_paths(&mut self, tree: &Reading) -> Result<(), Fault> {
+        let Ok(mut files) = Cursor::<FileEntry>::new(tree, &tree.root()) else {
             return Ok(());
         };
         while let Ok(Some((key, file))) = files.next_ref() {
-            if self.is_bad(&file)? {
+            if self.is_bad(tree, &file)? {
                 self.report.paths_count += 1;
                 if self.report.paths.len() < PATHS_MAX {
                     let path = FileKey(key.to_vec()).to_path();
@@ -259,11 +269,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn is_bad(&self, file: &FileRef<'_>) -> Result<bool, Fault> {
+    fn is_bad(&self, tree: &Reading, file: &FileRef<'_>) -> Result<bool, Fault> {
         match file.node {
             NodeRef::Extents(extents) => self.any_bad(extents),
             NodeRef::Map(root) => {
-                let Ok(mut map) = Cursor::<Extent>::new(Reader(self.core), &root) else {
+                let Ok(mut map) = Cursor::<Extent>::new(tree, &root) else {
                     return Ok(true);
                 };
                 loop {
@@ -282,8 +292,9 @@ impl<'a> Run<'a> {
     fn any_bad(&self, extents: &[Extent]) -> Result<bool, Fault> {
         for extent in extents {
             if let Extent::Data { chunk, .. } = extent {
-                let place = self.core.index.find_for(Asker::Reader, chunk)?;
-                let bad = place.is_none_or(|p| self.bad_places.contains(&(p.pack, p.offset)));
+                let found = self.core.index.find_for(Asker::Reader, chunk)?;
+                let place = found.map(|found| (found.place.pack, found.place.offset));
+                let bad = place.is_none_or(|place| self.bad_places.contains(&place));
                 if bad || self.bad_chunks.contains(chunk) {
                     return Ok(true);
                 }
@@ -298,13 +309,5 @@ fn unless_unreachable(fault: Fault) -> Result<Fault, Fault> {
     match fault.code {
         Code::ChunkMissing | Code::ChunkDamaged | Code::TreeDamaged => Ok(fault),
         _ => Err(fault),
-    }
-}
-
-struct Reader<'a>(&'a Core);
-
-impl ChunkReader for Reader<'_> {
-    fn read_chunk(&self, id: &ChunkId) -> Result<std::sync::Arc<Vec<u8>>, Fault> {
-        self.0.read(id)
     }
 }

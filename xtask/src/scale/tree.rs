@@ -8,7 +8,7 @@ use format::entry::{Content, Extent, FileEntry, FileKey, Node};
 use format::keys::{KeyFile, NewSlot, Unlock};
 use format::replica::ReplicaWriter;
 use format::tree::{self, Cursor};
-use store::{CommitSpec, Store};
+use store::{CommitSpec, Reading, Store};
 
 use super::figures::TreeFigures;
 use super::memory::{forget_peak, make_cold, peak_bytes};
@@ -22,6 +22,8 @@ const FAN: u64 = 100;
 const CHANGED: u64 = 100;
 /// Cold measurements; the median counts.
 const TIMES: u64 = 5;
+/// Whose tree it is.
+const SOURCE: SourceId = SourceId([1; 16]);
 
 struct Place {
     pool: PathBuf,
@@ -50,25 +52,25 @@ pub(super) fn measure(dir: &Path, entries: u64) -> Result<TreeFigures> {
         place.index.as_path(),
         "scale",
     )?;
-    let source = SourceId([1; 16]);
     forget_peak()?;
     let began = monotonic_s();
-    let first = build(&store, source, entries)?;
+    let first = build(&store, SOURCE, entries)?;
     let build_s = monotonic_s() - began;
     let build_peak_bytes = peak_bytes()?;
     let node_bytes = store.status()?.tree_bytes;
-    let second = change(&store, source, first, entries)?;
+    let second = change(&store, SOURCE, first, entries)?;
     let update_bytes = store.status()?.tree_bytes - node_bytes;
     drop(store);
     forget_peak()?;
     let (mut open, mut list, mut diff) = (Vec::new(), Vec::new(), Vec::new());
     for time in 0..TIMES {
-        list.push(timed_open(&place, &mut open, |store| {
+        list.push(timed_open(&place, &mut open, |tree| {
             let directory = entries / FAN * time / TIMES;
-            expect(count_listed(store, &second, directory)?, FAN)
+            expect(count_listed(tree, directory)?, FAN)
         })?);
-        diff.push(timed_open(&place, &mut open, |store| {
-            let changes = tree::diff::<FileEntry>(store, Some(&first), Some(&second))?;
+        diff.push(timed_open(&place, &mut open, |tree| {
+            // Nothing collects the earlier tree here.
+            let changes = tree::diff::<FileEntry>(tree, Some(&first), Some(&second))?;
             let found = changes.collect::<Result<Vec<_>, _>>()?;
             expect(found.len() as u64, CHANGED)
         })?);
@@ -92,7 +94,7 @@ pub(super) fn measure(dir: &Path, entries: u64) -> Result<TreeFigures> {
 fn timed_open(
     place: &Place,
     open: &mut Vec<f64>,
-    look: impl Fn(&Store) -> Result<()>,
+    look: impl Fn(&Reading) -> Result<()>,
 ) -> Result<f64> {
     make_cold()?;
     let began = monotonic_s();
@@ -101,7 +103,8 @@ fn timed_open(
     let store = Store::open_at(&place.pool, &unlock, &place.env, index, "scale")?;
     let opened = monotonic_s();
     open.push(opened - began);
-    look(&store)?;
+    let tree = store.read_replica(&SOURCE)?.context("no replica")?;
+    look(&tree)?;
     Ok(monotonic_s() - opened)
 }
 
@@ -117,10 +120,10 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn count_listed(store: &Store, root: &ChunkId, directory: u64) -> Result<u64> {
+fn count_listed(tree: &Reading, directory: u64) -> Result<u64> {
     let prefix = directory_key(directory)?.dir_prefix();
     let mut count = 0;
-    for item in Cursor::<FileEntry>::range(store, root, &prefix, None)? {
+    for item in Cursor::<FileEntry>::range(tree, &tree.root(), &prefix, None)? {
         let (key, _) = item?;
         if !key.starts_with(&prefix) {
             break;

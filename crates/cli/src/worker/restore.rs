@@ -13,7 +13,7 @@ use engine::worker::{Destination, OnConflict, RestoreOrder, RestorePlan, Restore
 use format::entry::{FileEntry, FileKey, Node};
 use format::tree;
 use sources::files::restore::Conflict;
-use store::Store;
+use store::{Reading, Store};
 
 use super::watch::Watch;
 use super::{expect, named};
@@ -33,9 +33,10 @@ pub(super) fn plan(
     order: &RestoreOrder,
     context: &JobContext,
 ) -> Result<RestorePlan, Fault> {
-    let job = understand(store, order)?;
+    let tree = store.read_point(&order.point)?;
+    let job = understand(&tree, order)?;
     let plan = job
-        .run(store, context, restore::plan)
+        .run(&tree, context, restore::plan)
         .map_err(|fault| named(fault, context))?;
     let paths = |paths: Vec<Vec<u8>>| {
         let paths = paths.into_iter();
@@ -60,12 +61,13 @@ pub(super) fn execute(
     order: &RestoreOrder,
     context: &JobContext,
 ) -> Result<RestoreReport, Fault> {
-    let job = understand(store, order)?;
+    let tree = store.read_point(&order.point)?;
+    let job = understand(&tree, order)?;
     if order.selection.is_empty() {
-        expect(store, &order.root, context)?;
+        expect(&tree, context)?;
     }
     let report = job
-        .run(store, context, restore::execute)
+        .run(&tree, context, restore::execute)
         .map_err(|fault| named(of_point(fault, order), context))?;
     Ok(RestoreReport {
         target: job.target,
@@ -89,13 +91,13 @@ fn of_point(fault: Fault, order: &RestoreOrder) -> Fault {
 }
 
 /// Finds out what an order means here: a source that is a single file goes into a directory, under its name.
-fn understand<'a>(store: &Store, order: &'a RestoreOrder) -> Result<Job<'a>, Fault> {
+fn understand<'a>(tree: &Reading, order: &'a RestoreOrder) -> Result<Job<'a>, Fault> {
     let unknown = |path: &Path| {
         Fault::new(Code::RestorePathUnknown)
             .with("path", PathText::from(path))
             .with("point", order.point)
     };
-    let root: Option<FileEntry> = tree::get(store, &order.root, &FileKey::root().0)?;
+    let root: Option<FileEntry> = tree::get(tree, &tree.root(), &FileKey::root().0)?;
     let is_directory = root.is_none_or(|entry| matches!(entry.node, Node::Directory));
     let target = match &order.destination {
         Destination::Directory(directory) => directory.clone(),
@@ -119,14 +121,14 @@ fn understand<'a>(store: &Store, order: &'a RestoreOrder) -> Result<Job<'a>, Fau
 impl Job<'_> {
     fn run<T>(
         &self,
-        store: &Store,
+        tree: &Reading,
         context: &JobContext,
         work: impl FnOnce(&Restore<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let watch = Watch::new(context);
         work(&Restore {
-            root: self.order.root,
-            reader: store,
+            root: tree.root(),
+            reader: tree,
             selection: &self.selection,
             target: &self.target,
             name: self.name,

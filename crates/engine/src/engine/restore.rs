@@ -138,7 +138,6 @@ impl Engine {
         let inside = |path: &PathBuf| below(&source.path, path, &point);
         Ok(RestoreOrder {
             point: point.id,
-            root: point.root,
             kind: source.kind,
             path: source.path.clone(),
             selection: selection.iter().map(inside).collect::<Result<_, _>>()?,

@@ -14,7 +14,7 @@ use redb::{
 
 use super::filter::Filter;
 use super::recent::Found;
-use super::rows::{self, Location, PackRow, PackState};
+use super::rows::{self, PackRow, PackState};
 use super::{Asker, CHUNKS, CONTENTS, Index, IndexError, META, PACKS};
 
 /// The row of [`META`] with how many rows of chunks the filter has been told of.
@@ -29,7 +29,7 @@ impl Index {
         &self,
         asker: Asker,
         id: &ChunkId,
-    ) -> Result<Option<Location>, IndexError> {
+    ) -> Result<Option<Found>, IndexError> {
         let recent = self.recent.find(id);
         // The commonest answer of all, to which the database has nothing to add.
         if recent.is_none() && matches!(asker, Asker::Writer(_)) && !self.may_hold(id)? {
@@ -37,12 +37,12 @@ impl Index {
         }
         let read = self.database.begin_read()?;
         let packs = read.open_table(PACKS)?;
-        if let Some((ordinal, place)) = recent
-            && let Some(row) = packs.get(ordinal)?
+        if let Some(found) = recent
+            && let Some(row) = packs.get(found.ordinal)?
         {
             let row = PackRow::decode(row.value())?;
-            if row.name == place.pack && !row.is_bad() && may_rely(asker, &row) {
-                return Ok(Some(place));
+            if row.name == found.place.pack && !row.is_bad() && may_rely(asker, &row) {
+                return Ok(Some(found));
             }
         }
         let Some(ordinal) = read.open_table(CHUNKS)?.get(id.0)? else {
@@ -54,10 +54,10 @@ impl Index {
             return Ok(None);
         }
         let around = around(&read, ordinal)?;
-        let here = |chunk: &&(ChunkId, Found)| chunk.0 == *id && chunk.1.0 == ordinal;
-        let (_, place) = around.iter().find(here).ok_or(IndexError::Row)?.1;
+        let here = |chunk: &&(ChunkId, Found)| chunk.0 == *id && chunk.1.ordinal == ordinal;
+        let found = around.iter().find(here).ok_or(IndexError::Row)?.1;
         self.recent.add(around);
-        Ok(Some(place))
+        Ok(Some(found))
     }
 
     /// Tells the filter of chunks whose rows are about to be written.
@@ -177,7 +177,15 @@ fn around(read: &ReadTransaction, first: u32) -> Result<Vec<(ChunkId, Found)>, I
         if ordinal != first && chunks.len() + held.len() > INDEX_CHUNKS_AHEAD {
             break;
         }
-        chunks.extend(held.into_iter().map(|(id, place)| (id, (ordinal, place))));
+        let found = (0..).zip(held).map(|(position, (id, place))| {
+            let found = Found {
+                ordinal,
+                position,
+                place,
+            };
+            (id, found)
+        });
+        chunks.extend(found);
     }
     Ok(chunks)
 }

@@ -11,10 +11,13 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::rows::{self, PackRow, PackState};
 use super::{
-    CHUNKS, CONDEMNED_PACKS, CONTENTS, Copies, DELETED_PACKS, IndexError, LOOSE_PACKS,
+    CHUNKS, CONDEMNED_PACKS, CONTENTS, Copies, DELETED_PACKS, IndexError, LOOSE_PACKS, META,
     PACK_ORDINALS, PACKS, SEALED,
 };
 use crate::durable::DurablePack;
+
+/// The row of [`META`] with the ordinal that the next pack gets.
+const NEXT_ORDINAL: &str = "next_ordinal";
 
 /// Returns a pack's row.
 pub(super) fn find(
@@ -31,8 +34,8 @@ pub(super) fn find(
 
 /// Writes a pack's row, and returns its ordinal.
 pub(super) fn put(write: &WriteTransaction, row: &PackRow) -> Result<u32, IndexError> {
+    let ordinal = ordinal_of(write, &row.name)?;
     let mut packs = write.open_table(PACKS)?;
-    let ordinal = ordinal_of(&mut write.open_table(PACK_ORDINALS)?, &packs, &row.name)?;
     put_at(write, &mut packs, ordinal, row)?;
     Ok(ordinal)
 }
@@ -158,16 +161,20 @@ fn row_at(
     PackRow::decode(packs.get(ordinal)?.ok_or(IndexError::Row)?.value())
 }
 
-/// Returns a pack's ordinal, after giving it the next free one if it has none.
-fn ordinal_of(
-    ordinals: &mut Table<'_, [u8; 32], u32>,
-    packs: &impl ReadableTable<u32, &'static [u8]>,
-    name: &PackName,
-) -> Result<u32, IndexError> {
+/// Returns a pack's ordinal, after giving it the next one if it has none. None is ever given twice: a session remembers what it
+/// relies on by ordinal, and a mark what is live.
+fn ordinal_of(write: &WriteTransaction, name: &PackName) -> Result<u32, IndexError> {
+    let mut ordinals = write.open_table(PACK_ORDINALS)?;
     if let Some(ordinal) = ordinals.get(name.0)? {
         return Ok(ordinal.value());
     }
-    let next = packs.last()?.map_or(0, |(last, _)| last.value() + 1);
+    let mut meta = write.open_table(META)?;
+    let next = match meta.get(NEXT_ORDINAL)? {
+        Some(row) => u32::from_le_bytes(row.value().try_into().map_err(|_| IndexError::Row)?),
+        None => 0,
+    };
+    let after = next.checked_add(1).ok_or(IndexError::Row)?;
+    meta.insert(NEXT_ORDINAL, after.to_le_bytes().as_slice())?;
     ordinals.insert(name.0, next)?;
     Ok(next)
 }
@@ -190,8 +197,8 @@ pub(super) fn insert(
     if before.is_none() {
         count_sealed(write, pack)?;
     }
+    let ordinal = ordinal_of(write, &pack.name())?;
     let mut packs = write.open_table(PACKS)?;
-    let ordinal = ordinal_of(&mut write.open_table(PACK_ORDINALS)?, &packs, &pack.name())?;
     let mut row = PackRow {
         name: pack.name(),
         class: pack.class(),

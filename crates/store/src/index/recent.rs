@@ -12,8 +12,16 @@ use base::limits::INDEX_RECENT_CHUNKS;
 
 use super::rows::Location;
 
-/// A chunk's pack, by ordinal, and its place there.
-pub(super) type Found = (u32, Location);
+/// Where a chunk is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its pack. Ordinals are never given twice.
+    pub(crate) ordinal: u32,
+    /// How many chunks stand before it there.
+    pub(crate) position: u32,
+    /// What reading it needs.
+    pub(crate) place: Location,
+}
 
 /// Places of at most twice [`INDEX_RECENT_CHUNKS`] chunks and those of a few packs: the younger half, and the one before.
 #[derive(Default)]

@@ -78,7 +78,9 @@ impl Run<'_> {
     fn collect(&mut self, results: Receiver<Read<'_>>) -> Result<HashSet<PackName>, Fault> {
         let mut bad = HashSet::new();
         for (pack, read) in results {
-            if let Err(error) = read {
+            if let Err(error) = read
+                && !self.core.index.is_deleted(&pack.name)?
+            {
                 let fault = faults::find_pack(&self.core.place, &pack.name, error)?;
                 self.core.doubt(&pack.name);
                 self.report.add(fault);
@@ -134,20 +136,23 @@ struct Trees<'a> {
 impl Trees<'_> {
     fn read(mut self, store: &Store) -> Result<VerifyReport, Fault> {
         for replica in store.replicas()? {
-            self.is_hurt(&replica.root, 0)?;
+            if let Some(reading) = store.read_replica(&replica.source)? {
+                self.is_hurt(&reading.root(), 0)?;
+            }
         }
         for point in store.points()? {
-            let mut is_hurt = self.is_hurt(&point.root, 0)?;
-            match store.point_object(&point.id) {
-                Ok(_) => {}
+            let read = store.read_point(&point.id);
+            let read = read.and_then(|reading| Ok((reading, store.point_object(&point.id)?)));
+            let is_hurt = match read {
+                Ok((reading, _)) => self.is_hurt(&reading.root(), 0)?,
                 // Deleted meanwhile.
                 Err(fault) if fault.code == Code::PointUnknown => continue,
                 Err(fault) if fault.code == Code::PointDamaged => {
-                    is_hurt = true;
                     self.run.report.add(fault);
+                    true
                 }
                 Err(fault) => return Err(fault),
-            }
+            };
             self.run.report.points += 1;
             if is_hurt {
                 self.run.report.points_hurt.push(point.id);
@@ -195,7 +200,7 @@ impl Trees<'_> {
         if !self.bad.contains(&place.pack) {
             return Ok(false);
         }
-        match self.run.core.read_at(id, &place) {
+        match self.run.core.read_stored(id) {
             Ok(_) => Ok(false),
             // The pack has been reported.
             Err(fault) => unless_unreachable(fault).map(|_| true),

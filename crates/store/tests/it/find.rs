@@ -8,10 +8,10 @@ use base::{ChunkId, Fault, SourceId};
 use format::entry::{Content, FileEntry, FileKey, Node};
 use format::replica::ChunkReader;
 use objects::Memory;
-use store::{Find, Store, find};
+use store::{Find, Reading, Store, find};
 use testkit::Dice;
 
-use crate::model::{Files, Key, backup};
+use crate::model::{Files, Key, backup, reader};
 
 /// Path to its versions: content, newest and oldest tree.
 type Answer = BTreeMap<String, Vec<(Vec<u8>, usize, usize)>>;
@@ -85,7 +85,7 @@ fn found(
     let mut after: Option<FileKey> = None;
     loop {
         let page = find(
-            store,
+            &reader(store),
             &Find {
                 trees,
                 wanted: &|key| wanted(&path(key)),
@@ -149,14 +149,14 @@ fn what_is_found_is_what_a_search_through_everything_finds() {
 
 /// Counts the chunks that are read.
 struct Counted<'a> {
-    store: &'a Store,
+    tree: &'a Reading,
     reads: AtomicUsize,
 }
 
 impl ChunkReader for Counted<'_> {
     fn read_chunk(&self, id: &ChunkId) -> Result<Arc<Vec<u8>>, Fault> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.store.read_chunk(id)
+        self.tree.read_chunk(id)
     }
 }
 
@@ -170,7 +170,7 @@ fn a_page_of_what_was_deleted_reads_no_more_than_a_page() {
     let trees = backed_up(&store, &[many, Files::new()]);
     let reads = |limit, after: Option<&FileKey>| {
         let counted = Counted {
-            store: &store,
+            tree: &reader(&store),
             reads: AtomicUsize::new(0),
         };
         let page = find(
@@ -215,7 +215,7 @@ fn a_page_of_what_changed_in_every_tree_holds_no_more_versions_than_it_may() {
             versions,
             looks: usize::MAX,
         };
-        let page = find(&store, &find_in).unwrap();
+        let page = find(&reader(&store), &find_in).unwrap();
         let told: Vec<usize> = page.found.iter().map(|one| one.versions.len()).collect();
         (told, page.next.is_some())
     };

@@ -16,7 +16,7 @@ use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
 use format::tree::Cursor;
 use objects::Objects;
-use store::{CommitSpec, Committed, NewPoint, Place, Session, Store};
+use store::{CommitSpec, Committed, NewPoint, Place, Reading, Session, Store};
 
 /// The files of a source: path to content.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
@@ -131,15 +131,30 @@ pub(crate) fn backup(
     session.commit(CommitSpec::with_point(new_point()))
 }
 
+/// Returns what reads chunks of a store that has a point or a replica.
+pub(crate) fn reader(store: &Store) -> Reading {
+    let points = store.points().expect("an index");
+    let replicas = store.replicas().expect("an index");
+    match (points.first(), replicas.first()) {
+        (Some(point), _) => store.read_point(&point.id).expect("a point"),
+        (None, Some(replica)) => {
+            let reading = store.read_replica(&replica.source).expect("an index");
+            reading.expect("a replica")
+        }
+        (None, None) => panic!("nothing to read"),
+    }
+}
+
 /// Reads all files beneath a root back.
 pub(crate) fn read(store: &Store, root: &base::ChunkId) -> Result<Files, Fault> {
+    let tree = &reader(store);
     let broken = |error: format::tree::TreeError| {
         Fault::new(Code::TreeDamaged)
             .with("reason", &error)
             .because(error)
     };
     let mut found = Files::new();
-    let mut cursor = Cursor::<FileEntry>::new(store, root).map_err(broken)?;
+    let mut cursor = Cursor::<FileEntry>::new(tree, root).map_err(broken)?;
     while let Some((key, entry)) = cursor.next_ref().map_err(broken)? {
         let path = FileKey(key.to_vec()).to_path().expect("a path");
         let mut bytes = Vec::new();
@@ -150,7 +165,7 @@ pub(crate) fn read(store: &Store, root: &base::ChunkId) -> Result<Files, Fault> 
                     let Extent::Data { chunk, offset, len } = extent else {
                         panic!("the model has no holes");
                     };
-                    let plain = store.read_chunk(chunk)?;
+                    let plain = tree.read_chunk(chunk)?;
                     let (from, len) = (*offset as usize, *len as usize);
                     bytes.extend_from_slice(&plain[from..from + len]);
                 }

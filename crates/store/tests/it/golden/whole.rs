@@ -8,7 +8,7 @@ use format::entry::{Content, Extent, FileEntry, FileKey, Node};
 use format::keys::{KeyFile, Passphrase, Unlock};
 use format::replica::ChunkReader as _;
 use format::tree::Cursor;
-use store::{Place, Store};
+use store::{Place, Reading, Store};
 
 use super::listing::{self, Head, Line};
 use super::{PASSPHRASE, copy, path};
@@ -43,9 +43,10 @@ fn as_the_store_reads(store: &Store) -> String {
     let mut out = String::new();
     for point in store.points().unwrap() {
         let mut entries = Vec::new();
-        for item in Cursor::<FileEntry>::new(store, &point.root).unwrap() {
+        let tree = store.read_point(&point.id).unwrap();
+        for item in Cursor::<FileEntry>::new(&tree, &tree.root()).unwrap() {
             let (key, entry) = item.unwrap();
-            let content = content(store, &entry);
+            let content = content(&tree, &entry);
             entries.push((FileKey(key).to_path().unwrap(), entry, content));
         }
         let head = Head::of_store(&store.point_object(&point.id).unwrap());
@@ -57,27 +58,27 @@ fn as_the_store_reads(store: &Store) -> String {
     out
 }
 
-fn content(store: &Store, entry: &FileEntry) -> Vec<u8> {
+fn content(tree: &Reading, entry: &FileEntry) -> Vec<u8> {
     match &entry.node {
         Node::File(Content::Inline(bytes)) | Node::Symlink(bytes) => bytes.clone(),
-        Node::File(Content::Extents(extents)) => join(store, extents),
-        Node::File(Content::Map(root)) => join(store, &map(store, root)),
+        Node::File(Content::Extents(extents)) => join(tree, extents),
+        Node::File(Content::Map(root)) => join(tree, &map(tree, root)),
         _ => Vec::new(),
     }
 }
 
-fn map(store: &Store, root: &ChunkId) -> Vec<Extent> {
-    let items = Cursor::<Extent>::new(store, root).unwrap();
+fn map(tree: &Reading, root: &ChunkId) -> Vec<Extent> {
+    let items = Cursor::<Extent>::new(tree, root).unwrap();
     items.map(|item| item.unwrap().1).collect()
 }
 
-fn join(store: &Store, extents: &[Extent]) -> Vec<u8> {
+fn join(tree: &Reading, extents: &[Extent]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for extent in extents {
         match *extent {
             Extent::Hole { len } => bytes.resize(bytes.len() + len as usize, 0),
             Extent::Data { chunk, offset, len } => {
-                let plain = store.read_chunk(&chunk).unwrap();
+                let plain = tree.read_chunk(&chunk).unwrap();
                 bytes.extend_from_slice(&plain[offset as usize..][..len as usize]);
             }
         }
