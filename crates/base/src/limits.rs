@@ -18,6 +18,20 @@ pub const BUNDLE_BYTES_MAX: usize = 2 << 20;
 /// Files up to this size live inside the tree.
 pub const INLINE_BYTES_MAX: usize = 256;
 
+/// A pack that is whole and up to this size is copied together with others, if there are [`COLLECT_SMALL_PACKS`] of them: every
+/// synchronization leaves one or two.
+pub const COLLECT_SMALL_BYTES: u64 = (PACK_BYTES as u64) / 8;
+
+/// So many small packs of a class are copied into few.
+pub const COLLECT_SMALL_PACKS: usize = 64;
+
+/// Packs that one look at what is live deletes: for so long no record can be written. Also how many are copied before
+/// they are deleted: so much more space a collection needs.
+pub const COLLECT_DELETE_PACKS: usize = 128;
+
+/// How often a collection that waits for sessions looks whether it was cancelled.
+pub const COLLECT_LOOKS_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// A pack is finished when its sealed records reach this. Packs stay in memory until they are durable (an
 /// fsync that failed is answered by writing them again under another name), so this times
 /// [`PACKS_OPEN`] plus [`PACKS_IN_FLIGHT`] is memory.

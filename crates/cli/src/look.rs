@@ -31,11 +31,7 @@ pub(crate) struct Look {
 }
 
 impl server::Look for Look {
-    fn browse(
-        &self,
-        point: &PointId,
-        request: &request::Browse,
-    ) -> Result<Page<EntryView>, Fault> {
+    fn browse(&self, point: &PointId, request: &request::Browse) -> Result<Page<EntryView>, Fault> {
         let reading = self.store.read_point(point)?;
         let (key, entry) = entry(&reading, point, &request.path)?;
         if entry.node == Node::Directory {
@@ -59,31 +55,28 @@ impl server::Look for Look {
             WhichEntries::Itself => Ok(alone(full_view(key.name().to_vec(), &entry))),
             WhichEntries::Inside if entry.node == Node::Directory => {
                 let after = request.after.as_ref();
-                list(&reading, &key, (after, request.limit), |key, name, entry| {
-                    self.lately.remember(&reading.root(), key, entry);
-                    full_view(name, entry)
-                })
+                list(
+                    &reading,
+                    &key,
+                    (after, request.limit),
+                    |key, name, entry| {
+                        self.lately.remember(&reading.root(), key, entry);
+                        full_view(name, entry)
+                    },
+                )
             }
             WhichEntries::Inside => Err(no_such_path(&request.path, point)),
         }
     }
 
-    fn read(
-        &self,
-        point: &PointId,
-        request: &request::Read,
-    ) -> Result<Vec<u8>, Fault> {
+    fn read(&self, point: &PointId, request: &request::Read) -> Result<Vec<u8>, Fault> {
         let reading = self.store.read_point(point)?;
         let (content, size) = self.file(&reading, point, &request.path)?;
         let end = request.offset.saturating_add(u64::from(request.bytes));
         read_range(&reading, &content, size, (request.offset, end))
     }
 
-    fn ranges(
-        &self,
-        point: &PointId,
-        request: &request::Ranges,
-    ) -> Result<RangeListView, Fault> {
+    fn ranges(&self, point: &PointId, request: &request::Ranges) -> Result<RangeListView, Fault> {
         let reading = self.store.read_point(point)?;
         let (content, size) = self.file(&reading, point, &request.path)?;
         let limit = request.limit.clamp(1, RANGES_LISTED_MAX) as usize;
@@ -321,11 +314,7 @@ impl Look {
 }
 
 /// Finds an entry by its path.
-fn entry(
-    tree: &Reading,
-    point: &PointId,
-    path: &PathText,
-) -> Result<(FileKey, FileEntry), Fault> {
+fn entry(tree: &Reading, point: &PointId, path: &PathText) -> Result<(FileKey, FileEntry), Fault> {
     let unknown = || no_such_path(path, point);
     let key = FileKey::from_path(&path.0).map_err(|_| unknown())?;
     let entry = tree::get(tree, &tree.root(), &key.0)?.ok_or_else(unknown)?;

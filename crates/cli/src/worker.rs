@@ -163,7 +163,9 @@ impl LocalWorker {
         let watch = Watch::new(context);
         // What the replica holds now is read to the end of the run, also when it has advanced.
         let earlier = self.store.read_replica(&order.source)?;
-        let earlier = earlier.as_ref().map_or(&NoTree as &dyn ChunkReader, |tree| tree);
+        let earlier = earlier
+            .as_ref()
+            .map_or(&NoTree as &dyn ChunkReader, |tree| tree);
         let file_system = Self::file_system(order, earlier)?;
         context.step(Step::Snapshot);
         // The moment that the point will show: nothing read later is older. What changes from now on is doubted.

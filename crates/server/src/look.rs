@@ -21,11 +21,7 @@ pub trait Look: Send + Sync {
     ///
     /// # Errors
     /// `PointUnknown`: it was deleted; `RestorePathUnknown`, `ChunkMissing`, `ChunkDamaged`, `TreeDamaged`.
-    fn browse(
-        &self,
-        point: &PointId,
-        request: &request::Browse,
-    ) -> Result<Page<EntryView>, Fault>;
+    fn browse(&self, point: &PointId, request: &request::Browse) -> Result<Page<EntryView>, Fault>;
 
     /// Lists entries of a point with everything that is known of them.
     ///
@@ -41,21 +37,13 @@ pub trait Look: Send + Sync {
     ///
     /// # Errors
     /// As [`Self::browse`]; `RestorePathUnknown` also for what is no file.
-    fn read(
-        &self,
-        point: &PointId,
-        request: &request::Read,
-    ) -> Result<Vec<u8>, Fault>;
+    fn read(&self, point: &PointId, request: &request::Read) -> Result<Vec<u8>, Fault>;
 
     /// Lists where a file of a point has data.
     ///
     /// # Errors
     /// As [`Self::read`].
-    fn ranges(
-        &self,
-        point: &PointId,
-        request: &request::Ranges,
-    ) -> Result<RangeListView, Fault>;
+    fn ranges(&self, point: &PointId, request: &request::Ranges) -> Result<RangeListView, Fault>;
 
     /// Lists what the second point has differently from the first.
     ///

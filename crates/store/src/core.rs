@@ -3,11 +3,12 @@
 //! Invariants: records are folded into the index in log order, under the log's lock; a source has at most one
 //! session; a session that could not be closed is closed before the next one begins.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use base::fault::Code;
-use base::limits::{LOG_PACKS_MAX, POOL_RESERVE_BYTES};
+use base::limits::{COLLECT_LOOKS_EVERY, LOG_PACKS_MAX, POOL_RESERVE_BYTES};
 use base::{Env, Fault, PackName, SessionId, SourceId, StoreId};
 use format::chunker::ChunkerKey;
 use format::log::{Body, Commit};
@@ -22,8 +23,8 @@ use crate::index::{Entry, Index};
 use crate::keys::Keys;
 use crate::log::Log;
 use crate::own::Ownership;
-use crate::reading::Pins;
 use crate::reader::Caches;
+use crate::reading::Pins;
 
 /// An open store.
 pub(crate) struct Core {
@@ -38,7 +39,11 @@ pub(crate) struct Core {
     pub(crate) pins: Pins,
     /// What messages call the place.
     pub(crate) place: String,
+    /// Whether there is a collection.
+    pub(crate) is_collected: AtomicBool,
     log: Mutex<Log>,
+    /// Rung whenever a session has ended in the log.
+    session_ended: Condvar,
     sessions: Mutex<Sessions>,
     _ownership: Option<Ownership>,
 }
@@ -77,7 +82,9 @@ impl Core {
             caches: Caches::default(),
             pins: Pins::default(),
             place: parts.place,
+            is_collected: AtomicBool::new(false),
             log: Mutex::new(parts.log),
+            session_ended: Condvar::new(),
             sessions: Mutex::default(),
             _ownership: parts.ownership,
         }
@@ -96,7 +103,15 @@ impl Core {
         self.append_to(&mut lock(&self.log), body)
     }
 
-    fn append_to(&self, log: &mut Log, body: Body) -> Result<Entry, Fault> {
+    /// As [`Self::append`], for who holds the log.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub(crate) fn append_to(&self, log: &mut Log, body: Body) -> Result<Entry, Fault> {
+        let ends_session = matches!(
+            body,
+            Body::Close { .. } | Body::Fence { .. } | Body::Commit(_)
+        );
         let entry = log.append(&*self.objects, &self.env, &self.place, body)?;
         // What a record names has been indexed before it was written, so nothing is read here.
         let logged = |class, name| DurablePack::logged(&*self.objects, &self.sealer(), class, name);
@@ -104,17 +119,36 @@ impl Core {
             .index
             .apply(&entry, |class, name| Ok(logged(class, name).ok()))
         {
-            Ok(()) => Ok(entry),
+            Ok(()) => {
+                if ends_session {
+                    self.session_ended.notify_all();
+                }
+                Ok(entry)
+            }
             Err(fault) => Err(log.stop(fault)),
         }
     }
 
-    /// Appends a commit, if the replica is still the one its session started from.
+    /// Waits until a session ends in the log, or for a moment.
+    pub(crate) fn await_session_end(&self) {
+        let log = lock(&self.log);
+        drop(self.session_ended.wait_timeout(log, COLLECT_LOOKS_EVERY));
+    }
+
+    /// Appends a commit, if the replica is still the one its session started from, and the packs that it relied upon, by
+    /// ordinal, are still there: a collection waits for every session, and the session looks all the same (R10).
     ///
     /// # Errors
-    /// As [`Self::append`]; `ReplicaBusy` if somebody else has advanced the replica.
-    pub(crate) fn append_commit(&self, commit: Commit) -> Result<Entry, Fault> {
+    /// As [`Self::append`]; `ReplicaBusy` if somebody else has advanced the replica; `SessionOvertaken` if such a pack is gone.
+    pub(crate) fn append_commit(
+        &self,
+        commit: Commit,
+        relied_upon: &BTreeSet<u32>,
+    ) -> Result<Entry, Fault> {
         let mut log = lock(&self.log);
+        if !self.index.has_all(relied_upon)? {
+            return Err(Fault::new(Code::SessionOvertaken).with("source", commit.source));
+        }
         let replica = self.index.replica(&commit.source)?;
         if replica.map(|replica| replica.root) != commit.base {
             return Err(Fault::new(Code::ReplicaBusy).with("source", commit.source));
@@ -154,16 +188,26 @@ impl Core {
         self.append(Body::Close { session }).map(drop)
     }
 
-    /// Takes a source for a session.
+    /// Closes the sessions that ended and could not be closed then.
     ///
     /// # Errors
-    /// `ReplicaBusy` if it has one; or a session that ended earlier still cannot be closed.
-    pub(crate) fn take(&self, source: SourceId) -> Result<(), Fault> {
+    /// One still cannot be.
+    pub(crate) fn close_unclosed(&self) -> Result<(), Fault> {
         let mut sessions = lock(&self.sessions);
         while let Some((session, packs)) = sessions.unclosed.last() {
             self.try_close(*session, packs)?;
             sessions.unclosed.pop();
         }
+        Ok(())
+    }
+
+    /// Takes a source for a session.
+    ///
+    /// # Errors
+    /// `ReplicaBusy` if it has one; or a session that ended earlier still cannot be closed.
+    pub(crate) fn take(&self, source: SourceId) -> Result<(), Fault> {
+        self.close_unclosed()?;
+        let mut sessions = lock(&self.sessions);
         if sessions.busy.insert(source) {
             Ok(())
         } else {

@@ -12,6 +12,7 @@
 
 mod facts;
 mod filter;
+mod live;
 mod lookup;
 mod packs;
 mod projection;
@@ -32,6 +33,7 @@ use redb::{
 use crate::durable::DurablePack;
 
 use filter::Filter;
+pub(crate) use live::Live;
 pub(crate) use projection::{Applied, Entry, packs_of};
 pub(crate) use recent::Found;
 use recent::Recent;
@@ -388,18 +390,19 @@ impl Index {
     /// The database failed.
     pub(crate) fn packs(&self) -> Result<Vec<PackRow>, IndexError> {
         let mut packs = Vec::new();
-        self.each_pack(|pack| packs.push(pack))?;
+        self.each_pack(|_, pack| packs.push(pack))?;
         Ok(packs)
     }
 
-    /// Shows every pack it knows, loose ones too, one after the other: a large pool has millions.
+    /// Shows every pack it knows with its ordinal, loose ones too, one after the other: a large pool has millions.
     ///
     /// # Errors
     /// The database failed.
-    pub(crate) fn each_pack(&self, mut see: impl FnMut(PackRow)) -> Result<(), IndexError> {
+    pub(crate) fn each_pack(&self, mut see: impl FnMut(u32, PackRow)) -> Result<(), IndexError> {
         let read = self.database.begin_read()?;
         for row in read.open_table(PACKS)?.iter()? {
-            see(PackRow::decode(row?.1.value())?);
+            let (ordinal, row) = row?;
+            see(ordinal.value(), PackRow::decode(row.value())?);
         }
         Ok(())
     }

@@ -37,6 +37,7 @@
 //! it taken gets `LogConflict` and appends nothing any more.
 
 mod cache;
+mod collect;
 mod core;
 mod durable;
 mod faults;
@@ -64,6 +65,7 @@ use base::fault::Code;
 use base::{ChunkId, Fault, SourceId, StoreId};
 use format::chunker::{Chunker, ChunkerKey};
 
+pub use collect::{CollectProgress, Collection, CollectionPlan, CollectionReport, OnCollect};
 pub use find::{Find, Found, FoundPage, Version, find};
 pub use generation::Limits;
 pub use index::Place;

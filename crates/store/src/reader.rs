@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base::fault::Code;
 use base::{ChunkId, Fault, PackName};
-use format::seal::Kind;
+use format::seal::{Kind, Sealed};
 use objects::GetError;
 
 use crate::cache::Cache;
@@ -90,11 +90,7 @@ impl Core {
     /// Reads and verifies a chunk where the index says it is, past the cache. What is missing or damaged there makes
     /// the pack doubted.
     pub(crate) fn read_at(&self, id: &ChunkId, place: &Location) -> Result<Vec<u8>, Fault> {
-        self.open_at(id, place).inspect_err(|fault| {
-            if matches!(fault.code, Code::ChunkMissing | Code::ChunkDamaged) {
-                self.doubt(&place.pack);
-            }
-        })
+        self.open_or_doubt(id, place).map(|(_, plain)| plain)
     }
 
     /// Lets no writer rely on a pack any more, so that its chunks are stored anew by whoever has them. One that was deleted
@@ -110,7 +106,32 @@ impl Core {
         }
     }
 
-    fn open_at(&self, id: &ChunkId, place: &Location) -> Result<Vec<u8>, Fault> {
+    /// Returns a chunk as it is sealed, past the cache, after opening it. What is missing or damaged makes the pack doubted.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn read_sealed(&self, id: &ChunkId, place: &Location) -> Result<Sealed, Fault> {
+        let (bytes, plain) = self.open_or_doubt(id, place)?;
+        Ok(Sealed {
+            kind: place.kind,
+            domain: place.domain,
+            generation: place.generation,
+            id: *id,
+            bytes,
+            plain_len: u32::try_from(plain.len()).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn open_or_doubt(&self, id: &ChunkId, place: &Location) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+        self.open_at(id, place).inspect_err(|fault| {
+            if matches!(fault.code, Code::ChunkMissing | Code::ChunkDamaged) {
+                self.doubt(&place.pack);
+            }
+        })
+    }
+
+    /// Returns what is stored of a chunk, and its content.
+    fn open_at(&self, id: &ChunkId, place: &Location) -> Result<(Vec<u8>, Vec<u8>), Fault> {
         let object = object_name(place.kind.class(), &place.pack);
         let sealed = self
             .objects
@@ -127,8 +148,10 @@ impl Core {
                     .because(error),
                 GetError::Failed { .. } => faults::get(&self.place, error),
             })?;
-        self.sealer()
+        let plain = self
+            .sealer()
             .open(place.kind, place.domain, place.generation, id, &sealed)
-            .map_err(|error| faults::open_chunk(id, &place.pack, error))
+            .map_err(|error| faults::open_chunk(id, &place.pack, error))?;
+        Ok((sealed, plain))
     }
 }

@@ -108,7 +108,13 @@ impl Store {
     /// # Errors
     /// The index failed.
     pub fn read_replica(&self, source: &SourceId) -> Result<Option<Reading>, Fault> {
-        let find = || Ok(self.core().index.replica(source)?.map(|replica| replica.root));
+        let find = || {
+            Ok(self
+                .core()
+                .index
+                .replica(source)?
+                .map(|replica| replica.root))
+        };
         Reading::begin(&self.0, find)
     }
 }

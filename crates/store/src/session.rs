@@ -161,7 +161,7 @@ impl Session {
             point,
         };
         let entry = core
-            .append_commit(commit.clone())
+            .append_commit(commit.clone(), &self.scribe.writer.relied_upon())
             .inspect_err(|_| self.scribe.writer.give_back(commit.packs))?;
         self.ended = true;
         if let Body::Commit(commit) = &entry.record.body {

@@ -48,7 +48,7 @@ impl Store {
             free_bytes: core.objects.free_space().ok().flatten(),
             ..PoolStatus::default()
         };
-        core.index.each_pack(|pack| {
+        core.index.each_pack(|_, pack| {
             status.packs += 1;
             if pack.is_superseded() {
                 status.superseded_packs += 1;

@@ -9,7 +9,7 @@
 //! - memory: [`PACKS_OPEN`] + 1 packs being filled, [`PACKS_IN_FLIGHT`] being written; producers wait;
 //! - after the first failure every call fails with that failure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -40,6 +40,8 @@ struct Shared {
     /// Packs being filled: data first, then the one for trees.
     open: [Mutex<Option<OpenPack>>; PACKS_OPEN + 1],
     full: Flow<OpenPack>,
+    /// Packs that it was told of chunks in, by ordinal.
+    relied_upon: Mutex<BTreeSet<u32>>,
     /// Durable and indexed packs that no log record names yet.
     loose: Mutex<Vec<(Class, PackName)>>,
     new_bytes: AtomicU64,
@@ -58,6 +60,7 @@ impl Writer {
             pending: Mutex::default(),
             open: std::array::from_fn(|_| Mutex::default()),
             full: Flow::new(PACKS_IN_FLIGHT),
+            relied_upon: Mutex::default(),
             loose: Mutex::default(),
             new_bytes: AtomicU64::new(0),
             new_chunks: AtomicU64::new(0),
@@ -81,6 +84,20 @@ impl Writer {
     /// The session is lost: see [`Self::check`].
     pub(crate) fn put(&self, kind: Kind, hash: &ChunkHash, plain: &[u8]) -> Result<ChunkId, Fault> {
         self.shared.put(kind, hash, plain)
+    }
+
+    /// Stores a chunk that was sealed and opened before, also if it is known.
+    ///
+    /// # Errors
+    /// The session is lost.
+    pub(crate) fn put_sealed(&self, sealed: Sealed) -> Result<(), Fault> {
+        self.shared.full.check()?;
+        self.shared.add(sealed)
+    }
+
+    /// Returns the packs that the session was told of chunks in, by ordinal.
+    pub(crate) fn relied_upon(&self) -> BTreeSet<u32> {
+        lock(&self.shared.relied_upon).clone()
     }
 
     /// Returns whether this session has taken the chunk and it cannot be read yet.
@@ -163,7 +180,8 @@ impl Shared {
             .index
             .find_for(Asker::Writer(self.session), &id)
             .map_err(|error| self.lose(error.into()))?;
-        if known.is_some() {
+        if let Some(found) = known {
+            lock(&self.relied_upon).insert(found.ordinal);
             lock(&self.pending).remove(&id);
             return Ok(id);
         }
@@ -171,11 +189,15 @@ impl Shared {
         let sealer = sealer.map_err(|fault| self.lose(fault))?;
         let sealed = sealer.seal(&self.core.env, kind, &id, plain);
         self.verify(&sealed)?;
+        self.add(sealed)?;
+        Ok(id)
+    }
+
+    fn add(&self, sealed: Sealed) -> Result<(), Fault> {
         self.new_chunks.fetch_add(1, Ordering::Relaxed);
         self.new_bytes
             .fetch_add(sealed.bytes.len() as u64, Ordering::Relaxed);
-        self.push(sealed)?;
-        Ok(id)
+        self.push(sealed)
     }
 
     /// Opens what was just sealed: a wrong hash from the caller, a compressor bug, a flipped bit in memory

@@ -178,6 +178,12 @@ catalogue! {
     PoolFull Critical Retry 1 s[18] ids["33515" "58" "4222"] (path free);
     /// The pool will be full soon.
     PoolLowSpace Warning Retry 3 s[18] ids["33514"] (path free total);
+    /// Garbage collection cannot tell what is needed, because a tree cannot be read to its end.
+    CollectionBlocked Critical Damaged 8 s[] ids[] (item reason);
+    /// The pool is being collected already.
+    CollectionRunning Warning Retry 6 s[] ids[] ();
+    /// What a session relied upon was collected before it could commit.
+    SessionOvertaken Warning Retry 1 s[] ids[] (source);
     /// A job was refused because the pool cannot hold what it would write.
     PoolInsufficientSpace Critical Retry 5 s[42] ids["171" "33510" "33511" "180" "136" "40005" "40006"] (path needed free);
     /// Another process owns the pool.

@@ -9,7 +9,7 @@ use base::fault::{Code, Fault, Kind, Lang, Severity};
 const PARTS: [&str; 3] = ["what", "why", "try"];
 
 /// The commands that exist; a text must not recommend any other.
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 25] = [
     "dozo explain",
     "dozo group create",
     "dozo group list",
@@ -26,7 +26,9 @@ const COMMANDS: [&str; 23] = [
     "dozo point delete",
     "dozo point list",
     "dozo point release",
+    "dozo pool gc",
     "dozo pool status",
+    "dozo pool verify",
     "dozo protect",
     "dozo restore",
     "dozo source accept",

@@ -25,11 +25,7 @@ impl Index {
     ///
     /// # Errors
     /// The database failed.
-    pub(crate) fn find_for(
-        &self,
-        asker: Asker,
-        id: &ChunkId,
-    ) -> Result<Option<Found>, IndexError> {
+    pub(crate) fn find_for(&self, asker: Asker, id: &ChunkId) -> Result<Option<Found>, IndexError> {
         let recent = self.recent.find(id);
         // The commonest answer of all, to which the database has nothing to add.
         if recent.is_none() && matches!(asker, Asker::Writer(_)) && !self.may_hold(id)? {

@@ -174,6 +174,19 @@ impl Index {
             .collect()
     }
 
+    /// Returns how many sessions have not ended that had begun up to a place of the log.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn sessions_begun_before(&self, place: u64) -> Result<u64, IndexError> {
+        let read = self.database.begin_read()?;
+        let mut count = 0;
+        for row in read.open_table(SESSIONS)?.iter()? {
+            count += u64::from(row?.1.value().1 <= place);
+        }
+        Ok(count)
+    }
+
     /// Returns a source's replica.
     ///
     /// # Errors
@@ -478,13 +491,13 @@ mod tests {
         /// Where a session is told that the chunk is.
         fn told(&self, session: SessionId) -> Option<PackName> {
             let asker = Asker::Writer(session);
-            let place = self.index.find_for(asker, &CHUNK).unwrap();
-            place.map(|place| place.pack)
+            let found = self.index.find_for(asker, &CHUNK).unwrap();
+            found.map(|found| found.place.pack)
         }
 
         fn read(&self) -> Option<PackName> {
-            let place = self.index.find_for(Asker::Reader, &CHUNK).unwrap();
-            place.map(|place| place.pack)
+            let found = self.index.find_for(Asker::Reader, &CHUNK).unwrap();
+            found.map(|found| found.place.pack)
         }
     }
 

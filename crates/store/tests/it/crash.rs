@@ -10,6 +10,7 @@ use objects::{Local, Objects};
 use store::{CommitSpec, Store};
 use testkit::{Dice, Knobs, SimDisk};
 
+use crate::collect::collect;
 use crate::misorder::{Misorder, Misordered};
 use crate::model::{Files, Key, backup, files, read, violation, write};
 
@@ -43,12 +44,17 @@ fn misplace(disk: &SimDisk, order: Option<Misorder>) -> Arc<dyn Objects> {
     Arc::new(Misordered::new(local, order))
 }
 
-/// Contents a source goes through: small files, some of them in chunks, and a chunk that comes back.
+/// Contents a source goes through: small files, some of them in chunks, a chunk that comes back, and what was in the same pack
+/// and does not.
 fn contents() -> Vec<Files> {
     let mut dice = Dice::new(1);
     let (a, b) = (dice.bytes(3000), dice.bytes(5000));
     vec![
-        files(&[("a", &a), ("dir/small", b"small")]),
+        files(&[
+            ("a", &a),
+            ("dir/small", b"small"),
+            ("most", &dice.bytes(9000)),
+        ]),
         files(&[
             ("a", &b),
             ("dir/small", b"small"),
@@ -59,7 +65,8 @@ fn contents() -> Vec<Files> {
     ]
 }
 
-/// One point; then, recorded: a point, a synchronization, an abandoned session, a point, and the first point deleted.
+/// One point; then, recorded: a point, a synchronization, an abandoned session, a point, the first point deleted, and what
+/// that leaves collected.
 fn history(knobs: Knobs) -> History {
     history_in(knobs, None)
 }
@@ -92,6 +99,8 @@ fn history_in(knobs: Knobs, order: Option<Misorder>) -> History {
     promises[0].to = disk.ops();
     let deleted = promises[0].point;
     store.delete_point(&deleted).expect("deleted");
+    let collected = collect(&store).expect("collected");
+    assert!(collected.packs > 1 && collected.copied_bytes > 0);
     assert!(promises.iter().skip(1).all(|promise| promise.to == end));
     History {
         disk,
@@ -137,7 +146,13 @@ impl History {
             Err(what) => return Some(what),
         };
         known.push((made, &next));
-        violation(&store, &known, &self.states).map(|what| format!("after going on: {what}"))
+        if let Some(what) = violation(&store, &known, &self.states) {
+            return Some(format!("after going on: {what}"));
+        }
+        if let Err(fault) = collect(&store) {
+            return Some(format!("nothing can be collected: {fault:?}"));
+        }
+        violation(&store, &known, &self.states).map(|what| format!("after collecting: {what}"))
     }
 
     /// Backs `next` up on a reopened store.

@@ -11,7 +11,7 @@ use objects::Memory;
 use store::{Find, Reading, Store, find};
 use testkit::Dice;
 
-use crate::model::{Files, Key, backup, reader};
+use crate::model::{Files, Key, backup, files, reader};
 
 /// Path to its versions: content, newest and oldest tree.
 type Answer = BTreeMap<String, Vec<(Vec<u8>, usize, usize)>>;
@@ -235,5 +235,6 @@ fn a_page_of_what_changed_in_every_tree_holds_no_more_versions_than_it_may() {
 fn without_trees_nothing_is_found() {
     let (env, _) = testkit::env(1);
     let store = Key::new(&env).create(Arc::new(Memory::new()), &env);
+    backed_up(&store, &[files(&[("a", b"a")])]);
     assert_eq!(found(&store, &[], &|_| true, (5, 5, 5)), Answer::new());
 }

@@ -7,6 +7,7 @@ mod model;
 mod stranger;
 
 mod clock;
+mod collect;
 mod crash;
 mod faults;
 mod find;

@@ -377,6 +377,24 @@ PoolLowSpace-try =
     Run `dozo pool status` to see what takes the space.
     Enlarge the file system, or shorten the retention of a group: `dozo group set GROUP`.
 
+CollectionBlocked-what = Garbage collection cannot go on: {$item} cannot be read to its end
+CollectionBlocked-why = What hangs below the damage is not known, so nothing can be said to be unneeded: {$reason}. Nothing was removed.
+CollectionBlocked-try =
+    Run `dozo pool verify` to see what is damaged.
+    Run `dozo source check SOURCE` if it is a replica: what is damaged is stored anew from the source.
+    Run `dozo point delete POINT` if it is a recovery point that you can do without.
+    Run `dozo pool gc` again.
+
+CollectionRunning-what = Garbage collection is running already
+CollectionRunning-why = What one has marked must not go by the hand of another.
+CollectionRunning-try =
+    Run `dozo job list` to see how far it has come.
+
+SessionOvertaken-what = What the synchronization of {$source} relied on was collected meanwhile
+SessionOvertaken-why = It was held up longer than garbage collection could wait. The replica and all recovery points are as they were.
+SessionOvertaken-try =
+    Run `dozo sync SOURCE` again.
+
 PoolInsufficientSpace-what = The job needs about {$needed}, the pool {$path} has {$free} free
 PoolInsufficientSpace-why = A job that cannot end is not started.
 PoolInsufficientSpace-try =

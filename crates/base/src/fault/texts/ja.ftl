@@ -371,6 +371,24 @@ PoolLowSpace-try =
     `dozo pool status` で領域の使用状況を確認してください。
     ファイル システムを拡張するか、保護グループのリテンション期間を短くしてください: `dozo group set GROUP`
 
+CollectionBlocked-what = ガベージ コレクションを続行できません: {$item} を最後まで読み取れません
+CollectionBlocked-why = 破損箇所より下に何があるか分からないため、不要なデータを判断できません: {$reason}。何も削除していません。
+CollectionBlocked-try =
+    `dozo pool verify` で破損箇所を確認してください。
+    レプリカの場合は `dozo source check SOURCE` を実行してください。破損したデータがソースから保存し直されます。
+    不要な回復ポイントの場合は `dozo point delete POINT` で削除してください。
+    `dozo pool gc` をもう一度実行してください。
+
+CollectionRunning-what = ガベージ コレクションは既に実行中です
+CollectionRunning-why = 一方が必要と判断したデータを、もう一方が削除してはなりません。
+CollectionRunning-try =
+    `dozo job list` で進行状況を確認してください。
+
+SessionOvertaken-what = {$source} の同期が参照していたデータは、その間に回収されました
+SessionOvertaken-why = ガベージ コレクションが待てる時間より長く停止していました。レプリカと回復ポイントはすべて元のままです。
+SessionOvertaken-try =
+    `dozo sync SOURCE` をもう一度実行してください。
+
 PoolInsufficientSpace-what = ジョブには約 {$needed} 必要ですが、記憶域プール {$path} の空き領域は {$free} です
 PoolInsufficientSpace-why = 完了できないジョブは開始されません。
 PoolInsufficientSpace-try =

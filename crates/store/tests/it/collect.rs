@@ -1,0 +1,384 @@
+//! Collection: what nothing needs goes, and nothing else, whatever runs beside it.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use base::fault::Code;
+use base::{Env, Fault, SourceId};
+use format::replica::{ChunkReader, ReplicaWriter};
+use format::seal::Sealer;
+use objects::{Local, Memory, Objects};
+use store::{CollectProgress, CollectionReport, CommitSpec, Store};
+use testkit::{Dice, Knobs, SimDisk};
+
+use crate::model::{Files, Key, backup, files, new_point, violation, write};
+
+/// A store whose place can be looked at.
+struct World {
+    env: Env,
+    key: Key,
+    place: Arc<Memory>,
+    store: Store,
+    source: SourceId,
+    dice: Dice,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let (env, _) = testkit::env(seed);
+        let key = Key::new(&env);
+        let place = Arc::new(Memory::new());
+        let store = key.create(place.clone(), &env);
+        Self {
+            source: SourceId::random(&env),
+            dice: Dice::new(seed),
+            env,
+            key,
+            place,
+            store,
+        }
+    }
+
+    /// Returns a file of bytes that nobody has seen.
+    fn file(&mut self, bytes: usize) -> Vec<u8> {
+        self.dice.bytes(bytes)
+    }
+
+    fn packs(&self) -> Vec<String> {
+        let all = ["packs/", "meta/"].map(|class| self.place.list(class).unwrap());
+        let names = all.iter().flatten();
+        names
+            .map(|object| object.name.as_str().to_owned())
+            .collect()
+    }
+
+    fn used_bytes(&self) -> u64 {
+        let all = ["packs/", "meta/"].map(|class| self.place.list(class).unwrap());
+        all.iter().flatten().map(|object| object.bytes).sum()
+    }
+
+    /// Says what is wrong with the store as it is and as one opens it that builds its index anew.
+    fn assert_whole(&self, states: &[Files]) {
+        assert_eq!(violation(&self.store, &[], states), None);
+        let anew = self.key.open(self.place.clone(), &self.env).unwrap();
+        assert_eq!(violation(&anew, &[], states), None);
+        let report = anew.verify(&mut |_| ControlFlow::Continue(())).unwrap();
+        assert!(report.is_sound(), "{:?}", report.faults);
+    }
+}
+
+fn place(disk: &SimDisk) -> Arc<dyn Objects> {
+    Arc::new(Local::open(disk.clone()).expect("a disk that opens"))
+}
+
+fn packs_of(disk: &SimDisk) -> Vec<String> {
+    let paths = disk.files().into_keys();
+    paths
+        .filter(|path| path.starts_with("packs/") || path.starts_with("meta/"))
+        .collect()
+}
+
+/// Collects with nobody in the way.
+pub(crate) fn collect(store: &Store) -> Result<CollectionReport, Fault> {
+    let go_on = &mut |_| ControlFlow::Continue(());
+    store.plan_collection(go_on)?.execute(go_on)
+}
+
+#[test]
+fn what_only_a_deleted_point_needed_goes() {
+    let mut world = World::new(1);
+    let (kept, gone) = (world.file(40_000), world.file(300_000));
+    let before = files(&[("kept", &kept), ("gone", &gone)]);
+    let after = files(&[("kept", &kept)]);
+    let first = backup(&world.store, world.source, &Files::new(), &before).unwrap();
+    backup(&world.store, world.source, &before, &after).unwrap();
+    world.store.delete_point(&first.point.unwrap().id).unwrap();
+    let full = world.used_bytes();
+
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let plan = world.store.plan_collection(go_on).unwrap();
+    assert_eq!(world.used_bytes(), full, "planning changes nothing");
+    let planned = plan.plan().clone();
+    assert_eq!(planned.copied_packs, 1, "{planned:?}");
+    assert!(planned.frees() > 290_000, "{planned:?}");
+    let report = plan.execute(go_on).unwrap();
+    let freed = full - world.used_bytes();
+    assert!(freed > 290_000, "{freed}");
+    assert!(
+        report.freed_bytes.abs_diff(planned.frees()) < 10_000,
+        "{report:?} {planned:?}"
+    );
+    world.assert_whole(&[after]);
+}
+
+#[test]
+fn where_everything_is_needed_nothing_is_written() {
+    let mut world = World::new(2);
+    let content = files(&[("a", &world.file(50_000))]);
+    backup(&world.store, world.source, &Files::new(), &content).unwrap();
+    let (records, packs) = (world.store.log_seq(), world.packs());
+    let report = collect(&world.store).unwrap();
+    assert_eq!((report.packs, report.freed_bytes), (0, 0));
+    assert_eq!((world.store.log_seq(), world.packs()), (records, packs));
+}
+
+#[test]
+fn what_is_read_stays_until_it_has_been_read() {
+    let mut world = World::new(3);
+    let content = files(&[("a", &world.file(50_000))]);
+    let made = backup(&world.store, world.source, &Files::new(), &content).unwrap();
+    let point = made.point.unwrap().id;
+    let reading = world.store.read_point(&point).unwrap();
+    world.store.delete_point(&point).unwrap();
+    world.store.drop_replica(&world.source).unwrap();
+    assert_eq!(collect(&world.store).unwrap().packs, 0);
+    // Past every cache.
+    let anew = world.store.read_point(&point).err().unwrap();
+    assert_eq!(anew.code, Code::PointUnknown);
+    let node = reading.read_chunk(&reading.root()).unwrap();
+    let chunks = format::tree::children(&node).unwrap().chunks;
+    assert_eq!(reading.read_chunk(&chunks[0]).unwrap().len(), 50_000);
+    drop(reading);
+    assert!(collect(&world.store).unwrap().packs > 0);
+    assert_eq!(world.packs(), Vec::<String>::new());
+}
+
+#[test]
+fn a_session_that_was_told_of_a_chunk_is_waited_for() {
+    let mut world = World::new(4);
+    let bytes = world.file(50_000);
+    let content = files(&[("a", &bytes)]);
+    let made = backup(&world.store, world.source, &Files::new(), &content).unwrap();
+    let other = SourceId::random(&world.env);
+    let session = world.store.begin(other, None).unwrap();
+    // It is told that the chunk is there, and refers to it; then the only point that has it goes.
+    write(&session, &Files::new(), &content).unwrap();
+    assert_eq!(session.new_bytes(), 0);
+    world.store.delete_point(&made.point.unwrap().id).unwrap();
+    world.store.drop_replica(&world.source).unwrap();
+
+    let mut session = Some(session);
+    let mut waited = 0;
+    let on_progress = &mut |progress| {
+        if let CollectProgress::Waiting { sessions } = progress {
+            assert_eq!(sessions, 1);
+            waited += 1;
+            if waited == 3 {
+                let spec = CommitSpec::with_point(new_point());
+                session.take().unwrap().commit(spec).unwrap();
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    let plan = world.store.plan_collection(on_progress).unwrap();
+    assert!(plan.plan().dead_packs > 0, "{:?}", plan.plan());
+    let report = plan.execute(on_progress).unwrap();
+    assert_eq!(waited, 3);
+    assert!(report.spared_packs > 0, "{report:?}");
+    world.assert_whole(&[content]);
+}
+
+#[test]
+fn a_session_that_begins_after_the_condemning_is_not_told() {
+    let mut world = World::new(5);
+    let content = files(&[("a", &world.file(50_000))]);
+    let made = backup(&world.store, world.source, &Files::new(), &content).unwrap();
+    let blocks = world
+        .store
+        .begin(SourceId::random(&world.env), None)
+        .unwrap();
+    blocks.put_chunk(&Sealer::hash(b"other"), b"other").unwrap();
+    world.store.delete_point(&made.point.unwrap().id).unwrap();
+    world.store.drop_replica(&world.source).unwrap();
+
+    let (store, other) = (world.store.clone(), SourceId::random(&world.env));
+    let mut blocks = Some(blocks);
+    let on_progress = &mut |progress| {
+        if matches!(progress, CollectProgress::Waiting { .. })
+            && let Some(blocks) = blocks.take()
+        {
+            // Condemned by now: it has to be stored anew.
+            let made = backup(&store, other, &Files::new(), &content).unwrap();
+            assert!(made.new_bytes > 50_000);
+            blocks.abandon();
+        }
+        ControlFlow::Continue(())
+    };
+    let report = world.store.plan_collection(on_progress).unwrap();
+    let report = report.execute(on_progress).unwrap();
+    assert!(report.packs > 0 && report.spared_packs == 0, "{report:?}");
+    world.assert_whole(&[content]);
+}
+
+#[test]
+fn a_copy_that_no_record_names_yet_does_not_count() {
+    let (env, _) = testkit::env(6);
+    let disk = SimDisk::new();
+    let store = Key::new(&env).create(place(&disk), &env);
+    let source = SourceId::random(&env);
+    // Most of the pack is dead, the rest is needed by the second point.
+    let mut dice = Dice::new(6);
+    let (kept, gone) = (dice.bytes(40_000), dice.bytes(300_000));
+    let before = files(&[("kept", &kept), ("gone", &gone)]);
+    let after = files(&[("kept", &kept)]);
+    let first = backup(&store, source, &Files::new(), &before).unwrap();
+    backup(&store, source, &before, &after).unwrap();
+    store.delete_point(&first.point.unwrap().id).unwrap();
+    let mut old = packs_of(&disk);
+    old.retain(|pack| pack.starts_with("packs/"));
+
+    let blocks = store.begin(SourceId::random(&env), None).unwrap();
+    blocks.put_chunk(&Sealer::hash(b"other"), b"other").unwrap();
+    let (mut blocks, mut young) = (Some(blocks), None);
+    let on_progress = &mut |progress| {
+        if matches!(progress, CollectProgress::Waiting { .. })
+            && let Some(blocks) = blocks.take()
+        {
+            // The pack is condemned: a session that begins now stores the chunk anew, durably, and does not say so yet.
+            let session = store.begin(SourceId::random(&env), None).unwrap();
+            let id = session.put_chunk(&Sealer::hash(&kept), &kept).unwrap();
+            assert_eq!(*session.read_chunk(&id).unwrap(), kept);
+            assert!(session.new_bytes() > 40_000);
+            young = Some(session);
+            blocks.abandon();
+            // And there is no room to copy it.
+            disk.set(Knobs {
+                capacity_bytes: Some(1 << 20),
+                ..Knobs::default()
+            });
+        }
+        ControlFlow::Continue(())
+    };
+    let plan = store.plan_collection(on_progress).unwrap();
+    assert_eq!(plan.plan().copied_packs, 1);
+    let report = plan.execute(on_progress).unwrap();
+    assert_eq!(report.cut_short.unwrap().code, Code::PoolFull);
+    assert_eq!(report.spared_packs, 1);
+    assert!(old.iter().all(|pack| packs_of(&disk).contains(pack)));
+    drop(young);
+
+    // There is room again, and the copy has a name.
+    disk.set(Knobs::default());
+    collect(&store).unwrap();
+    assert!(!old.iter().all(|pack| packs_of(&disk).contains(pack)));
+    assert_eq!(violation(&store, &[], &[after]), None);
+}
+
+#[test]
+fn a_cancelled_collection_spares_what_it_condemned() {
+    let mut world = World::new(7);
+    let content = files(&[("a", &world.file(50_000))]);
+    let made = backup(&world.store, world.source, &Files::new(), &content).unwrap();
+    let session = world
+        .store
+        .begin(SourceId::random(&world.env), None)
+        .unwrap();
+    write(&session, &Files::new(), &files(&[("b", &[7; 5000])])).unwrap();
+    world.store.delete_point(&made.point.unwrap().id).unwrap();
+    world.store.drop_replica(&world.source).unwrap();
+    let on_progress = &mut |progress| match progress {
+        CollectProgress::Waiting { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let plan = world.store.plan_collection(on_progress).unwrap();
+    let fault = plan.execute(on_progress).unwrap_err();
+    assert_eq!(fault.code, Code::JobCancelled);
+    // What it had condemned is told of again.
+    let made = backup(&world.store, world.source, &Files::new(), &content).unwrap();
+    assert_eq!(made.new_bytes, 0);
+    session.abandon();
+    world.assert_whole(&[content]);
+}
+
+#[test]
+fn there_is_one_collection_at_a_time() {
+    let world = World::new(8);
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let plan = world.store.plan_collection(go_on).unwrap();
+    let second = world.store.plan_collection(go_on).err().unwrap();
+    assert_eq!(second.code, Code::CollectionRunning);
+    drop(plan);
+    collect(&world.store).unwrap();
+}
+
+#[test]
+fn a_tree_that_cannot_be_read_keeps_everything() {
+    let (env, _) = testkit::env(9);
+    let disk = SimDisk::new();
+    let key = Key::new(&env);
+    let store = key.create(place(&disk), &env);
+    let source = SourceId::random(&env);
+    let content = files(&[("a", &[3; 5000])]);
+    let kept = backup(&store, source, &Files::new(), &content).unwrap();
+    let other = files(&[("b", &[4; 5000])]);
+    let gone = backup(&store, SourceId::random(&env), &Files::new(), &other).unwrap();
+    let gone = gone.point.unwrap();
+    store.delete_point(&gone.id).unwrap();
+    store.drop_replica(&gone.source).unwrap();
+    drop(store);
+    for tree in disk
+        .files()
+        .into_keys()
+        .filter(|path| path.starts_with("meta/"))
+    {
+        disk.damage(&tree, |bytes| bytes[100] ^= 1);
+    }
+    let store = key.open(place(&disk), &env).unwrap();
+    let before = packs_of(&disk);
+    let fault = collect(&store).unwrap_err();
+    assert_eq!(fault.code, Code::CollectionBlocked);
+    assert!(fault.param("item").unwrap().contains(&source.to_string()));
+    assert_eq!(packs_of(&disk), before);
+
+    // Without what needs it, the damage is in nobody's way.
+    store.delete_point(&kept.point.unwrap().id).unwrap();
+    store.drop_replica(&source).unwrap();
+    collect(&store).unwrap();
+    assert_eq!(packs_of(&disk), Vec::<String>::new());
+}
+
+#[test]
+fn many_small_packs_become_few() {
+    let mut world = World::new(10);
+    let mut content = Files::new();
+    for i in 0..70 {
+        let before = content.clone();
+        content.insert(format!("f{i}"), world.file(2000));
+        backup(&world.store, world.source, &before, &content).unwrap();
+    }
+    let points = world.store.points().unwrap();
+    for point in &points[..69] {
+        world.store.delete_point(&point.id).unwrap();
+    }
+    assert!(world.packs().len() > 130);
+    let report = collect(&world.store).unwrap();
+    assert!(report.cut_short.is_none());
+    assert!(world.packs().len() < 10, "{} packs", world.packs().len());
+    world.assert_whole(&[content]);
+}
+
+#[test]
+fn what_killed_writers_left_goes_unless_it_was_taken_in() {
+    let mut world = World::new(11);
+    let content = files(&[("a", &world.file(50_000))]);
+    backup(&world.store, world.source, &Files::new(), &content).unwrap();
+    let name = |path: &str| objects::ObjectName::new(path).unwrap();
+    let strays = [
+        format!("packs/00/{}", "00".repeat(32)),
+        format!("points/{}/{}", world.source, "11".repeat(8)),
+    ];
+    for stray in &strays {
+        world
+            .place
+            .put_new(&name(stray), b"half of something")
+            .unwrap();
+    }
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let plan = world.store.plan_collection(go_on).unwrap();
+    let expected = plan.plan().stray_objects;
+    let report = plan.execute(go_on).unwrap();
+    assert_eq!(report.stray_objects, expected);
+    assert!(expected >= 1);
+    assert_eq!(world.place.head(&name(&strays[0])).unwrap(), None);
+    world.assert_whole(&[content]);
+}
