@@ -4,6 +4,7 @@
 //! size is a process of its own, so that its peak of memory is its own too; what it makes is deleted before the next.
 
 mod figures;
+mod garbage;
 mod ids;
 mod index;
 mod memory;
@@ -20,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bench::environment::own_program;
 use crate::bench::machine::Machine;
-use figures::{IndexFigures, TreeFigures};
+use figures::{GarbageFigures, IndexFigures, TreeFigures};
 
 /// `cargo xtask scale`.
 #[derive(Args, Debug)]
@@ -46,7 +47,7 @@ struct Run {
         long,
         value_name = "PART,..",
         value_delimiter = ',',
-        default_value = "tree,index"
+        default_value = "tree,index,garbage"
     )]
     parts: Vec<Kind>,
     /// Entries of the trees, and chunks of the indexes
@@ -82,9 +83,16 @@ enum Kind {
     Tree,
     /// The index of chunks
     Index,
+    /// Garbage collection of a pool that is half dead
+    Garbage,
+    /// That pool
+    #[value(hide = true)]
+    GarbagePool,
 }
 
 const HUGE_CHUNKS: u64 = 100_000_000;
+/// Chunks of content that are really stored: 1 KiB each.
+const GARBAGE_MAX: u64 = 1_000_000;
 
 /// Does what the command line says.
 ///
@@ -101,6 +109,8 @@ fn inside(part: &Part) -> Result<()> {
     let figures = match part.kind {
         Kind::Tree => serde_json::to_string(&tree::measure(&part.dir, part.size)?),
         Kind::Index => serde_json::to_string(&index::measure(&part.dir, part.size)?),
+        Kind::GarbagePool => serde_json::to_string(&garbage::make(&part.dir, part.size)?),
+        Kind::Garbage => serde_json::to_string(&garbage::measure(&part.dir, part.size)?),
     };
     println!("{}", figures.context("figures as JSON")?);
     Ok(())
@@ -114,38 +124,58 @@ fn run(run: &Run) -> Result<()> {
     sizes.dedup();
     let mut text = report::conditions(&Machine::here(&work));
     if run.parts.contains(&Kind::Tree) {
-        let measure = |size: &u64| part::<TreeFigures>(&work, Kind::Tree, *size);
+        let measure = |size: &u64| part::<TreeFigures>(&work, [Kind::Tree], *size);
         text += &report::trees(&sizes.iter().map(measure).collect::<Result<Vec<_>>>()?);
+    }
+    if run.parts.contains(&Kind::Garbage) {
+        let kinds = [Kind::GarbagePool, Kind::Garbage];
+        let measure = |size: &u64| part::<GarbageFigures>(&work, kinds, *size);
+        let sizes = sizes.iter().filter(|size| **size <= GARBAGE_MAX);
+        text += &report::garbage(&sizes.map(measure).collect::<Result<Vec<_>>>()?);
     }
     if run.parts.contains(&Kind::Index) {
         if run.huge {
             sizes.push(HUGE_CHUNKS);
         }
-        let measure = |size: &u64| part::<IndexFigures>(&work, Kind::Index, *size);
+        let measure = |size: &u64| part::<IndexFigures>(&work, [Kind::Index], *size);
         text += &report::indexes(&sizes.iter().map(measure).collect::<Result<Vec<_>>>()?);
     }
     print!("{text}");
     Ok(())
 }
 
-/// Measures one size in a process and a directory of its own.
-fn part<T: DeserializeOwned>(work: &Path, kind: Kind, size: u64) -> Result<T> {
-    let dir = work.join(format!("{kind:?}-{size}").to_lowercase());
+/// Measures one size in a directory of its own, each step in a process of its own; returns the figures of the last.
+fn part<T: DeserializeOwned>(
+    work: &Path,
+    steps: impl IntoIterator<Item = Kind>,
+    size: u64,
+) -> Result<T> {
+    let dir = work.join(format!("part-{size}"));
     fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
-    eprintln!("measuring {kind:?} at {size}");
+    let mut figures = Ok(Vec::new());
+    for kind in steps {
+        if figures.is_ok() {
+            figures = step(&dir, kind, size);
+        }
+    }
+    fs::remove_dir_all(&dir).with_context(|| format!("deleting {}", dir.display()))?;
+    serde_json::from_slice(&figures?).context("the figures of a part")
+}
+
+fn step(dir: &Path, kind: Kind, size: u64) -> Result<Vec<u8>> {
+    let name = kind.to_possible_value().context("a part has a name")?;
+    let name = name.get_name();
+    eprintln!("measuring {name} at {size}");
     let out = Command::new(own_program()?)
-        .args(["scale", "part"])
-        .arg(format!("{kind:?}").to_lowercase())
+        .args(["scale", "part", name])
         .arg(size.to_string())
-        .arg(&dir)
+        .arg(dir)
         .stderr(Stdio::inherit())
         .output()
-        .context("starting a part");
-    fs::remove_dir_all(&dir).with_context(|| format!("deleting {}", dir.display()))?;
-    let out = out?;
+        .context("starting a part")?;
     if !out.status.success() {
-        bail!("{kind:?} at {size} failed ({})", out.status);
+        bail!("{name} at {size} failed ({})", out.status);
     }
     eprintln!("  {}", String::from_utf8_lossy(&out.stdout).trim());
-    serde_json::from_slice(&out.stdout).context("the figures of a part")
+    Ok(out.stdout)
 }

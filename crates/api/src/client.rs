@@ -209,6 +209,10 @@ impl Operations for Client {
         self.send(Method::POST, route::POOL_VERIFY, &())
     }
 
+    fn collect_garbage(&self, request: &request::CollectGarbage) -> Result<JobView, Problem> {
+        self.send(Method::POST, route::POOL_GC, request)
+    }
+
     fn check(&self, source: &str) -> Result<JobView, Problem> {
         self.send(Method::POST, &route::fill(route::SOURCE_CHECK, source), &())
     }

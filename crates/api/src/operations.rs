@@ -32,6 +32,12 @@ pub trait Operations: Send + Sync {
     /// As [`Self::status`].
     fn verify_pool(&self) -> Result<JobView, Problem>;
 
+    /// Gives back the space of what no recovery point and no replica needs, or says how much that is.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn collect_garbage(&self, request: &request::CollectGarbage) -> Result<JobView, Problem>;
+
     /// Protects paths; the jobs it returns have only begun.
     ///
     /// # Errors

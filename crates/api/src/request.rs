@@ -19,6 +19,14 @@ pub struct Protect {
     pub selection: Option<SelectionView>,
 }
 
+/// Collect garbage: give back the space of what nothing needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectGarbage {
+    /// Only say how much that is.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
 /// Which recovery point of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

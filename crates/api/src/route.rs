@@ -10,6 +10,8 @@ pub const STATUS: &str = "/api/v1/status";
 pub const POOL: &str = "/api/v1/pool";
 /// `POST`: read everything in the pool back.
 pub const POOL_VERIFY: &str = "/api/v1/pool/verify";
+/// POST: [`crate::request::CollectGarbage`].
+pub const POOL_GC: &str = "/api/v1/pool/gc";
 /// `POST`: protect paths.
 pub const PROTECT: &str = "/api/v1/protect";
 /// `GET`: all sources.

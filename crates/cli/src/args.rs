@@ -414,4 +414,10 @@ pub enum Pool {
     Status,
     /// Read everything in the pool back, and say what is damaged and which recovery points that hurts
     Verify,
+    /// Give back the space of what no recovery point and no replica needs any more
+    Gc {
+        /// Only say what would go and how much that gives back
+        #[arg(long)]
+        dry_run: bool,
+    },
 }

@@ -178,6 +178,7 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
         Command::Status => command::source::status(session),
         Command::Pool(args::Pool::Status) => command::pool::status(session),
         Command::Pool(args::Pool::Verify) => command::pool::verify(session),
+        Command::Pool(args::Pool::Gc { dry_run }) => command::pool::gc(session, *dry_run),
         Command::Up(_)
         | Command::Mount(_)
         | Command::Restore(_)
@@ -198,7 +199,7 @@ fn purpose(command: &Command) -> Purpose {
         | Command::Mount(_)
         | Command::Point(args::Point::Create { .. })
         | Command::Source(args::Source::Check { .. })
-        | Command::Pool(args::Pool::Verify) => Purpose::Work,
+        | Command::Pool(args::Pool::Verify | args::Pool::Gc { .. }) => Purpose::Work,
         Command::Find(_)
         | Command::Point(
             args::Point::List { .. } | args::Point::Browse { .. } | args::Point::Diff { .. },

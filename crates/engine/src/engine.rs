@@ -3,6 +3,7 @@
 //! A clone is another handle on the same engine. Calls may come from any thread; those that read take a lock
 //! for a moment, those that decide append to the pool's log first and then look at what it says.
 
+mod collect;
 mod groups;
 mod known;
 mod members;

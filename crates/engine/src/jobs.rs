@@ -18,7 +18,7 @@ pub(crate) use context::{LEASE, Live, close_step};
 pub(crate) use runner::{Runner, Stranded};
 pub use watch::JobWatch;
 
-use crate::pool::VerifyReport;
+use crate::pool::{Collected, VerifyReport};
 use crate::worker::{BackupReport, CheckReport, Destination, OnConflict, RestoreReport};
 
 /// What a job is for.
@@ -40,11 +40,13 @@ pub enum JobKind {
     Expire,
     /// Everything in the pool, read back.
     Verify,
+    /// The space of what nothing needs, given back: garbage collection.
+    Collect,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Protect,
         Self::Synchronize,
         Self::CreatePoint,
@@ -53,6 +55,7 @@ impl JobKind {
         Self::DeletePoint,
         Self::Expire,
         Self::Verify,
+        Self::Collect,
     ];
 
     /// Returns its stable name.
@@ -66,6 +69,7 @@ impl JobKind {
             Self::DeletePoint => "delete-point",
             Self::Expire => "expire",
             Self::Verify => "verify",
+            Self::Collect => "collect",
         }
     }
 
@@ -200,11 +204,17 @@ pub enum Step {
     Expire,
     /// Reading back what is stored.
     Verify,
+    /// Looking at what is needed.
+    Mark,
+    /// Waiting for synchronizations that began earlier.
+    Wait,
+    /// Giving space back.
+    Free,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Prepare,
         Self::Snapshot,
         Self::Transfer,
@@ -213,6 +223,9 @@ impl Step {
         Self::Write,
         Self::Expire,
         Self::Verify,
+        Self::Mark,
+        Self::Wait,
+        Self::Free,
     ];
 
     /// Returns its stable name.
@@ -226,6 +239,9 @@ impl Step {
             Self::Write => "write",
             Self::Expire => "expire",
             Self::Verify => "verify",
+            Self::Mark => "mark",
+            Self::Wait => "wait",
+            Self::Free => "free",
         }
     }
 
@@ -294,6 +310,11 @@ pub enum JobSpec {
     Expire,
     /// Verify the pool.
     Verify,
+    /// Collect garbage.
+    Collect {
+        /// Only say what would go.
+        dry_run: bool,
+    },
 }
 
 /// What came of a job that was done.
@@ -309,6 +330,8 @@ pub enum JobReport {
     Deleted(Vec<PointId>),
     /// Of verifying the pool.
     Verified(VerifyReport),
+    /// Of collecting garbage.
+    Collected(Collected),
 }
 
 impl JobReport {
@@ -320,6 +343,7 @@ impl JobReport {
             Self::Restore(report) => report.damaged == 0,
             Self::Deleted(_) => true,
             Self::Verified(report) => report.damaged == 0,
+            Self::Collected(report) => report.cut_short.is_none() && report.missing_chunks == 0,
         }
     }
 }

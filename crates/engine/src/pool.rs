@@ -175,6 +175,43 @@ pub struct VerifyReport {
 /// Told how many bytes were read, of how many; an error ends what is being done.
 pub type OnRead<'a> = &'a mut dyn FnMut(u64, u64) -> Result<(), Fault>;
 
+/// How far garbage collection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CollectStep {
+    /// It looks at what is needed.
+    Mark,
+    /// It waits for synchronizations that began before it; so many.
+    Wait(u64),
+    /// It gives space back: so many bytes dealt with, of so many.
+    Free(u64, u64),
+}
+
+/// What garbage collection gave back, or would.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    /// Whether nothing was changed, and this is what would be.
+    pub dry_run: bool,
+    /// Bytes given back, less those written anew.
+    pub freed_bytes: u64,
+    /// Packs that went.
+    pub packs: u64,
+    /// Bytes written anew, out of packs that were mostly dead.
+    pub copied_bytes: u64,
+    /// Packs that were to go and stay.
+    pub spared_packs: u64,
+    /// Objects that writers had left when they were killed.
+    pub stray_objects: u64,
+    /// Bytes of all packs before.
+    pub stored_bytes: u64,
+    /// Chunks that are needed and nowhere to be found.
+    pub missing_chunks: u64,
+    /// Why it gave back less than it could.
+    pub cut_short: Option<Fault>,
+}
+
+/// Told how far garbage collection has come; an error ends it.
+pub type OnCollect<'a> = &'a mut dyn FnMut(CollectStep) -> Result<(), Fault>;
+
 /// The store as the engine sees it.
 pub trait Pool: Send + Sync {
     /// Returns which store this is: a catalog of another one is not this one's.
@@ -230,6 +267,12 @@ pub trait Pool: Send + Sync {
     /// # Errors
     /// What `on_read` returned; the pool does not answer at all. Damage is no error.
     fn verify(&self, on_read: OnRead<'_>) -> Result<VerifyReport, Fault>;
+
+    /// Gives the space back of what no point and no replica needs; or only says what that would be.
+    ///
+    /// # Errors
+    /// `CollectionRunning`, `CollectionBlocked`; what `on_collect` returned; the store's own.
+    fn collect(&self, dry_run: bool, on_collect: OnCollect<'_>) -> Result<Collected, Fault>;
 
     /// Returns how full it is and what it holds.
     ///

@@ -140,6 +140,9 @@ pub const ROUTES: &[Route] = &[
     starts(route::POOL_VERIFY, Needs::Operate, |o, _| {
         json(o.verify_pool()?)
     }),
+    starts(route::POOL_GC, Needs::Operate, |o, c| {
+        json(o.collect_garbage(&c.read()?)?)
+    }),
     starts(route::PROTECT, Needs::Configure, |o, c| {
         json(o.protect(&c.read()?)?)
     }),

@@ -288,6 +288,11 @@ impl Operations for Service {
         self.answer(self.engine.verify_pool().and_then(|id| self.show_job(id)))
     }
 
+    fn collect_garbage(&self, request: &request::CollectGarbage) -> Result<JobView, Problem> {
+        let job = self.engine.collect_garbage(request.dry_run);
+        self.answer(job.and_then(|id| self.show_job(id)))
+    }
+
     fn check(&self, source: &str) -> Result<JobView, Problem> {
         self.answer(self.engine.check(source).and_then(|id| self.show_job(id)))
     }

@@ -262,6 +262,16 @@ fn outcome(report: &JobReport) -> OutcomeView {
             points_hurt: report.points_hurt.iter().map(ToString::to_string).collect(),
             ..OutcomeView::default()
         },
+        JobReport::Collected(report) => OutcomeView {
+            dry_run: report.dry_run,
+            freed: report.freed_bytes,
+            bytes: report.stored_bytes,
+            new_bytes: report.copied_bytes,
+            packs: report.packs,
+            spared: report.spared_packs,
+            stray: report.stray_objects,
+            ..OutcomeView::default()
+        },
         JobReport::Deleted(points) => OutcomeView {
             deleted: points.len() as u64,
             ..OutcomeView::default()

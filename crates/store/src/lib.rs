@@ -20,18 +20,28 @@
 //! A read that finds a chunk missing or damaged says so and makes the chunk's pack doubted: to every writer its chunks are
 //! unknown from then on. Who has the content stores it anew, and readers find the new copy, also after the index was built
 //! anew: of several packs with the same chunk the one that the log names last wins. Nothing is ever removed for being
-//! damaged.
+//! damaged, only for being dead ([`Store::plan_collection`]).
 //!
 //! # What runs beside what, and why it is safe
 //!
-//! | | session | commit | reader | verify | delete point | open |
-//! | --- | --- | --- | --- | --- | --- | --- |
-//! | **session** (another source) | each relies on its own packs and on logged ones only (C2) | a commit names its own packs; the index changes in one transaction | readers see durable packs only (C1) | reads only | nothing is removed that a session may refer to: packs are never deleted | refused: one owner |
-//! | **session** (same source) | refused: `ReplicaBusy` | - | | | | |
-//! | **commit** | | records are appended and folded under the log's lock, in log order | a point appears whole or not at all | as reader | in log order | refused |
-//! | **reader** | | | a chunk is immutable; one read serves all | same | a point being read keeps its chunks: packs are never deleted | `read_at` changes nothing |
-//! | **verify** | | | | reads only | as reader | as reader |
-//! | **delete point** | | | | | in log order; the second is told `PointUnknown` | refused |
+//! Each row names the test that fails without it.
+//!
+//! | | beside | why it is safe | held by |
+//! | --- | --- | --- | --- |
+//! | session | session of another source | each relies on its own packs and on logged ones only (C2) | `sessions::the_same_content_is_stored_once`, `generations::several_sessions_share_the_count` |
+//! | | session of the same source | refused: `ReplicaBusy` | `sessions::a_source_has_one_session_at_a_time` |
+//! | | commit | a commit names its own packs; records are folded under the log's lock, in log order | `collect::everything_beside_everything` |
+//! | | reader, verify | they see durable packs only (C1), and change nothing | `sessions::a_session_reads_chunks_that_are_not_durable_yet` |
+//! | | delete point | only a collection removes what a session may refer to | `collect::a_session_that_was_told_of_a_chunk_is_waited_for` |
+//! | | collection | a session that may have been told of a chunk is waited for; one that begins later is not told; the replica that a session starts from stays; its commit looks whether what it relied upon is there | `collect::a_session_that_was_told_of_a_chunk_is_waited_for`, `collect::a_session_that_begins_after_the_condemning_is_not_told`, `session::tests::a_commit_looks_whether_what_it_relied_upon_is_there` |
+//! | commit | collection | what is deleted is decided under the log's lock, by the roots of that very place of the log | `collect::a_session_that_was_told_of_a_chunk_is_waited_for` |
+//! | reader | reader | a chunk is immutable; one read serves all | `cache::tests::many_threads_that_want_one_chunk_read_it_once` |
+//! | | delete point, collection | a [`Reading`] pins its root before it looks whether that is still there; a chunk that moves is looked for again | `collect::what_is_read_stays_until_it_has_been_read`, `collect::a_chunk_that_moves_while_it_is_read_is_found` |
+//! | verify | collection | as a reader; a pack that went meanwhile is not missing, and what was copied out of it is read where it is | `collect::a_verification_beside_collections_finds_nothing_wrong` |
+//! | delete point | delete point | in log order; the second is told `PointUnknown` | `sessions::a_deleted_point_is_gone_and_the_others_stay` |
+//! | | collection | what is dead later is the next one's | `collect::everything_beside_everything` |
+//! | collection | collection | refused: `CollectionRunning` | `collect::there_is_one_collection_at_a_time` |
+//! | open for writing | anything | refused: one owner (`PoolOwned`) | `sessions::two_owners_of_a_directory_are_told_apart` |
 //!
 //! Two owners in spite of the lock (a copied machine, a shared disk): the slot of a log record is taken once; who finds
 //! it taken gets `LogConflict` and appends nothing any more.

@@ -292,3 +292,42 @@ impl MapWriter for Map {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use format::keys::{KeyFile, NewSlot};
+    use format::pack::Class;
+    use format::seal::Sealer;
+    use objects::Memory;
+
+    use super::*;
+    use crate::{Place, Store};
+
+    #[test]
+    fn a_commit_looks_whether_what_it_relied_upon_is_there() {
+        let (env, _) = testkit::env(1);
+        let slots = [NewSlot::KeyFile(KeyFile::random(&env))];
+        let place = Arc::new(Memory::new());
+        let store = Store::create(place, &slots, &env, Place::Memory).expect("a new store");
+        let plain = vec![7; 5000];
+        let put = |session: &Session| session.put_chunk(&Sealer::hash(&plain), &plain);
+        let first = store.begin(SourceId([1; 16]), None).expect("a session");
+        put(&first).expect("stored");
+        first.commit(CommitSpec::sync_only()).expect("committed");
+        let second = store.begin(SourceId([2; 16]), None).expect("a session");
+        put(&second).expect("known");
+        assert_eq!(second.new_bytes(), 0);
+        // As if a collection had not waited for it.
+        let core = store.core();
+        let packs = core.index.packs().expect("an index");
+        let pack = packs.iter().find(|pack| pack.class == Class::Data);
+        core.index
+            .forget(&pack.expect("a pack").name)
+            .expect("gone");
+        let fault = second
+            .commit(CommitSpec::sync_only())
+            .expect_err("overtaken");
+        assert_eq!(fault.code, Code::SessionOvertaken);
+        assert_eq!(store.replica(&SourceId([2; 16])).expect("an index"), None);
+    }
+}

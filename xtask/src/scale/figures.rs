@@ -25,6 +25,23 @@ pub(super) struct TreeFigures {
     pub(super) look_peak_bytes: u64,
 }
 
+/// Garbage collection.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct GarbageFigures {
+    pub(super) chunks: u64,
+    pub(super) live: u64,
+    pub(super) packs: u64,
+    /// Planning: everything live is marked, nothing in memory.
+    pub(super) mark_s: f64,
+    pub(super) mark_peak_bytes: u64,
+    pub(super) pool_bytes: u64,
+    pub(super) freed_bytes: u64,
+    pub(super) copied_bytes: u64,
+    /// Condemning, copying, deleting, removing.
+    pub(super) execute_s: f64,
+    pub(super) execute_peak_bytes: u64,
+}
+
 /// An index.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct IndexFigures {

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::figures::{IndexFigures, Rate, TreeFigures};
+use super::figures::{GarbageFigures, IndexFigures, Rate, TreeFigures};
 use crate::bench::machine::Machine;
 
 const FILES: f64 = 1e7;
@@ -47,6 +47,29 @@ struct Line<'a> {
     growth: Growth,
     decimals: usize,
     values: Vec<f64>,
+}
+
+/// Returns the table of garbage collections.
+pub(super) fn garbage(all: &[GarbageFigures]) -> String {
+    let mut out = String::from(
+        "\n| chunks | live | packs | marking, s | peak, MB | pool, MB | given back, MB | written anew, MB | the rest, s | peak, MB |\n|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for g in all {
+        let row = [
+            g.chunks.to_string(),
+            g.live.to_string(),
+            g.packs.to_string(),
+            format!("{:.2}", g.mark_s),
+            format!("{:.0}", mb(g.mark_peak_bytes)),
+            format!("{:.0}", mb(g.pool_bytes)),
+            format!("{:.0}", mb(g.freed_bytes)),
+            format!("{:.0}", mb(g.copied_bytes)),
+            format!("{:.1}", g.execute_s),
+            format!("{:.0}", mb(g.execute_peak_bytes)),
+        ];
+        out.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    out
 }
 
 /// Returns the table of trees.

@@ -47,7 +47,7 @@ impl JobState {
 pub struct JobView {
     /// Its id.
     pub id: String,
-    /// `protect`, `synchronize`, `create-point`, `check`, `restore`, `delete-point`, `expire` or `verify`.
+    /// `protect`, `synchronize`, `create-point`, `check`, `restore`, `delete-point`, `expire`, `verify` or `collect`.
     pub kind: String,
     /// Where it is in its life.
     pub state: JobState,
@@ -149,7 +149,7 @@ pub struct OutcomeView {
     /// Restore: entries among them whose stored data is damaged or missing. Verify: what is.
     #[serde(default)]
     pub damaged: u64,
-    /// Verify: packs that were read.
+    /// Verify: packs that were read. Collect: packs that went.
     #[serde(default)]
     pub packs: u64,
     /// Verify: recovery points whose trees were followed.
@@ -158,6 +158,18 @@ pub struct OutcomeView {
     /// Verify: those that cannot be restored in full.
     #[serde(default)]
     pub points_hurt: Vec<String>,
+    /// Collect: whether nothing was changed, and the rest says what would be.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Collect: bytes given back, less those written anew.
+    #[serde(default)]
+    pub freed: u64,
+    /// Collect: packs that were to go, and stay because something in them is needed again.
+    #[serde(default)]
+    pub spared: u64,
+    /// Collect: objects that writers had left when they were killed.
+    #[serde(default)]
+    pub stray: u64,
     /// Points that were deleted.
     pub deleted: u64,
     /// Restore: entries left alone because something stood in their place.

@@ -46,7 +46,7 @@ pub fn table(jobs: &[JobView], here: &Here) -> String {
             here.column(job.started.unwrap_or(job.created)),
             // A check counts entries, not files, and what verifies the pool knows none.
             match job.kind.as_str() {
-                "check" | "verify" => "-".to_owned(),
+                "check" | "verify" | "collect" => "-".to_owned(),
                 _ => count(files),
             },
             bytes(size),
@@ -122,6 +122,7 @@ pub fn result(job: &JobView) -> String {
         }
         "check" => check(outcome),
         "verify" => verified(outcome),
+        "collect" => collected(outcome),
         "delete-point" | "expire" => format!(
             "deleted {}",
             counted(outcome.deleted, "recovery point", "recovery points")
@@ -205,11 +206,41 @@ fn verified(outcome: &OutcomeView) -> String {
     }
 }
 
+fn collected(outcome: &OutcomeView) -> String {
+    if outcome.packs + outcome.stray + outcome.spared == 0 {
+        return format!("all of {} is needed", bytes(outcome.bytes));
+    }
+    let freed = format!("{} of {}", bytes(outcome.freed), bytes(outcome.bytes));
+    let said = match outcome.dry_run {
+        true => "would give back",
+        false => "gave back",
+    };
+    let mut parts = vec![format!("{said} {freed}")];
+    if outcome.packs > 0 {
+        let copied = match outcome.new_bytes {
+            0 => String::new(),
+            copied => format!(" ({} of them written anew)", bytes(copied)),
+        };
+        parts.push(format!(
+            "{}{copied}",
+            counted(outcome.packs, "pack", "packs")
+        ));
+    }
+    if outcome.stray > 0 {
+        parts.push(counted(outcome.stray, "stray object", "stray objects"));
+    }
+    if outcome.spared > 0 {
+        let spared = counted(outcome.spared, "pack stays", "packs stay");
+        parts.push(format!("{spared} for now"));
+    }
+    parts.join("; ")
+}
+
 /// Returns what a job is about.
 pub fn subject(job: &JobView) -> &str {
     match (&job.source, job.kind.as_str()) {
         (Some(source), _) => source,
-        (None, "verify") => "the pool",
+        (None, "verify" | "collect") => "the pool",
         (None, _) => "the server",
     }
 }

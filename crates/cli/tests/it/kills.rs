@@ -305,6 +305,54 @@ fn restores_killed_at_any_moment_are_completed_by_the_next() {
 }
 
 #[test]
+fn garbage_collections_killed_at_any_moment_lose_nothing() {
+    let seed = 106;
+    let mut siege = Siege::new(seed, Shape::default());
+    siege.complete();
+    let clock = base::Env::system().clock;
+    let mut round = 0;
+    let mut whole = Duration::ZERO;
+    while siege.kills < 20 {
+        round += 1;
+        assert!(
+            round < 100,
+            "seed {seed}: collections end before they can be killed"
+        );
+        siege.change(round);
+        siege.complete();
+        // The oldest go: what only they needed is dead, among what the others need.
+        let points = siege.place.points();
+        for point in points.iter().skip(2) {
+            siege.place.dozo(0, &["point", "delete", point]);
+            siege.kept.remove(point);
+        }
+        if whole.is_zero() {
+            let began = clock.since_boot();
+            siege.place.dozo(0, &["pool", "gc"]);
+            whole = clock.since_boot() - began;
+            continue;
+        }
+        let killed = siege.kill(&["pool", "gc"], whole);
+        whole = match killed {
+            true => whole * 9 / 8,
+            false => whole * 3 / 4,
+        };
+        assert!(!siege.made_one(), "seed {seed}");
+        match round % 3 {
+            0 => siege.check_any(),
+            1 => drop(siege.place.dozo(0, &["pool", "verify"])),
+            _ => drop(siege.place.dozo(0, &["pool", "gc"])),
+        }
+    }
+    siege.place.dozo(0, &["pool", "gc"]);
+    siege.place.dozo(0, &["pool", "verify"]);
+    for point in siege.kept.keys() {
+        siege.check(point);
+    }
+    println!("{} kills in {round} rounds", siege.kills);
+}
+
+#[test]
 fn a_run_that_is_asked_to_stop_leaves_no_half_point() {
     let seed = 105;
     let mut siege = Siege::new(seed, Shape::default());

@@ -7,6 +7,7 @@ mod bench;
 mod few;
 mod find;
 mod full;
+mod garbage;
 mod hold;
 mod journal;
 mod json;

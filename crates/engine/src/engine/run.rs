@@ -52,10 +52,15 @@ impl Engine {
             (JobSpec::Restore { .. }, Some(_)) => self.perform_restore(job, context),
             (JobSpec::Expire, source) => {
                 context.step(Step::Expire);
-                self.expire(source.as_ref(), context)
-                    .map(JobReport::Deleted)
+                let deleted = self.expire(source.as_ref(), context)?;
+                if source.is_none() {
+                    // The daily round: what these points needed goes next.
+                    self.start_collection(false, Cause::Schedule)?;
+                }
+                Ok(JobReport::Deleted(deleted))
             }
             (JobSpec::Verify, _) => self.perform_verify(context),
+            (JobSpec::Collect { dry_run }, _) => self.perform_collection(*dry_run, context),
             _ => Err(Fault::new(Code::Internal).with("detail", "a job without what it is about")),
         }
     }

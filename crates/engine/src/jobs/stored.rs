@@ -11,7 +11,7 @@ use base::{Fault, fault::Code};
 use serde::{Deserialize, Serialize};
 
 use super::{JobReport, JobSpec};
-use crate::pool::VerifyReport;
+use crate::pool::{Collected, VerifyReport};
 use crate::worker::{BackupReport, CheckReport, Destination, OnConflict, RestoreReport};
 
 #[derive(Serialize, Deserialize)]
@@ -29,6 +29,9 @@ enum Spec {
     },
     Expire,
     Verify,
+    Collect {
+        dry_run: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,6 +108,7 @@ pub(crate) fn write_spec(spec: &JobSpec) -> String {
         },
         JobSpec::Expire => Spec::Expire,
         JobSpec::Verify => Spec::Verify,
+        JobSpec::Collect { dry_run } => Spec::Collect { dry_run: *dry_run },
     })
 }
 
@@ -132,6 +136,7 @@ pub(crate) fn read_spec(text: &str) -> Option<JobSpec> {
         Spec::DeletePoint { point } => JobSpec::DeletePoint(point.parse().ok()?),
         Spec::Expire => JobSpec::Expire,
         Spec::Verify => JobSpec::Verify,
+        Spec::Collect { dry_run } => JobSpec::Collect { dry_run },
     })
 }
 
@@ -176,6 +181,48 @@ enum Report {
         points: Vec<String>,
     },
     Verified(Verified),
+    Collected(Gone),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Gone {
+    dry_run: bool,
+    freed_bytes: u64,
+    packs: u64,
+    copied_bytes: u64,
+    spared_packs: u64,
+    stray_objects: u64,
+    stored_bytes: u64,
+    missing_chunks: u64,
+}
+
+impl Gone {
+    fn of(report: &Collected) -> Self {
+        Self {
+            dry_run: report.dry_run,
+            freed_bytes: report.freed_bytes,
+            packs: report.packs,
+            copied_bytes: report.copied_bytes,
+            spared_packs: report.spared_packs,
+            stray_objects: report.stray_objects,
+            stored_bytes: report.stored_bytes,
+            missing_chunks: report.missing_chunks,
+        }
+    }
+
+    fn report(&self) -> Collected {
+        Collected {
+            dry_run: self.dry_run,
+            freed_bytes: self.freed_bytes,
+            packs: self.packs,
+            copied_bytes: self.copied_bytes,
+            spared_packs: self.spared_packs,
+            stray_objects: self.stray_objects,
+            stored_bytes: self.stored_bytes,
+            missing_chunks: self.missing_chunks,
+            cut_short: None,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -249,6 +296,7 @@ pub(crate) fn write_report(report: &JobReport) -> String {
             points: points.iter().map(ToString::to_string).collect(),
         },
         JobReport::Verified(r) => Report::Verified(Verified::of(r)),
+        JobReport::Collected(r) => Report::Collected(Gone::of(r)),
     })
 }
 
@@ -316,6 +364,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
             JobReport::Deleted(points.ok()?)
         }
         Report::Verified(verified) => JobReport::Verified(verified.report()?),
+        Report::Collected(gone) => JobReport::Collected(gone.report()),
     })
 }
 

@@ -6,9 +6,12 @@ use base::fault::Code;
 use base::{Fault, PointId, SourceId, StoreId, Timestamp};
 use format::log::{Body, Commit, ConfigKind, PointFacts, Record};
 use format::point::Consistency;
-use store::Store;
+use store::{CollectProgress, Store};
 
-use super::{Change, Event, Level, OnRead, Point, Pool, PoolStatus, VerifyReport};
+use super::{
+    Change, CollectStep, Collected, Event, Level, OnCollect, OnRead, Point, Pool, PoolStatus,
+    VerifyReport,
+};
 
 /// The kinds of configuration the log knows, with their words in the catalog.
 const KINDS: [(ConfigKind, &str); 6] = [
@@ -99,6 +102,26 @@ impl Pool for Store {
         })
     }
 
+    fn collect(&self, dry_run: bool, on_collect: OnCollect<'_>) -> Result<Collected, Fault> {
+        let mut stopped = None;
+        let on_progress = &mut |progress| {
+            let step = match progress {
+                CollectProgress::Marking { .. } => CollectStep::Mark,
+                CollectProgress::Waiting { sessions } => CollectStep::Wait(sessions),
+                CollectProgress::Freeing { done, total } => CollectStep::Free(done, total),
+            };
+            match on_collect(step) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(fault) => {
+                    stopped = Some(fault);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        let collected = collect(self, dry_run, on_progress);
+        collected.map_err(|fault| stopped.unwrap_or(fault))
+    }
+
     fn status(&self) -> Result<PoolStatus, Fault> {
         let status = Store::status(self)?;
         Ok(PoolStatus {
@@ -114,6 +137,43 @@ impl Pool for Store {
             total_bytes: None,
             read_only: self.read_only().is_some(),
         })
+    }
+}
+
+/// Collects, and again as long as what was given back makes room for copies that there was no room for.
+fn collect(
+    store: &Store,
+    dry_run: bool,
+    on_progress: store::OnCollect<'_>,
+) -> Result<Collected, Fault> {
+    let mut sum: Option<Collected> = None;
+    loop {
+        let collection = store.plan_collection(on_progress)?;
+        let plan = collection.plan().clone();
+        let collected = sum.get_or_insert(Collected {
+            dry_run,
+            stored_bytes: plan.bytes,
+            missing_chunks: plan.missing_chunks,
+            ..Collected::default()
+        });
+        if dry_run {
+            collected.freed_bytes = plan.frees();
+            collected.packs = plan.dead_packs + plan.copied_packs;
+            collected.copied_bytes = plan.kept_bytes;
+            collected.stray_objects = plan.stray_objects;
+        } else {
+            let report = collection.execute(on_progress)?;
+            collected.freed_bytes += report.freed_bytes;
+            collected.packs += report.packs;
+            collected.copied_bytes += report.copied_bytes;
+            collected.stray_objects += report.stray_objects;
+            collected.spared_packs = report.spared_packs;
+            collected.cut_short = report.cut_short;
+            if collected.cut_short.is_some() && report.freed_bytes > 0 {
+                continue;
+            }
+        }
+        return Ok(sum.unwrap_or_default());
     }
 }
 

@@ -329,3 +329,20 @@ fn verifying_the_pool_tells_what_is_damaged_and_which_points_that_hurts() {
     assert_eq!(warnings[1].path, world.folder("a"));
     assert_eq!(open_alerts(&engine), [Code::PackDamaged]);
 }
+
+#[test]
+fn garbage_collection_tells_its_steps_and_what_it_gave_back() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    for dry_run in [true, false] {
+        let job = over(&engine, &engine.collect_garbage(dry_run).unwrap());
+        let Some(JobReport::Collected(report)) = &job.report else {
+            panic!("it collected");
+        };
+        assert_eq!(job.state, JobState::Succeeded);
+        assert_eq!((report.dry_run, report.freed_bytes), (dry_run, 20));
+        let steps: Vec<_> = job.steps.iter().map(|run| run.step.name()).collect();
+        assert_eq!(steps, ["prepare", "mark", "wait", "free"]);
+    }
+}

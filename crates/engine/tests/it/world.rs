@@ -8,7 +8,10 @@ use std::time::Duration;
 use base::fault::Code;
 use base::{ChunkId, Env, Fault, PointId, SourceId, StoreId, Timestamp, schedule};
 use engine::model::FileOptions;
-use engine::pool::{Change, Event, Level, OnRead, Point, PoolStatus, VerifyReport};
+use engine::pool::{
+    Change, CollectStep, Collected, Event, Level, OnCollect, OnRead, Point, PoolStatus,
+    VerifyReport,
+};
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
 };
@@ -209,6 +212,19 @@ impl Pool for MemoryPool {
                 false => self.points().iter().map(|point| point.id).collect(),
             },
             ..VerifyReport::default()
+        })
+    }
+
+    fn collect(&self, dry_run: bool, on_collect: OnCollect<'_>) -> Result<Collected, Fault> {
+        self.refuse()?;
+        on_collect(CollectStep::Mark)?;
+        on_collect(CollectStep::Wait(1))?;
+        on_collect(CollectStep::Free(20, 20))?;
+        Ok(Collected {
+            dry_run,
+            freed_bytes: 20,
+            packs: 1,
+            ..Collected::default()
         })
     }
 

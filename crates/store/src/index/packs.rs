@@ -252,3 +252,13 @@ fn count_sealed(write: &WriteTransaction, pack: &DurablePack) -> Result<(), Inde
     }
     Ok(())
 }
+
+#[cfg(test)]
+impl super::Index {
+    /// Deletes a pack whatever the log says of it.
+    pub(crate) fn forget(&self, name: &PackName) -> Result<(), IndexError> {
+        let write = self.write()?;
+        delete(&write, Class::Data, name)?;
+        Ok(write.commit()?)
+    }
+}

@@ -1,17 +1,20 @@
 //! Collection: what nothing needs goes, and nothing else, whatever runs beside it.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use base::fault::Code;
 use base::{Env, Fault, SourceId};
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
-use objects::{Local, Memory, Objects};
+use objects::{
+    DeleteError, GetError, ListError, Listed, Local, Memory, ObjectName, Objects, PutError,
+};
 use store::{CollectProgress, CollectionReport, CommitSpec, Store};
 use testkit::{Dice, Knobs, SimDisk};
 
-use crate::model::{Files, Key, backup, files, new_point, violation, write};
+use crate::model::{Files, Key, backup, files, new_point, read, violation, write};
 
 /// A store whose place can be looked at.
 struct World {
@@ -362,7 +365,7 @@ fn what_killed_writers_left_goes_unless_it_was_taken_in() {
     let mut world = World::new(11);
     let content = files(&[("a", &world.file(50_000))]);
     backup(&world.store, world.source, &Files::new(), &content).unwrap();
-    let name = |path: &str| objects::ObjectName::new(path).unwrap();
+    let name = |path: &str| ObjectName::new(path).unwrap();
     let strays = [
         format!("packs/00/{}", "00".repeat(32)),
         format!("points/{}/{}", world.source, "11".repeat(8)),
@@ -381,4 +384,195 @@ fn what_killed_writers_left_goes_unless_it_was_taken_in() {
     assert!(expected >= 1);
     assert_eq!(world.place.head(&name(&strays[0])).unwrap(), None);
     world.assert_whole(&[content]);
+}
+
+/// A place where something happens before a pack of content is read, once.
+struct Interrupted {
+    inner: Memory,
+    before_read: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Objects for Interrupted {
+    fn prepare(&self, dirs: &[ObjectName]) -> Result<(), PutError> {
+        self.inner.prepare(dirs)
+    }
+
+    fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), PutError> {
+        self.inner.put_new(name, bytes)
+    }
+
+    fn settle(&self, name: &ObjectName) -> Result<(), PutError> {
+        self.inner.settle(name)
+    }
+
+    fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {
+        self.inner.get(name)
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, bytes: usize) -> Result<Vec<u8>, GetError> {
+        if name.as_str().starts_with("packs/") {
+            let before = self.before_read.lock().unwrap().take();
+            before.into_iter().for_each(|happens| happens());
+        }
+        self.inner.get_range(name, offset, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, ListError> {
+        self.inner.list(prefix)
+    }
+
+    fn head(&self, name: &ObjectName) -> Result<Option<u64>, GetError> {
+        self.inner.head(name)
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), DeleteError> {
+        self.inner.delete(name)
+    }
+
+    fn free_space(&self) -> Result<Option<u64>, std::io::Error> {
+        self.inner.free_space()
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.inner.is_read_only()
+    }
+}
+
+#[test]
+fn a_chunk_that_moves_while_it_is_read_is_found() {
+    let (env, _) = testkit::env(12);
+    let key = Key::new(&env);
+    let place = Arc::new(Interrupted {
+        inner: Memory::new(),
+        before_read: Mutex::default(),
+    });
+    let mut dice = Dice::new(12);
+    let after = files(&[("kept", &dice.bytes(40_000))]);
+    let mut before = after.clone();
+    for n in 0..6 {
+        before.insert(format!("gone{n}"), dice.bytes(80_000));
+    }
+    let source = SourceId::random(&env);
+    let store = key.create(place.clone(), &env);
+    let first = backup(&store, source, &Files::new(), &before).unwrap();
+    let kept = backup(&store, source, &before, &after).unwrap();
+    store.delete_point(&first.point.unwrap().id).unwrap();
+    drop(store);
+    // Nothing is in its caches yet.
+    let store = key.open(place.clone(), &env).unwrap();
+    let (beside, copied) = (store.clone(), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&copied);
+    *place.before_read.lock().unwrap() = Some(Box::new(move || {
+        let report = collect(&beside).unwrap();
+        count.store(report.copied_bytes, Ordering::SeqCst);
+    }));
+    assert_eq!(read(&store, &kept.root).unwrap(), after);
+    assert!(copied.load(Ordering::SeqCst) > 40_000);
+    assert_eq!(store.status().unwrap().unreadable_packs, 0);
+}
+
+#[test]
+fn a_verification_beside_collections_finds_nothing_wrong() {
+    for whole in [true, false] {
+        let mut world = World::new(13);
+        let after = files(&[("kept", &world.file(40_000))]);
+        let mut content = after.clone();
+        let mut gone = Vec::new();
+        for n in 0..6 {
+            let before = content.clone();
+            content.insert(format!("gone{n}"), world.file(80_000));
+            let made = backup(&world.store, world.source, &before, &content).unwrap();
+            gone.push(made.point.unwrap().id);
+        }
+        let kept = backup(&world.store, world.source, &content, &after).unwrap();
+        // One more point goes, and its space, whenever something was read.
+        let store = world.store.clone();
+        let mut collections = 0;
+        let on_progress = &mut |_: &store::VerifyProgress| {
+            if let Some(point) = gone.pop() {
+                store.delete_point(&point).unwrap();
+                collections += u64::from(collect(&store).unwrap().packs > 0);
+            }
+            ControlFlow::Continue(())
+        };
+        let report = match whole {
+            true => world.store.verify(on_progress).unwrap(),
+            false => {
+                let point = kept.point.unwrap().id;
+                world.store.verify_point(&point, on_progress).unwrap()
+            }
+        };
+        assert!(report.is_sound(), "{:?}", report.faults);
+        assert!(collections > 0);
+        assert_eq!(world.store.status().unwrap().unreadable_packs, 0);
+    }
+}
+
+/// Backs one source up again and again, and deletes its points but the last two.
+fn live(store: &Store, source: SourceId, seed: u64, stop: &AtomicBool) {
+    let mut dice = Dice::new(seed);
+    let mut content = Files::new();
+    let mut points = Vec::new();
+    for round in 0..40_usize {
+        let before = content.clone();
+        // Half of it is what the other source has as well.
+        let shared = vec![round as u8 / 3; 3000 + round / 3];
+        content.insert(format!("shared{}", round % 5), shared);
+        content.insert(format!("own{}", round % 7), dice.bytes(2000));
+        let made = backup(store, source, &before, &content).unwrap();
+        points.push((made.point.unwrap().id, made.root, content.clone()));
+        if points.len() > 2 {
+            let (oldest, ..) = points.remove(0);
+            store.delete_point(&oldest).unwrap();
+        }
+        if round % 9 == 0 {
+            let session = store.begin(source, Some(made.root)).unwrap();
+            write(&session, &content, &files(&[("lost", &dice.bytes(900))])).unwrap();
+            session.abandon();
+        }
+        for (id, root, content) in &points {
+            let reading = store.read_point(id).unwrap();
+            assert_eq!(reading.root(), *root);
+            assert_eq!(read(store, root).unwrap(), *content);
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+}
+
+#[test]
+fn everything_beside_everything() {
+    let (env, _) = testkit::env(14);
+    let key = Key::new(&env);
+    let place = Arc::new(Memory::new());
+    let store = key.create(place.clone(), &env);
+    let ended = [AtomicBool::new(false), AtomicBool::new(false)];
+    let over = || ended.iter().all(|one| one.load(Ordering::SeqCst));
+    let sources = [SourceId::random(&env), SourceId::random(&env)];
+    let (mut collected, mut verified) = (0, 0);
+    std::thread::scope(|scope| {
+        for (seed, (source, stop)) in sources.iter().zip(&ended).enumerate() {
+            let store = &store;
+            scope.spawn(move || live(store, *source, seed as u64, stop));
+        }
+        scope.spawn(|| {
+            while !over() {
+                collected += collect(&store).unwrap().packs;
+            }
+        });
+        scope.spawn(|| {
+            while !over() {
+                let report = store.verify(&mut |_| ControlFlow::Continue(())).unwrap();
+                assert!(report.is_sound(), "{:?}", report.faults);
+                verified += 1;
+            }
+        });
+    });
+    assert!(collected > 20 && verified > 0, "{collected}, {verified}");
+    collect(&store).unwrap();
+    assert_eq!(store.points().unwrap().len(), 4);
+    drop(store);
+    let store = key.open(place, &env).unwrap();
+    let report = store.verify(&mut |_| ControlFlow::Continue(())).unwrap();
+    assert!(report.is_sound(), "{:?}", report.faults);
+    println!("{collected} packs went, {verified} verifications");
 }
