@@ -32,6 +32,25 @@ pub const COLLECT_DELETE_PACKS: usize = 128;
 /// How often a collection that waits for sessions looks whether it was cancelled.
 pub const COLLECT_LOOKS_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// What of a pool's file system is kept free, as a share of it in percent and at most so many bytes, each below the one before:
+/// when less is free an alert says so; when less is free no new data is stored; and what is below that only records of the log
+/// may take, so that points can still be deleted and their space given back. At least [`POOL_RESERVE_BYTES`].
+pub const POOL_WARN: (u64, u64) = (15, 256 << 30);
+/// See [`POOL_WARN`].
+pub const POOL_STOP: (u64, u64) = (5, 32 << 30);
+/// See [`POOL_WARN`].
+pub const POOL_RESERVE: (u64, u64) = (2, 8 << 30);
+
+/// Volumes of a pool: each is asked for what the others do not have.
+pub const VOLUMES_MAX: usize = 64;
+/// Bytes of a volume's name.
+pub const VOLUME_NAME_BYTES_MAX: usize = 32;
+
+/// Days that tell how fast a pool grows.
+pub const GROWTH_DAYS: i32 = 14;
+/// Points that tell how much room the next one of their source needs.
+pub const ADMIT_POINTS: usize = 5;
+
 /// A pack is finished when its sealed records reach this. Packs stay in memory until they are durable (an
 /// fsync that failed is answered by writing them again under another name), so this times
 /// [`PACKS_OPEN`] plus [`PACKS_IN_FLIGHT`] is memory.

@@ -21,6 +21,7 @@ pub mod worker;
 mod catalog;
 mod engine;
 mod expiry;
+mod growth;
 mod watchdog;
 
 pub use catalog::{Alert, Replica};

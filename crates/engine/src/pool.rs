@@ -126,6 +126,26 @@ pub struct Event {
     pub change: Change,
 }
 
+/// How much room a pool has, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Free.
+    pub free: u64,
+    /// Free if nothing were there.
+    pub total: u64,
+    /// With less free an alert is due.
+    pub warn: u64,
+    /// With less free nothing new is stored.
+    pub stop: u64,
+}
+
+impl Room {
+    /// Returns the bytes that can be stored before nothing new is.
+    pub fn left(&self) -> u64 {
+        self.free.saturating_sub(self.stop)
+    }
+}
+
 /// How full the pool is and what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
@@ -145,10 +165,8 @@ pub struct PoolStatus {
     pub chunks: u64,
     /// Recovery points.
     pub points: u64,
-    /// Bytes free where it is, if that is known.
-    pub free_bytes: Option<u64>,
-    /// Size of the place, if that is known.
-    pub total_bytes: Option<u64>,
+    /// How much room there is, if that is known.
+    pub space: Option<Room>,
     /// Whether nothing can be written to it.
     pub read_only: bool,
 }

@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use crate::catalog::SetBack;
 use crate::engine::{Engine, Health, JobQuery, POOL, SERVER};
 use crate::jobs::JobState;
+use crate::pool::PoolStatus;
 use crate::scheduler::{self, Stop};
 
 /// Time between two looks.
@@ -62,6 +63,7 @@ impl Engine {
             }
         }
         let status = self.pool_status()?;
+        self.look_after_room(&status, now)?;
         let Some(pack) = status.unreadable_pack else {
             return catalog.settle(POOL, Code::PackDamaged, now);
         };
@@ -70,6 +72,21 @@ impl Engine {
             .with("pack", pack)
             .with("reason", format_args!("packs missing or damaged: {count}"));
         catalog.raise(POOL, &fault, now)
+    }
+
+    fn look_after_room(&self, status: &PoolStatus, now: Timestamp) -> Result<(), Fault> {
+        let catalog = &self.inner.catalog;
+        // A place that cannot tell says so when it is full.
+        match status.space.filter(|room| room.free < room.warn) {
+            Some(room) => {
+                let fault = Fault::new(Code::PoolLowSpace)
+                    .with("path", &status.place)
+                    .with("free", room.free)
+                    .with("total", room.total);
+                catalog.raise(POOL, &fault, now)
+            }
+            None => catalog.settle(POOL, Code::PoolLowSpace, now),
+        }
     }
 
     /// Tells that the pool is in an earlier state than it was seen in.

@@ -14,6 +14,8 @@ mod real;
 pub use real::{Publishing, RealDisk};
 pub use rustix::io::Errno;
 
+use crate::Space;
+
 /// The directory for drafts that need a name before they get their own. No object's name begins with a dot.
 pub const TMP_DIR: &str = ".tmp";
 
@@ -87,6 +89,6 @@ pub trait Disk: Send + Sync {
     fn lock_alone(&self, dir: &str) -> Result<Option<Self::Lock>, Errno>;
     /// Takes a share of a directory's lock: waits for one that is held alone.
     fn lock_shared(&self, dir: &str) -> Result<Self::Lock, Errno>;
-    /// Returns how many bytes can still be written.
-    fn free_bytes(&self) -> Result<u64, Errno>;
+    /// Returns how much can still be written.
+    fn space(&self) -> Result<Space, Errno>;
 }

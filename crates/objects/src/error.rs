@@ -64,6 +64,14 @@ pub enum GetError {
         /// The object.
         name: ObjectName,
     },
+    /// None of the places that are there has it, and one is away: it may be there.
+    #[error("object {name} may be on volume {volume}, which is away")]
+    Away {
+        /// The object.
+        name: ObjectName,
+        /// The volume.
+        volume: String,
+    },
     /// It ends before the range does: cut off, or not what the index believes.
     #[error("object {name} has only {bytes} bytes, the range asked for ends behind them")]
     TooShort {

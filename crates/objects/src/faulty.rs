@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{DeleteError, GetError, ListError, Listed, ObjectName, Objects, PutError};
+use crate::{DeleteError, GetError, ListError, Listed, ObjectName, Objects, PutError, Space};
 
 /// The kinds of calls that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -260,8 +260,8 @@ impl<O: Objects> Objects for Faulty<O> {
         })
     }
 
-    fn free_space(&self) -> Result<Option<u64>, io::Error> {
-        self.inner.free_space()
+    fn space(&self) -> Result<Option<Space>, io::Error> {
+        self.inner.space()
     }
 
     fn is_read_only(&self) -> bool {

@@ -17,6 +17,7 @@ mod error;
 mod local;
 mod memory;
 mod name;
+mod volumes;
 
 pub use error::{DeleteError, GetError, ListError, OpenError, PutError};
 
@@ -24,6 +25,7 @@ pub use faulty::Faulty;
 pub use local::Local;
 pub use memory::Memory;
 pub use name::{NotAnObjectName, ObjectName, fan_out};
+pub use volumes::{Volume, Volumes};
 
 /// One object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,15 @@ pub struct Listed {
     pub name: ObjectName,
     /// Its length.
     pub bytes: u64,
+}
+
+/// How much room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that can still be stored.
+    pub free: u64,
+    /// Bytes that could be if nothing were there.
+    pub total: u64,
 }
 
 /// A place that keeps objects.
@@ -65,6 +76,7 @@ pub trait Objects: Send + Sync {
     ///
     /// # Errors
     /// - [`GetError::Missing`]: no object has this name.
+    /// - [`GetError::Away`]: none is found, and a part of the place is away.
     /// - [`GetError::Unreadable`]: the medium does not give the bytes back; another copy is needed.
     /// - [`GetError::TooLarge`]: longer than any object, so not one of ours.
     /// - [`GetError::Failed`]: anything else; it may work later.
@@ -98,11 +110,11 @@ pub trait Objects: Send + Sync {
     /// - [`DeleteError::Failed`]: it may be gone or not.
     fn delete(&self, name: &ObjectName) -> Result<(), DeleteError>;
 
-    /// Returns how many bytes can still be stored, if the place knows a limit.
+    /// Returns how much can still be stored, if the place knows a limit.
     ///
     /// # Errors
     /// The place did not answer.
-    fn free_space(&self) -> Result<Option<u64>, std::io::Error>;
+    fn space(&self) -> Result<Option<Space>, std::io::Error>;
 
     /// Returns whether the place takes no writes, as far as it can tell without storing anything: it was opened that way, its
     /// file system became so, or a sync failed for good. Costs about what opening a file does.
@@ -143,8 +155,8 @@ impl<T: Objects + ?Sized> Objects for std::sync::Arc<T> {
         (**self).delete(name)
     }
 
-    fn free_space(&self) -> Result<Option<u64>, std::io::Error> {
-        (**self).free_space()
+    fn space(&self) -> Result<Option<Space>, std::io::Error> {
+        (**self).space()
     }
 
     fn is_read_only(&self) -> bool {

@@ -26,7 +26,9 @@ use std::sync::{Mutex, PoisonError};
 use base::limits::OBJECT_BYTES_MAX;
 
 use crate::disk::{Disk, Errno, Node, RealDisk, TMP_DIR};
-use crate::{DeleteError, GetError, ListError, Listed, ObjectName, Objects, OpenError, PutError};
+use crate::{
+    DeleteError, GetError, ListError, Listed, ObjectName, Objects, OpenError, PutError, Space,
+};
 
 /// Objects as files of a disk.
 pub struct Local<D: Disk> {
@@ -373,8 +375,8 @@ impl<D: Disk> Objects for Local<D> {
         })
     }
 
-    fn free_space(&self) -> Result<Option<u64>, io::Error> {
-        Ok(Some(self.disk.free_bytes()?))
+    fn space(&self) -> Result<Option<Space>, io::Error> {
+        Ok(Some(self.disk.space()?))
     }
 
     fn is_read_only(&self) -> bool {

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base::limits::OBJECT_BYTES_MAX;
 
-use crate::{DeleteError, GetError, ListError, Listed, ObjectName, Objects, PutError};
+use crate::{DeleteError, GetError, ListError, Listed, ObjectName, Objects, PutError, Space};
 
 type Map = BTreeMap<ObjectName, Arc<[u8]>>;
 
@@ -100,7 +100,7 @@ impl Objects for Memory {
             .ok_or_else(|| DeleteError::Missing { name: name.clone() })
     }
 
-    fn free_space(&self) -> Result<Option<u64>, io::Error> {
+    fn space(&self) -> Result<Option<Space>, io::Error> {
         Ok(None)
     }
 

@@ -84,7 +84,11 @@ impl Service {
     }
 
     fn show_pool(&self, status: &engine::pool::PoolStatus) -> Result<PoolView, Fault> {
-        Ok(views::pool(status, self.engine.protected_bytes()?))
+        Ok(views::pool(
+            status,
+            self.engine.protected_bytes()?,
+            self.engine.growth_per_day()?,
+        ))
     }
 
     fn show_status(&self, status: &Status) -> Result<StatusView, Fault> {

@@ -321,7 +321,7 @@ pub fn restore_plan(
 }
 
 /// Returns the pool; `protected_bytes` is what its points show together.
-pub fn pool(status: &PoolStatus, protected_bytes: u64) -> PoolView {
+pub fn pool(status: &PoolStatus, protected_bytes: u64, growth_per_day: Option<u64>) -> PoolView {
     PoolView {
         path: PathText::from(status.place.as_str()),
         bytes: status.stored_bytes,
@@ -331,8 +331,10 @@ pub fn pool(status: &PoolStatus, protected_bytes: u64) -> PoolView {
         chunks: status.chunks,
         points: status.points,
         protected_bytes,
-        free_bytes: status.free_bytes,
-        total_bytes: status.total_bytes,
+        free_bytes: status.space.map(|room| room.free),
+        total_bytes: status.space.map(|room| room.total),
+        left_bytes: status.space.map(|room| room.left()),
+        growth_per_day,
         read_only: status.read_only,
     }
 }

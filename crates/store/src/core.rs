@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use base::fault::Code;
-use base::limits::{COLLECT_LOOKS_EVERY, LOG_PACKS_MAX, POOL_RESERVE_BYTES};
+use base::limits::{COLLECT_LOOKS_EVERY, LOG_PACKS_MAX};
 use base::{Env, Fault, PackName, SessionId, SourceId, StoreId};
 use format::chunker::ChunkerKey;
 use format::log::{Body, Commit};
@@ -25,6 +25,7 @@ use crate::log::Log;
 use crate::own::Ownership;
 use crate::reader::Caches;
 use crate::reading::Pins;
+use crate::volumes::Registry;
 
 /// An open store.
 pub(crate) struct Core {
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) pins: Pins,
     /// What messages call the place.
     pub(crate) place: String,
+    /// The volumes of a pool in a directory.
+    pub(crate) volumes: Option<Registry>,
     /// Whether there is a collection.
     pub(crate) is_collected: AtomicBool,
     log: Mutex<Log>,
@@ -66,6 +69,7 @@ pub(crate) struct Parts {
     pub(crate) place: String,
     pub(crate) ownership: Option<Ownership>,
     pub(crate) generations: Generations,
+    pub(crate) volumes: Option<Registry>,
 }
 
 impl Core {
@@ -82,6 +86,7 @@ impl Core {
             caches: Caches::default(),
             pins: Pins::default(),
             place: parts.place,
+            volumes: parts.volumes,
             is_collected: AtomicBool::new(false),
             log: Mutex::new(parts.log),
             session_ended: Condvar::new(),
@@ -220,23 +225,10 @@ impl Core {
         lock(&self.sessions).busy.remove(source);
     }
 
-    /// Refuses to fill the last of the space, without which nothing could be deleted any more.
-    ///
-    /// # Errors
-    /// `PoolFull`.
-    pub(crate) fn check_reserve(&self) -> Result<(), Fault> {
-        // A place that cannot tell will say so when it is full.
-        match self.objects.free_space() {
-            Ok(Some(free)) if free < POOL_RESERVE_BYTES => Err(Fault::new(Code::PoolFull)
-                .with("path", &self.place)
-                .with("free", free)),
-            _ => Ok(()),
-        }
-    }
-
     /// Returns the fault of a failed write.
     pub(crate) fn write_fault(&self, error: PutError) -> Fault {
-        let free = self.objects.free_space().ok().flatten();
+        let space = self.objects.space().ok().flatten();
+        let free = space.map(|space| space.free);
         faults::put(&self.place, free, error)
     }
 

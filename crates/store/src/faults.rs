@@ -63,7 +63,13 @@ pub(crate) fn put(path: &str, free: Option<u64>, error: PutError) -> Fault {
 
 /// Returns the fault of a failed read that nothing better can be said of.
 pub(crate) fn get(path: &str, error: GetError) -> Fault {
-    unreadable(path, error)
+    match &error {
+        GetError::Away { volume, .. } => Fault::new(Code::VolumeMissing)
+            .with("volume", volume)
+            .with("path", format_args!("{path}/volumes/{volume}"))
+            .because(error),
+        _ => unreadable(path, error),
+    }
 }
 
 /// Returns the fault of a failed listing.
@@ -151,7 +157,7 @@ pub(crate) fn get_pack(path: &str, name: &PackName, error: GetError) -> Result<F
         GetError::Missing { .. } => Ok(Fault::new(Code::PackMissing)
             .with("pack", name)
             .because(error)),
-        GetError::Failed { .. } => Err(get(path, error)),
+        GetError::Failed { .. } | GetError::Away { .. } => Err(get(path, error)),
         GetError::TooShort { .. } | GetError::TooLarge { .. } | GetError::Unreadable { .. } => {
             Ok(Fault::new(Code::PackDamaged)
                 .with("pack", name)

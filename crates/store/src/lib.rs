@@ -65,8 +65,10 @@ mod reader;
 mod reading;
 mod retention;
 mod session;
+mod space;
 mod status;
 mod verify;
+mod volumes;
 mod writer;
 
 use std::sync::Arc;
@@ -84,8 +86,10 @@ pub use points::{ConfigRow, NewPoint, PointInfo, Replica};
 pub use probe::IndexProbe;
 pub use reading::Reading;
 pub use session::{CommitSpec, Committed, Session};
+pub use space::Floors;
 pub use status::PoolStatus;
 pub use verify::{OnProgress, VerifyProgress, VerifyReport};
+pub use volumes::{VolumeState, VolumeStatus};
 
 use self::core::Core;
 

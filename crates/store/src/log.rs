@@ -156,7 +156,12 @@ impl Source<'_> {
         match DurablePack::logged(self.objects, sealer, class, name) {
             Ok(pack) => Ok(Some(pack)),
             Err(error) => {
-                let fault = faults::find_pack(self.place, &name, error)?;
+                let fault = match faults::find_pack(self.place, &name, error) {
+                    Ok(fault) => fault,
+                    // When it is there again it is looked at once more.
+                    Err(fault) if fault.code == Code::VolumeMissing => fault,
+                    Err(fault) => return Err(fault),
+                };
                 // A later record may say that it was deleted.
                 tracing::warn!(pack = %name, fault = ?fault, "a pack cannot be indexed");
                 Ok(None)

@@ -22,6 +22,7 @@ use crate::index::{Index, Place};
 use crate::keys;
 use crate::log::{Mode, Source};
 use crate::own::Ownership;
+use crate::volumes::Registry;
 
 /// The lock file of a store in a directory. No object's name begins with a dot.
 const LOCK: &str = ".lock";
@@ -36,6 +37,7 @@ struct Opening<'a> {
     mode: Mode,
     ownership: Option<Ownership>,
     limits: Limits,
+    volumes: Option<Registry>,
 }
 
 impl Store {
@@ -55,8 +57,9 @@ impl Store {
         let local = Local::create_at(directory).map_err(|error| open_fault(&place, error))?;
         let ownership = Ownership::take(&directory.join(LOCK), command, env)?;
         make(&local, slots, env, &place)?;
+        let (objects, volumes) = Registry::open(directory, Arc::new(local), Mode::Write)?;
         open(Opening {
-            objects: Arc::new(local),
+            objects,
             unlock: &unlock_of(slots),
             env,
             index: &index.into(),
@@ -64,6 +67,7 @@ impl Store {
             mode: Mode::Write,
             ownership: Some(ownership),
             limits: Limits::default(),
+            volumes,
         })
     }
 
@@ -86,8 +90,9 @@ impl Store {
         // Before the place is touched: what another process is doing there must not be disturbed.
         let ownership = Ownership::take(&directory.join(LOCK), command, env)?;
         let local = Local::open_at(directory).map_err(|error| open_fault(&place, error))?;
+        let (objects, volumes) = Registry::open(directory, Arc::new(local), Mode::Write)?;
         open(Opening {
-            objects: Arc::new(local),
+            objects,
             unlock,
             env,
             index: &index.into(),
@@ -95,6 +100,7 @@ impl Store {
             mode: Mode::Write,
             ownership: Some(ownership),
             limits: Limits::default(),
+            volumes,
         })
     }
 
@@ -111,8 +117,9 @@ impl Store {
     ) -> Result<Self, Fault> {
         let place = directory.display().to_string();
         let local = Local::read_only_at(directory).map_err(|error| open_fault(&place, error))?;
+        let (objects, volumes) = Registry::open(directory, Arc::new(local), Mode::Read)?;
         open(Opening {
-            objects: Arc::new(local),
+            objects,
             unlock,
             env,
             index: &index.into(),
@@ -120,6 +127,7 @@ impl Store {
             mode: Mode::Read,
             ownership: None,
             limits: Limits::default(),
+            volumes,
         })
     }
 
@@ -170,6 +178,7 @@ impl Store {
             mode: Mode::Write,
             ownership: None,
             limits,
+            volumes: None,
         })
     }
 }
@@ -202,7 +211,11 @@ fn open(opening: Opening<'_>) -> Result<Store, Fault> {
         log,
         place: opening.place,
         ownership: opening.ownership,
+        volumes: opening.volumes,
     }));
+    if core.volumes.is_some() {
+        core.retry_unreadable()?;
+    }
     if mode == Mode::Write {
         recover::recover(&core)?;
     }

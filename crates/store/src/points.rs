@@ -191,7 +191,9 @@ impl Store {
         let name = named(object_name(info.source, *id));
         let bytes = match core.objects.get(&name) {
             Ok(bytes) => bytes,
-            Err(error @ GetError::Failed { .. }) => return Err(faults::get(&core.place, error)),
+            Err(error @ (GetError::Failed { .. } | GetError::Away { .. })) => {
+                return Err(faults::get(&core.place, error));
+            }
             Err(error) => return Err(damaged(faults::reason(&error)).because(error)),
         };
         if PointHash::of(&bytes) != info.object {

@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::durable::object_name;
 use crate::faults;
 use crate::index::{Asker, Found, Location};
+use crate::volumes::Registry;
 
 /// Plain content kept for the next reader: bundles of small files are read once for all their files.
 const DATA_CACHE_BYTES: usize = 32 << 20;
@@ -74,7 +75,7 @@ impl Core {
         read: impl Fn(&Found) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let find = || self.index.find_for(Asker::Reader, id);
-        let mut found = find()?.ok_or_else(|| Fault::new(Code::ChunkMissing).with("chunk", id))?;
+        let mut found = find()?.ok_or_else(|| self.missing(id))?;
         loop {
             let fault = match read(&found) {
                 Ok(read) => return Ok(read),
@@ -85,6 +86,12 @@ impl Core {
                 _ => return Err(fault),
             }
         }
+    }
+
+    /// Returns the fault of a chunk that the index does not know: it may be on a volume that was away when the index was built.
+    fn missing(&self, id: &ChunkId) -> Fault {
+        let away = self.volumes.as_ref().and_then(Registry::first_away);
+        away.unwrap_or_else(|| Fault::new(Code::ChunkMissing).with("chunk", id))
     }
 
     /// Reads and verifies a chunk where the index says it is, past the cache. What is missing or damaged there makes
@@ -146,7 +153,7 @@ impl Core {
                     .with("chunk", id)
                     .with("pack", place.pack)
                     .because(error),
-                GetError::Failed { .. } => faults::get(&self.place, error),
+                GetError::Failed { .. } | GetError::Away { .. } => faults::get(&self.place, error),
             })?;
         let plain = self
             .sealer()

@@ -22,6 +22,7 @@ use self::scribe::Scribe;
 use crate::core::Core;
 use crate::faults;
 use crate::points::{Made, NewPoint, PointInfo};
+use crate::space::Load;
 use crate::writer::Writer;
 
 /// What a commit makes.
@@ -88,7 +89,7 @@ impl Session {
             return Err(Fault::new(Code::ReplicaBusy).with("source", source));
         }
         let id = SessionId::random(&core.env);
-        let writer = Writer::start(core, id)?;
+        let writer = Writer::start(core, id, Load::Data)?;
         Ok(Self {
             scribe: Arc::new(Scribe {
                 core: Arc::clone(core),

@@ -2,6 +2,7 @@
 
 use base::{Fault, PackName};
 use format::pack::Class;
+use objects::Space;
 
 use crate::Store;
 use crate::core::Core;
@@ -29,8 +30,8 @@ pub struct PoolStatus {
     pub replicas: u64,
     /// Records in the log.
     pub log_records: u64,
-    /// Bytes that can still be stored, if the place knows.
-    pub free_bytes: Option<u64>,
+    /// How much room there is, if the place knows.
+    pub space: Option<Space>,
 }
 
 impl Store {
@@ -45,7 +46,7 @@ impl Store {
             points: core.index.points()?.len() as u64,
             replicas: core.index.replicas()?.len() as u64,
             log_records: self.log_seq(),
-            free_bytes: core.objects.free_space().ok().flatten(),
+            space: core.objects.space().ok().flatten(),
             ..PoolStatus::default()
         };
         core.index.each_pack(|_, pack| {

@@ -48,6 +48,8 @@ pub struct VerifyReport {
     pub chunks: u64,
     /// Packs read whole.
     pub packs: u64,
+    /// Packs that were not read because their volume is away.
+    pub packs_away: u64,
     /// Log records read.
     pub records: u64,
     /// Recovery points looked at.

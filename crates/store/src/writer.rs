@@ -24,6 +24,7 @@ use crate::core::Core;
 use crate::durable::DurablePack;
 use crate::flow::Flow;
 use crate::index::{Asker, Copies};
+use crate::space::Load;
 
 /// The write path of one session.
 pub(crate) struct Writer {
@@ -35,6 +36,7 @@ pub(crate) struct Writer {
 struct Shared {
     core: Arc<Core>,
     session: SessionId,
+    load: Load,
     /// Chunks that are being sealed, in an open pack, or in a pack not yet indexed: taken, but not known.
     pending: Mutex<HashSet<ChunkId>>,
     /// Packs being filled: data first, then the one for trees.
@@ -53,10 +55,11 @@ impl Writer {
     ///
     /// # Errors
     /// `ResourcesExhausted`: the system has no threads left.
-    pub(crate) fn start(core: &Arc<Core>, session: SessionId) -> Result<Self, Fault> {
+    pub(crate) fn start(core: &Arc<Core>, session: SessionId, load: Load) -> Result<Self, Fault> {
         let shared = Arc::new(Shared {
             core: Arc::clone(core),
             session,
+            load,
             pending: Mutex::default(),
             open: std::array::from_fn(|_| Mutex::default()),
             full: Flow::new(PACKS_IN_FLIGHT),
@@ -236,7 +239,7 @@ impl Shared {
 
     /// Makes a full pack durable, then known.
     fn publish(&self, pack: OpenPack) -> Result<(), Fault> {
-        self.core.check_reserve()?;
+        self.core.check_room(self.load)?;
         let sealed = pack.finish(&self.core.env, &self.core.sealer_for_one()?);
         let pack = DurablePack::publish(&*self.core.objects, sealed)
             .map_err(|error| self.core.write_fault(error))?;

@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use objects::Space;
 use objects::disk::{DirEntry, Disk, Errno, Node, TMP_DIR};
 
 use knobs::Switchboard;
@@ -465,9 +466,12 @@ impl Disk for SimDisk {
         })
     }
 
-    fn free_bytes(&self) -> Result<u64, Errno> {
+    fn space(&self) -> Result<Space, Errno> {
         let inner = self.inner();
-        let capacity = inner.switches.knobs.capacity_bytes.unwrap_or(1 << 40);
-        Ok(capacity.saturating_sub(inner.used_bytes()))
+        let total = inner.switches.knobs.capacity_bytes.unwrap_or(1 << 40);
+        Ok(Space {
+            free: total.saturating_sub(inner.used_bytes()),
+            total,
+        })
     }
 }

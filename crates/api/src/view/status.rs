@@ -83,6 +83,12 @@ pub struct PoolView {
     pub free_bytes: Option<u64>,
     /// Size of the place, if that is known.
     pub total_bytes: Option<u64>,
+    /// Bytes that can be stored before what is kept free of it is reached, if that is known.
+    #[serde(default)]
+    pub left_bytes: Option<u64>,
+    /// Bytes that recovery points brought a day lately, if there is something to go by.
+    #[serde(default)]
+    pub growth_per_day: Option<u64>,
     /// Whether nothing can be written to it.
     #[serde(default)]
     pub read_only: bool,

@@ -186,6 +186,18 @@ catalogue! {
     SessionOvertaken Warning Retry 1 s[] ids[] (source);
     /// A job was refused because the pool cannot hold what it would write.
     PoolInsufficientSpace Critical Retry 5 s[42] ids["171" "33510" "33511" "180" "136" "40005" "40006"] (path needed free);
+    /// A volume of the pool is not there.
+    VolumeMissing Critical Retry 7 s[] ids[] (volume path);
+    /// The pool has no volume of that name.
+    VolumeUnknown Warning NotFound 4 s[] ids[] (volume);
+    /// A text cannot be the name of a volume.
+    VolumeNameInvalid Warning FixInput 2 s[] ids[] (volume);
+    /// A directory cannot become a volume of the pool.
+    VolumeUnfit Warning FixInput 5 s[] ids[] (path reason);
+    /// A volume holds packs and cannot be taken out of the pool.
+    VolumeNotEmpty Warning FixInput 6 s[] ids[] (volume count);
+    /// A device cannot become a volume of the pool.
+    DeviceUnfit Warning FixInput 5 s[] ids[] (device reason);
     /// Another process owns the pool.
     PoolOwned Warning Retry 6 s[] ids[] (path pid since command);
     /// The directory is not a pool.

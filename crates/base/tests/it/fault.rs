@@ -9,7 +9,7 @@ use base::fault::{Code, Fault, Kind, Lang, Severity};
 const PARTS: [&str; 3] = ["what", "why", "try"];
 
 /// The commands that exist; a text must not recommend any other.
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 28] = [
     "dozo explain",
     "dozo group create",
     "dozo group list",
@@ -26,7 +26,10 @@ const COMMANDS: [&str; 25] = [
     "dozo point delete",
     "dozo point list",
     "dozo point release",
+    "dozo pool add",
+    "dozo pool drain",
     "dozo pool gc",
+    "dozo pool remove",
     "dozo pool status",
     "dozo pool verify",
     "dozo protect",
@@ -242,10 +245,13 @@ fn names_and_alias_numbers_find_their_codes() {
 
 #[test]
 fn a_full_pool_says_what_it_keeps_free() {
-    let reserve = base::units::bytes(base::limits::POOL_RESERVE_BYTES);
+    let (percent, most) = base::limits::POOL_STOP;
+    let bounds = [base::limits::POOL_RESERVE_BYTES, most].map(base::units::bytes);
     for lang in Lang::ALL {
         let why = Code::PoolFull.explain(lang).text.why;
-        assert!(why.contains(&reserve), "{why}");
+        let says = |what: &str| assert!(why.contains(what), "{why}");
+        says(&format!("{percent} %"));
+        bounds.iter().for_each(|bound| says(bound));
     }
 }
 
@@ -378,11 +384,11 @@ PoolFull (critical)
 What happened
   The pool PATH is full (FREE free)
 Why
-  The last 64.0 MiB are kept free, so that recovery points can still be deleted. The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
+  5 % of its file system are kept free (at least 64.0 MiB, at most 32.0 GiB), so that recovery points can still be deleted and their space given back. The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
 Try
   - Run `dozo pool status` to see what takes the space.
-  - Enlarge the file system, or delete what is not needed: `dozo point delete POINT`.
-  - Shorten the retention of a group: `dozo group set GROUP`.
+  - Delete what is not needed, `dozo point delete POINT`, or shorten the retention of a group, `dozo group set GROUP`; then run `dozo pool gc`.
+  - Enlarge the file system.
 Exit code
   1
 Also known as

@@ -108,6 +108,7 @@ pub fn pool(view: &PoolView) -> String {
         ),
         ("Used", bytes(view.bytes)),
         ("Free", free),
+        ("Growth", growth(view)),
         ("Recovery points", count(view.points)),
         ("Protected", bytes(view.protected_bytes)),
         ("Saving", ratio),
@@ -128,6 +129,20 @@ pub fn pool(view: &PoolView) -> String {
         ),
         ("Chunks", count(view.chunks)),
     ])
+}
+
+/// Returns how fast a pool grows, and for how long there is room.
+fn growth(view: &PoolView) -> String {
+    let Some(daily) = view.growth_per_day else {
+        return String::new();
+    };
+    let lasts = match view.left_bytes.map(|left| left.checked_div(daily)) {
+        Some(Some(days)) if days < 3650 => {
+            format!(", room for {}", counted(days, "day", "days"))
+        }
+        _ => String::new(),
+    };
+    format!("{} a day{lasts}", bytes(daily))
 }
 
 /// Returns the word for a severity, as `dozo explain CODE` says it.

@@ -87,6 +87,7 @@ impl Engine {
                 Happening::SyncEnded,
             ],
         };
+        self.admit(source)?;
         self.replica_happening(source, started)?;
         let result = self.inner.worker.backup(&order, context);
         let followed = self.follow();

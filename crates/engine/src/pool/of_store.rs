@@ -6,10 +6,10 @@ use base::fault::Code;
 use base::{Fault, PointId, SourceId, StoreId, Timestamp};
 use format::log::{Body, Commit, ConfigKind, PointFacts, Record};
 use format::point::Consistency;
-use store::{CollectProgress, Store};
+use store::{CollectProgress, Floors, Store};
 
 use super::{
-    Change, CollectStep, Collected, Event, Level, OnCollect, OnRead, Point, Pool, PoolStatus,
+    Change, CollectStep, Collected, Event, Level, OnCollect, OnRead, Point, Pool, PoolStatus, Room,
     VerifyReport,
 };
 
@@ -133,8 +133,15 @@ impl Pool for Store {
             unreadable_pack: status.unreadable_pack.map(|name| name.to_string()),
             chunks: status.chunks,
             points: status.points,
-            free_bytes: status.free_bytes,
-            total_bytes: None,
+            space: status.space.map(|space| {
+                let floors = Floors::of(space);
+                Room {
+                    free: space.free,
+                    total: space.total,
+                    warn: floors.warn,
+                    stop: floors.stop,
+                }
+            }),
             read_only: self.read_only().is_some(),
         })
     }

@@ -17,7 +17,7 @@ use rustix::fs::{
 use rustix::io::{pread, retry_on_intr, write};
 
 use super::{DirEntry, Disk, Errno, Node, TMP_DIR};
-use crate::OpenError;
+use crate::{OpenError, Space};
 
 /// How a draft gets its final name: never over an existing one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -407,9 +407,14 @@ impl Disk for RealDisk {
         Ok(fd)
     }
 
-    fn free_bytes(&self) -> Result<u64, Errno> {
+    fn space(&self) -> Result<Space, Errno> {
         let stat = fstatvfs(&self.root)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        Ok(Space {
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            // What is kept for root is nobody's here.
+            total: (stat.f_blocks - stat.f_bfree.min(stat.f_blocks) + stat.f_bavail)
+                .saturating_mul(stat.f_frsize),
+        })
     }
 }
 

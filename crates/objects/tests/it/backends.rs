@@ -5,7 +5,7 @@ use std::sync::Arc;
 use objects::conformance::{Report, run};
 use objects::disk::{Publishing, RealDisk};
 use objects::faulty::{Call, Faulty, Misdeed, Times};
-use objects::{Local, Memory, Objects};
+use objects::{Local, Memory, Objects, Volume, Volumes};
 use testkit::{Knobs, SimDisk, env, tempdir};
 
 fn check(open: &dyn Fn() -> Box<dyn Objects>) -> Report {
@@ -42,6 +42,21 @@ fn a_directory_conforms_however_files_are_published() {
             Box::new(Local::create(disk).expect("fit"))
         });
     }
+}
+
+#[test]
+fn volumes_conform() {
+    let home = Arc::new(Memory::new());
+    let places = [Arc::new(Memory::new()), Arc::new(Memory::new())];
+    passes(&|| {
+        let volumes = places.iter().enumerate().map(|(i, place)| Volume {
+            name: format!("v{i}"),
+            place: Some(place.clone()),
+            drains: false,
+        });
+        let (volumes, home) = (volumes.collect(), home.clone());
+        Box::new(Volumes::new(home, volumes, |_| true, |_| true))
+    });
 }
 
 #[test]

@@ -127,7 +127,10 @@ fn a_full_disk_can_be_opened_read_and_freed() {
         ..Knobs::default()
     });
     let place = Local::open(disk).expect("opened");
-    assert_eq!(place.free_space().expect("known"), Some(0));
+    assert_eq!(
+        place.space().expect("known").map(|space| space.free),
+        Some(0)
+    );
     assert!(matches!(
         place.put_new(&name("dir/a"), b"b"),
         Err(PutError::Full { .. })

@@ -14,6 +14,7 @@ use super::Victim;
 use super::condemned::Freeing;
 use crate::core::Core;
 use crate::index::Location;
+use crate::space::Load;
 use crate::writer::Writer;
 
 /// The source of sessions that copy: none.
@@ -46,7 +47,7 @@ impl Freeing<'_> {
     }
 
     fn copy_by(&self, session: SessionId, packs: &[Victim]) -> Result<u64, Fault> {
-        let writer = Writer::start(self.core, session);
+        let writer = Writer::start(self.core, session, Load::Copies);
         let writer = writer.inspect_err(|_| self.core.close_session(session, Vec::new()))?;
         let copied = packs
             .iter()
@@ -70,7 +71,14 @@ impl Freeing<'_> {
 fn read(core: &Arc<Core>, id: &ChunkId, place: &Location) -> Result<Option<Sealed>, Fault> {
     match core.read_sealed(id, place) {
         Ok(sealed) => Ok(Some(sealed)),
-        Err(fault) if matches!(fault.code, Code::ChunkMissing | Code::ChunkDamaged) => Ok(None),
+        Err(fault)
+            if matches!(
+                fault.code,
+                Code::ChunkMissing | Code::ChunkDamaged | Code::VolumeMissing
+            ) =>
+        {
+            Ok(None)
+        }
         Err(fault) => Err(fault),
     }
 }

@@ -11,7 +11,7 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use super::rows::{self, PackRow, PackState};
 use super::{
-    CHUNKS, CONDEMNED_PACKS, CONTENTS, Copies, DELETED_PACKS, IndexError, LOOSE_PACKS, META,
+    CHUNKS, CONDEMNED_PACKS, CONTENTS, Copies, DELETED_PACKS, Index, IndexError, LOOSE_PACKS, META,
     PACK_ORDINALS, PACKS, SEALED,
 };
 use crate::durable::DurablePack;
@@ -253,8 +253,25 @@ fn count_sealed(write: &WriteTransaction, pack: &DurablePack) -> Result<(), Inde
     Ok(())
 }
 
+impl Index {
+    /// Indexes a pack that a record names and that could not be read until now.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn read_at_last(
+        &self,
+        session: &SessionId,
+        pack: &DurablePack,
+    ) -> Result<(), IndexError> {
+        let write = self.write()?;
+        self.add_to_filter(pack.entries().iter().map(|entry| &entry.id))?;
+        insert(&write, pack, PackState::Logged, session, Copies::Stay)?;
+        Ok(write.commit()?)
+    }
+}
+
 #[cfg(test)]
-impl super::Index {
+impl Index {
     /// Deletes a pack whatever the log says of it.
     pub(crate) fn forget(&self, name: &PackName) -> Result<(), IndexError> {
         let write = self.write()?;

@@ -9,6 +9,7 @@
 use base::{Fault, PackName, SessionId};
 use format::log::Body;
 use format::pack::Class;
+use objects::GetError;
 
 use crate::core::Core;
 use crate::durable::{DurablePack, object_name, pack_name};
@@ -21,10 +22,12 @@ use crate::log::Source;
 pub(super) fn loose_packs_hold(source: &Source<'_>, index: &Index) -> Result<bool, Fault> {
     for pack in index.loose_packs()? {
         let object = object_name(pack.class, &pack.name);
-        let bytes = source
-            .objects
-            .head(&object)
-            .map_err(|error| faults::get(source.place, error))?;
+        let bytes = match source.objects.head(&object) {
+            Ok(bytes) => bytes,
+            // It is not gone: it waits for its volume.
+            Err(GetError::Away { .. }) => continue,
+            Err(error) => return Err(faults::get(source.place, error)),
+        };
         if bytes != Some(pack.bytes) {
             return Ok(false);
         }

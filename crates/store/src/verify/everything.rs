@@ -81,10 +81,18 @@ impl Run<'_> {
             if let Err(error) = read
                 && !self.core.index.is_deleted(&pack.name)?
             {
-                let fault = faults::find_pack(&self.core.place, &pack.name, error)?;
-                self.core.doubt(&pack.name);
-                self.report.add(fault);
-                bad.insert(pack.name);
+                match faults::find_pack(&self.core.place, &pack.name, error) {
+                    Ok(fault) => {
+                        self.core.doubt(&pack.name);
+                        self.report.add(fault);
+                        bad.insert(pack.name);
+                    }
+                    Err(fault) if fault.code == Code::VolumeMissing => {
+                        self.report.packs_away += 1;
+                        continue;
+                    }
+                    Err(fault) => return Err(fault),
+                }
             }
             self.report.packs += 1;
             self.read(pack.bytes)?;

@@ -9,7 +9,7 @@ use base::{Env, Fault, SourceId};
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
 use objects::{
-    DeleteError, GetError, ListError, Listed, Local, Memory, ObjectName, Objects, PutError,
+    DeleteError, GetError, ListError, Listed, Local, Memory, ObjectName, Objects, PutError, Space,
 };
 use store::{CollectProgress, CollectionReport, CommitSpec, Store};
 use testkit::{Dice, Knobs, SimDisk};
@@ -429,8 +429,8 @@ impl Objects for Interrupted {
         self.inner.delete(name)
     }
 
-    fn free_space(&self) -> Result<Option<u64>, std::io::Error> {
-        self.inner.free_space()
+    fn space(&self) -> Result<Option<Space>, std::io::Error> {
+        self.inner.space()
     }
 
     fn is_read_only(&self) -> bool {

@@ -16,3 +16,4 @@ mod golden;
 mod index;
 mod repair;
 mod sessions;
+mod volumes;

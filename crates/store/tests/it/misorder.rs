@@ -4,7 +4,9 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use objects::{DeleteError, GetError, ListError, Listed, Local, ObjectName, Objects, PutError};
+use objects::{
+    DeleteError, GetError, ListError, Listed, Local, ObjectName, Objects, PutError, Space,
+};
 use testkit::SimDisk;
 
 /// What is out of order.
@@ -125,8 +127,8 @@ impl Objects for Misordered {
         self.inner.delete(name)
     }
 
-    fn free_space(&self) -> Result<Option<u64>, std::io::Error> {
-        self.inner.free_space()
+    fn space(&self) -> Result<Option<Space>, std::io::Error> {
+        self.inner.space()
     }
 
     fn is_read_only(&self) -> bool {

@@ -260,10 +260,10 @@ fn a_full_disk_takes_what_fits_and_gives_back_what_is_removed() {
         ..Knobs::default()
     });
     put(&disk, "dir/a", b"12345678", true).expect("put");
-    assert_eq!(disk.free_bytes(), Ok(2));
+    assert_eq!(disk.space().map(|space| space.free), Ok(2));
     assert_eq!(put(&disk, "dir/b", b"123", true), Err(Errno::NOSPC));
     // The failed draft is gone.
-    assert_eq!(disk.free_bytes(), Ok(2));
+    assert_eq!(disk.space().map(|space| space.free), Ok(2));
     disk.remove("dir/a").expect("removed");
     put(&disk, "dir/b", b"123", true).expect("put");
 }

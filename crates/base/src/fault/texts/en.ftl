@@ -365,14 +365,14 @@ PoolRolledBack-try =
     This is told for a week at least, and until every source has a new recovery point.
 
 PoolFull-what = The pool {$path} is full ({$free} free)
-PoolFull-why = The last 64.0 MiB are kept free, so that recovery points can still be deleted. The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
+PoolFull-why = 5 % of its file system are kept free (at least 64.0 MiB, at most 32.0 GiB), so that recovery points can still be deleted and their space given back. The job stopped before it could do harm: no recovery point is lost and no replica became inconsistent. What was stored counts when it is tried again.
 PoolFull-try =
     Run `dozo pool status` to see what takes the space.
-    Enlarge the file system, or delete what is not needed: `dozo point delete POINT`.
-    Shorten the retention of a group: `dozo group set GROUP`.
+    Delete what is not needed, `dozo point delete POINT`, or shorten the retention of a group, `dozo group set GROUP`; then run `dozo pool gc`.
+    Enlarge the file system.
 
 PoolLowSpace-what = The pool {$path} is nearly full: {$free} of {$total} free
-PoolLowSpace-why = It grows with every change until old recovery points expire. When it is full, no new ones are made.
+PoolLowSpace-why = It grows with every change until old recovery points expire. When less than 5 % is free (at most 32.0 GiB), nothing new is stored.
 PoolLowSpace-try =
     Run `dozo pool status` to see what takes the space.
     Enlarge the file system, or shorten the retention of a group: `dozo group set GROUP`.
@@ -400,6 +400,42 @@ PoolInsufficientSpace-why = A job that cannot end is not started.
 PoolInsufficientSpace-try =
     Enlarge the file system, or delete what is not needed: `dozo point delete POINT`.
     Protect less: `dozo protect PATH --exclude PATTERN`.
+
+VolumeMissing-what = Volume {$volume} of the pool is not there
+VolumeMissing-why = Nothing of this pool is mounted at {$path}. Recovery points that need what is on it wait for it; the others, and new synchronizations, go on. Nothing is damaged.
+VolumeMissing-try =
+    Mount the disk at {$path}, and look at `dozo pool status`.
+    If it is mounted elsewhere now: `dozo pool add PATH`.
+    If it will never come back: `dozo pool remove {$volume} --lost`, then `dozo source check SOURCE` for each source.
+
+VolumeUnknown-what = The pool has no volume "{$volume}"
+VolumeUnknown-why = It was mistyped, or has been taken out of the pool.
+VolumeUnknown-try =
+    Run `dozo pool status` to see its volumes.
+
+VolumeNameInvalid-what = "{$volume}" cannot be the name of a volume
+VolumeNameInvalid-why = It takes 1 to 32 small letters, digits, - and _.
+VolumeNameInvalid-try =
+    Give another one: `dozo pool add PATH --name NAME`.
+
+VolumeUnfit-what = {$path} cannot become a volume of the pool
+VolumeUnfit-why = {$reason}. Nothing was changed.
+VolumeUnfit-try =
+    Choose an empty directory on another disk.
+
+VolumeNotEmpty-what = Volume {$volume} still holds {$count ->
+    [one] 1 pack
+   *[other] {$count} packs
+}
+VolumeNotEmpty-why = Recovery points need what is on it.
+VolumeNotEmpty-try =
+    Run `dozo pool drain {$volume}` to move it to the other volumes.
+
+DeviceUnfit-what = {$device} cannot become a volume of the pool
+DeviceUnfit-why = {$reason}. Nothing was changed.
+DeviceUnfit-try =
+    Choose a disk that nothing uses; `lsblk -f` shows them.
+    If what is on it may go, say which disk it is: `dozo pool add {$device} --wipe SERIAL`, or its size in bytes.
 
 PoolOwned-what = The pool {$path} belongs to process {$pid} ({$command})
 PoolOwned-why = Only one process may write to a pool. That one started at {$since} and is still alive; an owner that died would have been replaced without asking.

@@ -359,14 +359,14 @@ PoolRolledBack-try =
     この警告は少なくとも 1 週間、すべてのデータ ソースに新しい回復ポイントが作成されるまで表示されます。
 
 PoolFull-what = 記憶域プール {$path} の空き領域がありません (残り {$free})
-PoolFull-why = 回復ポイントを削除できるように、最後の 64.0 MiB は空けてあります。害が及ぶ前にジョブを停止しました。失われた回復ポイントはなく、レプリカの整合性も保たれています。保存済みのデータは、再試行のときに利用されます。
+PoolFull-why = 回復ポイントを削除して領域を回収できるように、ファイル システムの 5 % (64.0 MiB 以上 32.0 GiB 以下) は空けてあります。害が及ぶ前にジョブを停止しました。失われた回復ポイントはなく、レプリカの整合性も保たれています。保存済みのデータは、再試行のときに利用されます。
 PoolFull-try =
     `dozo pool status` で領域の使用状況を確認してください。
-    ファイル システムを拡張するか、不要な回復ポイントを削除してください: `dozo point delete POINT`
-    保護グループのリテンション期間を短くしてください: `dozo group set GROUP`
+    不要な回復ポイントを `dozo point delete POINT` で削除するか、保護グループのリテンション期間を `dozo group set GROUP` で短くしてから、`dozo pool gc` を実行してください。
+    ファイル システムを拡張してください。
 
 PoolLowSpace-what = 記憶域プール {$path} の空き領域が少なくなっています: {$total} のうち残り {$free}
-PoolLowSpace-why = 古い回復ポイントが期限切れになるまで、変更のたびに使用量が増えます。空き領域がなくなると、新しい回復ポイントを作成できません。
+PoolLowSpace-why = 古い回復ポイントが期限切れになるまで、変更のたびに使用量が増えます。空きが 5 % (最大 32.0 GiB) を下回ると、新しいデータは保存されません。
 PoolLowSpace-try =
     `dozo pool status` で領域の使用状況を確認してください。
     ファイル システムを拡張するか、保護グループのリテンション期間を短くしてください: `dozo group set GROUP`
@@ -394,6 +394,39 @@ PoolInsufficientSpace-why = 完了できないジョブは開始されません�
 PoolInsufficientSpace-try =
     ファイル システムを拡張するか、不要な回復ポイントを削除してください: `dozo point delete POINT`
     保護の対象を減らしてください: `dozo protect PATH --exclude PATTERN`
+
+VolumeMissing-what = 記憶域プールのボリューム {$volume} がありません
+VolumeMissing-why = {$path} にはこのプールのボリュームがマウントされていません。そのボリュームのデータを必要とする回復ポイントは待機しますが、他の回復ポイントと新しい同期には影響しません。破損はありません。
+VolumeMissing-try =
+    ディスクを {$path} にマウントし、`dozo pool status` で確認してください。
+    別の場所にマウントした場合: `dozo pool add PATH`
+    二度と戻らない場合: `dozo pool remove {$volume} --lost` を実行してから、各ソースで `dozo source check SOURCE` を実行してください。
+
+VolumeUnknown-what = 記憶域プールにボリューム「{$volume}」はありません
+VolumeUnknown-why = 入力に誤りがあるか、プールから取り外されています。
+VolumeUnknown-try =
+    `dozo pool status` でボリュームを確認してください。
+
+VolumeNameInvalid-what = 「{$volume}」はボリュームの名前として使用できません
+VolumeNameInvalid-why = 使用できるのは、英小文字、数字、- および _ からなる 1 ～ 32 文字です。
+VolumeNameInvalid-try =
+    別の名前を指定してください: `dozo pool add PATH --name NAME`
+
+VolumeUnfit-what = {$path} は記憶域プールのボリュームとして使用できません
+VolumeUnfit-why = {$reason}。何も変更していません。
+VolumeUnfit-try =
+    別のディスク上の空のディレクトリを選択してください。
+
+VolumeNotEmpty-what = ボリューム {$volume} には {$count} 個のパックが残っています
+VolumeNotEmpty-why = 回復ポイントがそのデータを必要としています。
+VolumeNotEmpty-try =
+    `dozo pool drain {$volume}` で他のボリュームに移動してください。
+
+DeviceUnfit-what = {$device} は記憶域プールのボリュームとして使用できません
+DeviceUnfit-why = {$reason}。何も変更していません。
+DeviceUnfit-try =
+    使用されていないディスクを選択してください。`lsblk -f` で確認できます。
+    消去してもよい場合は、どのディスクかをシリアル番号で指定してください: `dozo pool add {$device} --wipe SERIAL` (バイト単位のサイズでも指定できます)
 
 PoolOwned-what = 記憶域プール {$path} は、プロセス {$pid} ({$command}) が所有しています
 PoolOwned-why = プールに書き込めるプロセスは 1 つだけです。このプロセスは {$since} に開始され、現在も動作しています。所有者が終了していれば、自動的に引き継がれます。
