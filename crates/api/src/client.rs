@@ -209,6 +209,24 @@ impl Operations for Client {
         self.send(Method::POST, route::POOL_VERIFY, &())
     }
 
+    fn add_volume(&self, request: &request::AddVolume) -> Result<PoolView, Problem> {
+        self.send(Method::POST, route::POOL_VOLUMES, request)
+    }
+
+    fn drain_volume(&self, name: &str) -> Result<JobView, Problem> {
+        let path = route::fill(route::POOL_VOLUME_DRAIN, name);
+        self.send(Method::POST, &path, &())
+    }
+
+    fn remove_volume(
+        &self,
+        name: &str,
+        request: &request::RemoveVolume,
+    ) -> Result<PoolView, Problem> {
+        let path = route::fill(route::POOL_VOLUME_REMOVE, name);
+        self.send(Method::POST, &path, request)
+    }
+
     fn collect_garbage(&self, request: &request::CollectGarbage) -> Result<JobView, Problem> {
         self.send(Method::POST, route::POOL_GC, request)
     }

@@ -32,6 +32,28 @@ pub trait Operations: Send + Sync {
     /// As [`Self::status`].
     fn verify_pool(&self) -> Result<JobView, Problem>;
 
+    /// Takes a volume into the pool.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn add_volume(&self, request: &request::AddVolume) -> Result<PoolView, Problem>;
+
+    /// Moves what a volume holds to the others; the job it returns has only begun.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn drain_volume(&self, name: &str) -> Result<JobView, Problem>;
+
+    /// Takes a volume out of the pool.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    fn remove_volume(
+        &self,
+        name: &str,
+        request: &request::RemoveVolume,
+    ) -> Result<PoolView, Problem>;
+
     /// Gives back the space of what no recovery point and no replica needs, or says how much that is.
     ///
     /// # Errors

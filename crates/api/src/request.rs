@@ -27,6 +27,26 @@ pub struct CollectGarbage {
     pub dry_run: bool,
 }
 
+/// Take a directory or a disk of the server's machine into the pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddVolume {
+    /// An absolute path: of a directory, or of a block device.
+    pub path: PathText,
+    /// Its name; none: what the path ends with.
+    pub name: Option<String>,
+    /// A device's serial number or its size in bytes, as proof that it is the one whose content may go.
+    #[serde(default)]
+    pub wipe: Option<String>,
+}
+
+/// Take a volume out of the pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveVolume {
+    /// Whether it will never come back, so that it need not be empty.
+    #[serde(default)]
+    pub lost: bool,
+}
+
 /// Which recovery point of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

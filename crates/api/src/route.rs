@@ -10,6 +10,12 @@ pub const STATUS: &str = "/api/v1/status";
 pub const POOL: &str = "/api/v1/pool";
 /// `POST`: read everything in the pool back.
 pub const POOL_VERIFY: &str = "/api/v1/pool/verify";
+/// POST: [`crate::request::AddVolume`].
+pub const POOL_VOLUMES: &str = "/api/v1/pool/volumes";
+/// POST: drain it.
+pub const POOL_VOLUME_DRAIN: &str = "/api/v1/pool/volumes/{name}/drain";
+/// POST: [`crate::request::RemoveVolume`].
+pub const POOL_VOLUME_REMOVE: &str = "/api/v1/pool/volumes/{name}/remove";
 /// POST: [`crate::request::CollectGarbage`].
 pub const POOL_GC: &str = "/api/v1/pool/gc";
 /// `POST`: protect paths.

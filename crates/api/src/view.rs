@@ -21,4 +21,6 @@ pub use point::{
 };
 pub use restore::{ConflictView, RestorePlanView};
 pub use source::{ReplicaView, SelectionView, SourceListView, SourceView};
-pub use status::{ExplainListView, ExplainView, Health, OwnerView, PoolView, StatusView};
+pub use status::{
+    ExplainListView, ExplainView, Health, OwnerView, PoolView, StatusView, VolumeState, VolumeView,
+};

@@ -420,4 +420,28 @@ pub enum Pool {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Take a directory, or a whole disk, into the pool as one of its volumes
+    Add {
+        /// A directory that is empty, or a block device that nothing uses: it gets an XFS file system and is mounted
+        path: PathBuf,
+        /// What to call it [default: what the path ends with]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Let go what is on the device: its serial number, or its size in bytes, as proof that it is this one
+        #[arg(long, value_name = "SERIAL|BYTES")]
+        wipe: Option<String>,
+    },
+    /// Move what a volume holds to the others, so that it can be taken out
+    Drain {
+        /// Its name
+        volume: String,
+    },
+    /// Take a volume out of the pool
+    Remove {
+        /// Its name
+        volume: String,
+        /// It will never come back: what was on it is missing from now on
+        #[arg(long)]
+        lost: bool,
+    },
 }

@@ -45,6 +45,7 @@ impl Host {
             store: store.clone(),
             env: env.clone(),
             own: home.own(),
+            mounts: home.volumes(),
             journal: OnceLock::new(),
             keeper: Keeper::new(home.cache().join("snapshots")),
         });

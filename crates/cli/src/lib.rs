@@ -179,6 +179,13 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
         Command::Pool(args::Pool::Status) => command::pool::status(session),
         Command::Pool(args::Pool::Verify) => command::pool::verify(session),
         Command::Pool(args::Pool::Gc { dry_run }) => command::pool::gc(session, *dry_run),
+        Command::Pool(args::Pool::Add { path, name, wipe }) => {
+            command::pool::add(session, path, name.as_deref(), wipe.as_deref())
+        }
+        Command::Pool(args::Pool::Drain { volume }) => command::pool::drain(session, volume),
+        Command::Pool(args::Pool::Remove { volume, lost }) => {
+            command::pool::remove(session, volume, *lost)
+        }
         Command::Up(_)
         | Command::Mount(_)
         | Command::Restore(_)
@@ -199,7 +206,13 @@ fn purpose(command: &Command) -> Purpose {
         | Command::Mount(_)
         | Command::Point(args::Point::Create { .. })
         | Command::Source(args::Source::Check { .. })
-        | Command::Pool(args::Pool::Verify | args::Pool::Gc { .. }) => Purpose::Work,
+        | Command::Pool(
+            args::Pool::Verify
+            | args::Pool::Gc { .. }
+            | args::Pool::Add { .. }
+            | args::Pool::Drain { .. }
+            | args::Pool::Remove { .. },
+        ) => Purpose::Work,
         Command::Find(_)
         | Command::Point(
             args::Point::List { .. } | args::Point::Browse { .. } | args::Point::Diff { .. },

@@ -225,7 +225,7 @@ pub fn describe(job: &JobView) -> String {
     if let Some(left) = left(progress) {
         parts.push(format!("{} left", duration(left, Lang::En)));
     }
-    if matches!(job.kind.as_str(), "verify" | "collect") {
+    if matches!(job.kind.as_str(), "verify" | "collect" | "drain") {
         return parts.join(", ");
     }
     parts.push(match progress.files_total {

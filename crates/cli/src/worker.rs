@@ -1,10 +1,11 @@
 //! Carries out the engine's orders on this machine: joins the agent's pipelines to the store.
 
+mod device;
 mod restore;
 mod watch;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use agent::backup::{self, Backup};
@@ -19,7 +20,7 @@ use engine::model::FileOptions;
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
 };
-use engine::{JobContext, Worker};
+use engine::{JobContext, NewVolume, Worker};
 use format::entry::FileEntry;
 use format::point::Consistency;
 use format::replica::ChunkReader;
@@ -37,6 +38,8 @@ pub(crate) struct LocalWorker {
     pub(crate) env: Env,
     /// Directories that are left out of every source: the data directory, and the pool if that is elsewhere.
     pub(crate) own: Vec<PathBuf>,
+    /// Where disks of the pool are mounted.
+    pub(crate) mounts: PathBuf,
     /// What hears of changes, if the system allows it; empty in a process that ends with its job.
     pub(crate) journal: OnceLock<io::Result<Journal>>,
     /// What keeps the snapshots of sources, where there are any.
@@ -232,6 +235,7 @@ impl LocalWorker {
     fn walk_options(&self, order: &BackupOrder, view: &View) -> WalkOptions {
         let options = &order.options;
         let mut leave_out = self.own.clone();
+        leave_out.extend(self.store.volume_paths());
         leave_out.extend(view.leave_out.iter().cloned());
         WalkOptions {
             exclude: options.excludes.clone(),
@@ -343,6 +347,16 @@ impl Worker for LocalWorker {
 
     fn restore(&self, order: &RestoreOrder, context: &JobContext) -> Result<RestoreReport, Fault> {
         restore::execute(&self.store, order, context)
+    }
+
+    fn prepare_volume(&self, name: &str, new: &NewVolume) -> Result<PathBuf, Fault> {
+        match device::is_device(&new.path) {
+            true => {
+                let places = (self.mounts.as_path(), Path::new(device::FSTAB));
+                device::prepare(&new.path, name, new.wipe.as_deref(), places)
+            }
+            false => Ok(new.path.clone()),
+        }
     }
 
     fn release(&self, source: &SourceId) {

@@ -13,6 +13,7 @@ mod run;
 mod status;
 mod submit;
 mod verify;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +30,7 @@ pub use members::{ProtectRequest, Protected, StopProtection};
 pub use points::{Expiring, PointView};
 pub use restore::RestoreRequest;
 pub use status::{Health, JobQuery, MemberStatus, Status};
+pub use volumes::NewVolume;
 
 use crate::catalog::{Catalog, Opened};
 use crate::home::Home;

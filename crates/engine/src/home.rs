@@ -165,6 +165,11 @@ impl Home {
         self.path.join("server.key")
     }
 
+    /// Returns the directory where disks of the pool are mounted.
+    pub fn volumes(&self) -> PathBuf {
+        self.path.join("volumes")
+    }
+
     /// Returns where caches are.
     pub fn cache(&self) -> PathBuf {
         self.path.join("cache")

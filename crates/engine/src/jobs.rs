@@ -42,11 +42,13 @@ pub enum JobKind {
     Verify,
     /// The space of what nothing needs, given back: garbage collection.
     Collect,
+    /// What a volume of the pool holds, moved to the others.
+    Drain,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Protect,
         Self::Synchronize,
         Self::CreatePoint,
@@ -56,6 +58,7 @@ impl JobKind {
         Self::Expire,
         Self::Verify,
         Self::Collect,
+        Self::Drain,
     ];
 
     /// Returns its stable name.
@@ -70,6 +73,7 @@ impl JobKind {
             Self::Expire => "expire",
             Self::Verify => "verify",
             Self::Collect => "collect",
+            Self::Drain => "drain",
         }
     }
 
@@ -210,11 +214,13 @@ pub enum Step {
     Wait,
     /// Giving space back.
     Free,
+    /// Moving what a volume holds.
+    Move,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Prepare,
         Self::Snapshot,
         Self::Transfer,
@@ -226,6 +232,7 @@ impl Step {
         Self::Mark,
         Self::Wait,
         Self::Free,
+        Self::Move,
     ];
 
     /// Returns its stable name.
@@ -242,6 +249,7 @@ impl Step {
             Self::Mark => "mark",
             Self::Wait => "wait",
             Self::Free => "free",
+            Self::Move => "move",
         }
     }
 
@@ -315,6 +323,11 @@ pub enum JobSpec {
         /// Only say what would go.
         dry_run: bool,
     },
+    /// Drain a volume.
+    Drain {
+        /// Its name.
+        volume: String,
+    },
 }
 
 /// What came of a job that was done.
@@ -332,6 +345,8 @@ pub enum JobReport {
     Verified(VerifyReport),
     /// Of collecting garbage.
     Collected(Collected),
+    /// Of draining a volume: the bytes that were moved.
+    Drained(u64),
 }
 
 impl JobReport {
@@ -341,7 +356,7 @@ impl JobReport {
             Self::Backup(report) => report.differences == 0 && report.missed == 0,
             Self::Check(report) => report.differences == 0,
             Self::Restore(report) => report.damaged == 0,
-            Self::Deleted(_) => true,
+            Self::Deleted(_) | Self::Drained(_) => true,
             Self::Verified(report) => report.damaged == 0,
             Self::Collected(report) => report.cut_short.is_none() && report.missing_chunks == 0,
         }

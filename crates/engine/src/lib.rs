@@ -26,8 +26,8 @@ mod watchdog;
 
 pub use catalog::{Alert, Replica};
 pub use engine::{
-    Engine, EngineConfig, Expiring, GroupChange, Health, JobQuery, MemberStatus, PointView,
-    ProtectRequest, Protected, RestoreRequest, Status, StopProtection,
+    Engine, EngineConfig, Expiring, GroupChange, Health, JobQuery, MemberStatus, NewVolume,
+    PointView, ProtectRequest, Protected, RestoreRequest, Status, StopProtection,
 };
 pub use home::Home;
 pub use jobs::{Job, JobContext, JobWatch};

@@ -6,6 +6,8 @@
 
 mod of_store;
 
+use std::path::{Path, PathBuf};
+
 use base::{ChunkId, Fault, Lang, PointId, SourceId, StoreId, Timestamp};
 
 /// How much a recovery point promises about what was being written while it was made.
@@ -146,6 +148,30 @@ impl Room {
     }
 }
 
+/// How a volume of a pool is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeState {
+    /// It takes new data.
+    Ok,
+    /// What it holds is on its way to other volumes.
+    Draining,
+    /// It is not there: why.
+    Away(String),
+}
+
+/// A volume of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Where it is, or was.
+    pub path: PathBuf,
+    /// How it is.
+    pub state: VolumeState,
+    /// How much room it has, if it is there.
+    pub space: Option<Room>,
+}
+
 /// How full the pool is and what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
@@ -169,6 +195,8 @@ pub struct PoolStatus {
     pub space: Option<Room>,
     /// Whether nothing can be written to it.
     pub read_only: bool,
+    /// Its volumes, beside its own directory.
+    pub volumes: Vec<Volume>,
 }
 
 /// What reading the whole pool back found.
@@ -291,6 +319,30 @@ pub trait Pool: Send + Sync {
     /// # Errors
     /// `CollectionRunning`, `CollectionBlocked`; what `on_collect` returned; the store's own.
     fn collect(&self, dry_run: bool, on_collect: OnCollect<'_>) -> Result<Collected, Fault>;
+
+    /// Takes a directory into the pool as a volume.
+    ///
+    /// # Errors
+    /// `VolumeUnfit`, `VolumeNameInvalid`; the store's own.
+    fn add_volume(&self, name: &str, path: &Path) -> Result<(), Fault>;
+
+    /// Moves what a volume holds to the others; returns the bytes moved.
+    ///
+    /// # Errors
+    /// `VolumeUnknown`, `VolumeMissing`, `PoolFull`; what `on_read` returned; the store's own.
+    fn drain_volume(&self, name: &str, on_read: OnRead<'_>) -> Result<u64, Fault>;
+
+    /// Takes a volume that holds nothing, or that is lost, out of the pool.
+    ///
+    /// # Errors
+    /// `VolumeUnknown`, `VolumeMissing`, `VolumeNotEmpty`; the store's own.
+    fn remove_volume(&self, name: &str, is_lost: bool) -> Result<(), Fault>;
+
+    /// Returns the points that wait for a volume that is away.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn points_waiting(&self) -> Result<Vec<PointId>, Fault>;
 
     /// Returns how full it is and what it holds.
     ///

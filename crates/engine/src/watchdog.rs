@@ -11,7 +11,8 @@ use jiff::SignedDuration;
 use crate::catalog::SetBack;
 use crate::engine::{Engine, Health, JobQuery, POOL, SERVER};
 use crate::jobs::JobState;
-use crate::pool::PoolStatus;
+use crate::model::path_text;
+use crate::pool::{PoolStatus, Volume, VolumeState};
 use crate::scheduler::{self, Stop};
 
 /// Time between two looks.
@@ -64,6 +65,7 @@ impl Engine {
         }
         let status = self.pool_status()?;
         self.look_after_room(&status, now)?;
+        self.look_after_volumes(&status, now)?;
         let Some(pack) = status.unreadable_pack else {
             return catalog.settle(POOL, Code::PackDamaged, now);
         };
@@ -72,6 +74,20 @@ impl Engine {
             .with("pack", pack)
             .with("reason", format_args!("packs missing or damaged: {count}"));
         catalog.raise(POOL, &fault, now)
+    }
+
+    fn look_after_volumes(&self, status: &PoolStatus, now: Timestamp) -> Result<(), Fault> {
+        let catalog = &self.inner.catalog;
+        let is_away = |volume: &&Volume| matches!(volume.state, VolumeState::Away(_));
+        match status.volumes.iter().find(is_away) {
+            Some(volume) => {
+                let fault = Fault::new(Code::VolumeMissing)
+                    .with("volume", &volume.name)
+                    .with("path", path_text(&volume.path));
+                catalog.raise(POOL, &fault, now)
+            }
+            None => catalog.settle(POOL, Code::VolumeMissing, now),
+        }
     }
 
     fn look_after_room(&self, status: &PoolStatus, now: Timestamp) -> Result<(), Fault> {

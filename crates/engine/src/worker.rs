@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use base::{ChunkId, Fault, PointId, SourceId};
 
+use crate::engine::NewVolume;
 use crate::jobs::JobContext;
 use crate::model::{FileOptions, SourceKind};
 
@@ -218,6 +219,15 @@ pub trait Worker: Send + Sync {
     /// # Errors
     /// What kept it from being done as a whole; single entries are warnings.
     fn restore(&self, order: &RestoreOrder, context: &JobContext) -> Result<RestoreReport, Fault>;
+
+    /// Makes a directory ready to become a volume of the pool, and returns it. A block device is formatted and mounted, if nothing
+    /// uses it and nothing is on it, or what is on it may go.
+    ///
+    /// # Errors
+    /// `DeviceUnfit`; nothing was changed.
+    fn prepare_volume(&self, _name: &str, new: &NewVolume) -> Result<PathBuf, Fault> {
+        Ok(new.path.clone())
+    }
 
     /// Lets go of what it keeps for a source that is no longer protected, if anything. What cannot be done now it does another
     /// time.

@@ -140,6 +140,21 @@ pub const ROUTES: &[Route] = &[
     starts(route::POOL_VERIFY, Needs::Operate, |o, _| {
         json(o.verify_pool()?)
     }),
+    answers(
+        MethodFilter::POST,
+        route::POOL_VOLUMES,
+        Needs::Configure,
+        |o, c| json(o.add_volume(&c.read()?)?),
+    ),
+    starts(route::POOL_VOLUME_DRAIN, Needs::Operate, |o, c| {
+        json(o.drain_volume(c.name())?)
+    }),
+    answers(
+        MethodFilter::POST,
+        route::POOL_VOLUME_REMOVE,
+        Needs::Configure,
+        |o, c| json(o.remove_volume(c.name(), &c.read()?)?),
+    ),
     starts(route::POOL_GC, Needs::Operate, |o, c| {
         json(o.collect_garbage(&c.read()?)?)
     }),

@@ -15,7 +15,9 @@ use base::limits::JOBS_LISTED_MAX;
 use base::schedule::Schedule;
 use base::{Env, Fault, JobId, Lang};
 use engine::model::{Inventory, Policy};
-use engine::{Engine, JobQuery, ProtectRequest, RestoreRequest, Status, StopProtection, worker};
+use engine::{
+    Engine, JobQuery, NewVolume, ProtectRequest, RestoreRequest, Status, StopProtection, worker,
+};
 
 use crate::look::{self, Eyes, Look};
 use crate::views;
@@ -290,6 +292,30 @@ impl Operations for Service {
 
     fn verify_pool(&self) -> Result<JobView, Problem> {
         self.answer(self.engine.verify_pool().and_then(|id| self.show_job(id)))
+    }
+
+    fn add_volume(&self, request: &request::AddVolume) -> Result<PoolView, Problem> {
+        let added = self.engine.add_volume(&NewVolume {
+            path: request.path.clone().into_path(),
+            name: request.name.clone(),
+            wipe: request.wipe.clone(),
+        });
+        self.answer(added)?;
+        self.pool()
+    }
+
+    fn drain_volume(&self, name: &str) -> Result<JobView, Problem> {
+        let job = self.engine.drain_volume(name);
+        self.answer(job.and_then(|id| self.show_job(id)))
+    }
+
+    fn remove_volume(
+        &self,
+        name: &str,
+        request: &request::RemoveVolume,
+    ) -> Result<PoolView, Problem> {
+        self.answer(self.engine.remove_volume(name, request.lost))?;
+        self.pool()
     }
 
     fn collect_garbage(&self, request: &request::CollectGarbage) -> Result<JobView, Problem> {

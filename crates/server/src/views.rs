@@ -6,14 +6,14 @@
 use api::view::{
     ConflictView, GoalsView, GroupView, JobState, JobView, Kept, OutcomeView, OwnerView,
     PointStatsView, PointView, PolicyView, PoolView, ProgressView, ReplicaView, RestorePlanView,
-    RetentionView, SelectionView, SourceView, StepView, WarningView,
+    RetentionView, SelectionView, SourceView, StepView, VolumeState, VolumeView, WarningView,
 };
 use api::{PathText, Problem, Time};
 use base::{Lang, Timestamp};
 use engine::home::Home;
 use engine::jobs::{JobReport, JobState as State, Progress};
 use engine::model::{FileOptions, Group, Inventory, Policy, Source};
-use engine::pool::PoolStatus;
+use engine::pool::{PoolStatus, Volume, VolumeState as PoolVolume};
 use engine::replica::State as ReplicaState;
 use engine::worker::{OnConflict, RestorePlan};
 use engine::{Expiring, Health, Job, MemberStatus};
@@ -155,6 +155,7 @@ pub fn point(view: &engine::PointView, language: Lang) -> PointView {
         kept,
         expires,
         hold: view.hold.clone(),
+        waits: view.waits,
     }
 }
 
@@ -272,6 +273,10 @@ fn outcome(report: &JobReport) -> OutcomeView {
             stray: report.stray_objects,
             ..OutcomeView::default()
         },
+        JobReport::Drained(bytes) => OutcomeView {
+            bytes: *bytes,
+            ..OutcomeView::default()
+        },
         JobReport::Deleted(points) => OutcomeView {
             deleted: points.len() as u64,
             ..OutcomeView::default()
@@ -336,6 +341,23 @@ pub fn pool(status: &PoolStatus, protected_bytes: u64, growth_per_day: Option<u6
         left_bytes: status.space.map(|room| room.left()),
         growth_per_day,
         read_only: status.read_only,
+        volumes: status.volumes.iter().map(volume).collect(),
+    }
+}
+
+fn volume(volume: &Volume) -> VolumeView {
+    let (state, why) = match &volume.state {
+        PoolVolume::Ok => (VolumeState::Ok, None),
+        PoolVolume::Draining => (VolumeState::Draining, None),
+        PoolVolume::Away(why) => (VolumeState::Away, Some(why.clone())),
+    };
+    VolumeView {
+        name: volume.name.clone(),
+        path: PathText::from(volume.path.as_path()),
+        state,
+        why,
+        free_bytes: volume.space.map(|room| room.free),
+        total_bytes: volume.space.map(|room| room.total),
     }
 }
 

@@ -81,6 +81,7 @@ pub use collect::{CollectProgress, Collection, CollectionPlan, CollectionReport,
 pub use find::{Find, Found, FoundPage, Version, find};
 pub use generation::Limits;
 pub use index::Place;
+pub use objects::Space;
 pub use own::{Owner, Ownership};
 pub use points::{ConfigRow, NewPoint, PointInfo, Replica};
 pub use probe::IndexProbe;

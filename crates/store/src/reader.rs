@@ -153,7 +153,11 @@ impl Core {
                     .with("chunk", id)
                     .with("pack", place.pack)
                     .because(error),
-                GetError::Failed { .. } | GetError::Away { .. } => faults::get(&self.place, error),
+                GetError::Failed { .. } => faults::get(&self.place, error),
+                GetError::Away { .. } => {
+                    let away = self.volumes.as_ref().and_then(Registry::first_away);
+                    away.unwrap_or_else(|| faults::get(&self.place, error))
+                }
             })?;
         let plain = self
             .sealer()

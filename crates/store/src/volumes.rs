@@ -76,6 +76,8 @@ pub(crate) struct Registry {
     mode: Mode,
     volumes: Arc<Volumes>,
     waiting: Waiting,
+    /// Where they were when they were looked at last.
+    paths: Mutex<Vec<PathBuf>>,
 }
 
 /// A link to a volume.
@@ -126,6 +128,7 @@ impl Registry {
             mode,
             volumes: Arc::clone(&volumes),
             waiting: Waiting::default(),
+            paths: Mutex::default(),
         };
         registry.look()?;
         Ok((volumes, Some(registry)))
@@ -165,6 +168,8 @@ impl Registry {
             });
         }
         self.volumes.set(volumes);
+        let paths = statuses.iter().map(|status| status.path.clone()).collect();
+        *self.paths.lock().unwrap_or_else(PoisonError::into_inner) = paths;
         Ok(statuses)
     }
 
@@ -458,6 +463,15 @@ impl Store {
             }
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Returns where its volumes are, or were, when they were looked at last.
+    pub fn volume_paths(&self) -> Vec<PathBuf> {
+        let paths = |registry: &Registry| {
+            let paths = registry.paths.lock();
+            paths.unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        self.core().volumes.as_ref().map(paths).unwrap_or_default()
     }
 
     /// Makes an empty directory, or one that was a volume of this pool before, a volume of the pool.

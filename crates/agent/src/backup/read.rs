@@ -156,8 +156,8 @@ impl Readers<'_> {
             }
             (Verdict::Differs, Why::Doubt) | (Verdict::Changed, _) => self.counts.changed(),
             (Verdict::Differs, Why::Check) | (Verdict::Damaged, _) => self.counts.differed(),
-            // Nothing is stored of it, and a warning says so.
-            (Verdict::Unread, _) => {}
+            // Nothing is stored of it, and a warning says so; or it is read as if it were new, and known to be there by its name.
+            (Verdict::Unread | Verdict::Away, _) => {}
         }
         Ok(Outcome::Read(entry, body))
     }
@@ -181,7 +181,7 @@ impl Readers<'_> {
         let held = verify::holds_file(self.flow, self.store, stored, &mut file, &mut count)?;
         let mut problems = Vec::new();
         Ok(match (held, file.finish(&mut problems)) {
-            (Ok(Verdict::Damaged), _) => (Verdict::Damaged, None),
+            (Ok(verdict @ (Verdict::Damaged | Verdict::Away)), _) => (verdict, None),
             (Ok(Verdict::Same), Ok((now, true))) if expected.is_but_content(&now) => {
                 // Whoever reads it again to chunk it would warn of these.
                 problems.iter().for_each(|p| warn(self.flow, p));

@@ -4,7 +4,7 @@
 //! stored again. A store that cannot be read at the moment says nothing about a file: that ends the run.
 
 use base::Fault;
-use base::fault::Kind;
+use base::fault::{Code, Kind};
 use format::entry::{Content, Extent};
 use format::replica::ChunkReader;
 use sources::Problem;
@@ -25,6 +25,8 @@ pub(crate) enum Verdict {
     Differs,
     /// It cannot give back what it should hold.
     Damaged,
+    /// What it should hold is on a volume of the pool that is not there: nothing is known of it.
+    Away,
     /// The source was changed since the walk saw it: what the store holds was right a moment ago.
     Changed,
     /// The source cannot be read.
@@ -45,8 +47,9 @@ impl From<bool> for Verdict {
 /// # Errors
 /// Nothing: it is not that file's.
 fn verdict_of(fault: Fault) -> Result<Verdict, Fault> {
-    match fault.kind() {
-        Kind::Damaged => Ok(Verdict::Damaged),
+    match (fault.kind(), fault.code) {
+        (Kind::Damaged, _) => Ok(Verdict::Damaged),
+        (_, Code::VolumeMissing) => Ok(Verdict::Away),
         _ => Err(fault),
     }
 }

@@ -45,6 +45,9 @@ pub struct PointView {
     /// Why somebody holds it, if somebody does; empty if they did not say.
     #[serde(default)]
     pub hold: Option<String>,
+    /// Whether it waits for a volume of the pool that is away: it cannot be restored in full until that is back.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 impl View for PointView {

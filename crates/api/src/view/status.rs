@@ -92,6 +92,38 @@ pub struct PoolView {
     /// Whether nothing can be written to it.
     #[serde(default)]
     pub read_only: bool,
+    /// Its volumes, beside its own directory.
+    #[serde(default)]
+    pub volumes: Vec<VolumeView>,
+}
+
+/// A volume of the pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VolumeView {
+    /// Its name.
+    pub name: String,
+    /// Where it is, or was.
+    pub path: PathText,
+    /// How it is.
+    pub state: VolumeState,
+    /// Why it is away, in English.
+    pub why: Option<String>,
+    /// Bytes free on it, if it is there.
+    pub free_bytes: Option<u64>,
+    /// Its size, if it is there.
+    pub total_bytes: Option<u64>,
+}
+
+/// How a volume is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeState {
+    /// It takes new data.
+    Ok,
+    /// What it holds is on its way to other volumes.
+    Draining,
+    /// It is not there.
+    Away,
 }
 
 impl View for PoolView {

@@ -46,7 +46,7 @@ pub fn table(jobs: &[JobView], here: &Here) -> String {
             here.column(job.started.unwrap_or(job.created)),
             // A check counts entries, not files, and what verifies the pool knows none.
             match job.kind.as_str() {
-                "check" | "verify" | "collect" => "-".to_owned(),
+                "check" | "verify" | "collect" | "drain" => "-".to_owned(),
                 _ => count(files),
             },
             bytes(size),
@@ -123,6 +123,7 @@ pub fn result(job: &JobView) -> String {
         "check" => check(outcome),
         "verify" => verified(outcome),
         "collect" => collected(outcome),
+        "drain" => format!("moved {}", bytes(outcome.bytes)),
         "delete-point" | "expire" => format!(
             "deleted {}",
             counted(outcome.deleted, "recovery point", "recovery points")
@@ -240,7 +241,7 @@ fn collected(outcome: &OutcomeView) -> String {
 pub fn subject(job: &JobView) -> &str {
     match (&job.source, job.kind.as_str()) {
         (Some(source), _) => source,
-        (None, "verify" | "collect") => "the pool",
+        (None, "verify" | "collect" | "drain") => "the pool",
         (None, _) => "the server",
     }
 }

@@ -32,7 +32,11 @@ pub fn list(view: &PointListView, here: &Here) -> String {
             "" => "held".to_owned(),
             reason => format!("held: {reason}"),
         });
-        let note = [warnings, hold].into_iter().flatten().collect::<Vec<_>>();
+        let waits = point.waits.then(|| "waits for a volume".to_owned());
+        let note = [warnings, hold, waits]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
         table.row(vec![
             short(&point.id).to_owned(),
             here.column(point.time),

@@ -1,6 +1,8 @@
 //! The whole at a glance.
 
-use api::view::{ExplainView, Health, OwnerView, PoolView, SourceView, StatusView};
+use api::view::{
+    ExplainView, Health, OwnerView, PoolView, SourceView, StatusView, VolumeState, VolumeView,
+};
 use base::Lang;
 use base::units::{bytes, count};
 
@@ -128,12 +130,33 @@ pub fn pool(view: &PoolView) -> String {
             },
         ),
         ("Chunks", count(view.chunks)),
-    ])
+    ]) + &volumes(&view.volumes)
+}
+
+fn volumes(views: &[VolumeView]) -> String {
+    if views.is_empty() {
+        return String::new();
+    }
+    let mut table = super::column::Table::new(&["VOLUME", "STATE", "FREE", "PATH"]);
+    for view in views {
+        let free = match (view.free_bytes, view.total_bytes) {
+            (Some(free), Some(total)) => format!("{} of {}", bytes(free), bytes(total)),
+            _ => String::new(),
+        };
+        let state = match (view.state, &view.why) {
+            (VolumeState::Ok, _) => "ok".to_owned(),
+            (VolumeState::Draining, _) => "draining".to_owned(),
+            (VolumeState::Away, Some(why)) => format!("away: {why}"),
+            (VolumeState::Away, None) => "away".to_owned(),
+        };
+        table.row(vec![view.name.clone(), state, free, view.path.to_string()]);
+    }
+    format!("\n{}", table.render())
 }
 
 /// Returns how fast a pool grows, and for how long there is room.
 fn growth(view: &PoolView) -> String {
-    let Some(daily) = view.growth_per_day else {
+    let Some(daily) = view.growth_per_day.filter(|daily| *daily > 0) else {
         return String::new();
     };
     let lasts = match view.left_bytes.map(|left| left.checked_div(daily)) {

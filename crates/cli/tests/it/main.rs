@@ -26,3 +26,4 @@ mod strangers;
 mod torture;
 mod trouble;
 mod unmounted;
+mod volumes;

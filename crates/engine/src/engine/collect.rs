@@ -22,7 +22,7 @@ impl Engine {
         let job = self.new_job(JobKind::Collect, None, spec, cause);
         match dry_run {
             true => self.insert_reader(&job)?,
-            false => drop(self.inner.catalog.insert_job(&job, &self.inner.owner)?),
+            false => self.insert_shared(&job)?,
         }
         Ok(self.launch(job))
     }

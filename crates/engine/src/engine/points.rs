@@ -1,7 +1,7 @@
 //! Recovery points: found, shown with the date they expire, held, deleted.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use base::limits::{CANDIDATES_MAX, HOLD_REASON_CHARS_MAX};
 use base::retention::{self, Verdict};
@@ -36,6 +36,8 @@ pub struct PointView {
     pub expires: Expiring,
     /// Why somebody holds it, if somebody does; empty if they did not say.
     pub hold: Option<String>,
+    /// Whether it waits for a volume of the pool that is away.
+    pub waits: bool,
 }
 
 impl Engine {
@@ -175,6 +177,7 @@ impl Engine {
         let inventory = self.inventory();
         let mut verdicts: HashMap<SourceId, HashMap<PointId, Expiring>> = HashMap::new();
         let mut views = Vec::with_capacity(points.len());
+        let waiting: HashSet<PointId> = self.inner.pool.points_waiting()?.into_iter().collect();
         for point in points {
             let of_source = match verdicts.entry(point.source) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -189,6 +192,7 @@ impl Engine {
                 address: inventory.address_of(&point.source),
                 expires,
                 hold,
+                waits: waiting.contains(&point.id),
                 point,
             });
         }

@@ -61,6 +61,7 @@ impl Engine {
             }
             (JobSpec::Verify, _) => self.perform_verify(context),
             (JobSpec::Collect { dry_run }, _) => self.perform_collection(*dry_run, context),
+            (JobSpec::Drain { volume }, _) => self.perform_drain(volume, context),
             _ => Err(Fault::new(Code::Internal).with("detail", "a job without what it is about")),
         }
     }

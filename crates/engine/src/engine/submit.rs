@@ -217,13 +217,20 @@ impl Engine {
     /// Writes down a job that only reads what is stored, or not, where nothing can be written: what it gives is worth more
     /// than its row.
     pub(super) fn insert_reader(&self, job: &Job) -> Result<(), Fault> {
-        match self.inner.catalog.insert_job(job, &self.inner.owner) {
-            Ok(inserted) => debug_assert!(inserted.is_ok(), "readers share what they read"),
+        match self.insert_shared(job) {
+            Ok(()) => {}
             Err(fault) if fault.code == Code::DataDirectoryUnwritable => {
                 tracing::warn!(job = %job.id, %fault, "a job is not written down yet");
             }
             Err(fault) => return Err(fault),
         }
+        Ok(())
+    }
+
+    /// Writes down a job that works on no replica.
+    pub(super) fn insert_shared(&self, job: &Job) -> Result<(), Fault> {
+        let inserted = self.inner.catalog.insert_job(job, &self.inner.owner)?;
+        debug_assert!(inserted.is_ok(), "only a replica has one job at a time");
         Ok(())
     }
 

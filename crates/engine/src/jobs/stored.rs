@@ -32,6 +32,9 @@ enum Spec {
     Collect {
         dry_run: bool,
     },
+    Drain {
+        volume: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,6 +112,9 @@ pub(crate) fn write_spec(spec: &JobSpec) -> String {
         JobSpec::Expire => Spec::Expire,
         JobSpec::Verify => Spec::Verify,
         JobSpec::Collect { dry_run } => Spec::Collect { dry_run: *dry_run },
+        JobSpec::Drain { volume } => Spec::Drain {
+            volume: volume.clone(),
+        },
     })
 }
 
@@ -137,6 +143,7 @@ pub(crate) fn read_spec(text: &str) -> Option<JobSpec> {
         Spec::Expire => JobSpec::Expire,
         Spec::Verify => JobSpec::Verify,
         Spec::Collect { dry_run } => JobSpec::Collect { dry_run },
+        Spec::Drain { volume } => JobSpec::Drain { volume },
     })
 }
 
@@ -182,6 +189,9 @@ enum Report {
     },
     Verified(Verified),
     Collected(Gone),
+    Drained {
+        bytes: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -297,6 +307,7 @@ pub(crate) fn write_report(report: &JobReport) -> String {
         },
         JobReport::Verified(r) => Report::Verified(Verified::of(r)),
         JobReport::Collected(r) => Report::Collected(Gone::of(r)),
+        JobReport::Drained(bytes) => Report::Drained { bytes: *bytes },
     })
 }
 
@@ -365,6 +376,7 @@ pub(crate) fn read_report(text: &str) -> Option<JobReport> {
         }
         Report::Verified(verified) => JobReport::Verified(verified.report()?),
         Report::Collected(gone) => JobReport::Collected(gone.report()),
+        Report::Drained { bytes } => JobReport::Drained(bytes),
     })
 }
 

@@ -1,16 +1,17 @@
 //! A store as the engine's pool.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use base::fault::Code;
 use base::{Fault, PointId, SourceId, StoreId, Timestamp};
 use format::log::{Body, Commit, ConfigKind, PointFacts, Record};
 use format::point::Consistency;
-use store::{CollectProgress, Floors, Store};
+use store::{CollectProgress, Floors, Space, Store};
 
 use super::{
     Change, CollectStep, Collected, Event, Level, OnCollect, OnRead, Point, Pool, PoolStatus, Room,
-    VerifyReport,
+    VerifyReport, Volume, VolumeState,
 };
 
 /// The kinds of configuration the log knows, with their words in the catalog.
@@ -122,6 +123,35 @@ impl Pool for Store {
         collected.map_err(|fault| stopped.unwrap_or(fault))
     }
 
+    fn add_volume(&self, name: &str, path: &Path) -> Result<(), Fault> {
+        Store::add_volume(self, name, path)
+    }
+
+    fn drain_volume(&self, name: &str, on_read: OnRead<'_>) -> Result<u64, Fault> {
+        let mut stopped = None;
+        let drained = Store::drain_volume(self, name, &mut |progress| {
+            let CollectProgress::Freeing { done, total } = progress else {
+                return ControlFlow::Continue(());
+            };
+            match on_read(done, total) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(fault) => {
+                    stopped = Some(fault);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        drained.map_err(|fault| stopped.unwrap_or(fault))
+    }
+
+    fn remove_volume(&self, name: &str, is_lost: bool) -> Result<(), Fault> {
+        Store::remove_volume(self, name, is_lost)
+    }
+
+    fn points_waiting(&self) -> Result<Vec<PointId>, Fault> {
+        Store::points_waiting(self)
+    }
+
     fn status(&self) -> Result<PoolStatus, Fault> {
         let status = Store::status(self)?;
         Ok(PoolStatus {
@@ -133,17 +163,33 @@ impl Pool for Store {
             unreadable_pack: status.unreadable_pack.map(|name| name.to_string()),
             chunks: status.chunks,
             points: status.points,
-            space: status.space.map(|space| {
-                let floors = Floors::of(space);
-                Room {
-                    free: space.free,
-                    total: space.total,
-                    warn: floors.warn,
-                    stop: floors.stop,
-                }
-            }),
+            space: status.space.map(room),
+            volumes: self.volumes()?.into_iter().map(volume).collect(),
             read_only: self.read_only().is_some(),
         })
+    }
+}
+
+fn room(space: Space) -> Room {
+    let floors = Floors::of(space);
+    Room {
+        free: space.free,
+        total: space.total,
+        warn: floors.warn,
+        stop: floors.stop,
+    }
+}
+
+fn volume(status: store::VolumeStatus) -> Volume {
+    Volume {
+        name: status.name,
+        path: status.path,
+        state: match status.state {
+            store::VolumeState::Ok => VolumeState::Ok,
+            store::VolumeState::Draining => VolumeState::Draining,
+            store::VolumeState::Away(why) => VolumeState::Away(why),
+        },
+        space: status.space.map(room),
     }
 }
 

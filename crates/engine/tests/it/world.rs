@@ -215,6 +215,28 @@ impl Pool for MemoryPool {
         })
     }
 
+    fn add_volume(&self, _: &str, _: &Path) -> Result<(), Fault> {
+        self.refuse()
+    }
+
+    fn drain_volume(&self, name: &str, on_read: OnRead<'_>) -> Result<u64, Fault> {
+        self.refuse()?;
+        on_read(5, 10)?;
+        on_read(10, 10)?;
+        match name {
+            "big" => Ok(10),
+            _ => Err(Fault::new(Code::VolumeUnknown).with("volume", name)),
+        }
+    }
+
+    fn remove_volume(&self, _: &str, _: bool) -> Result<(), Fault> {
+        self.refuse()
+    }
+
+    fn points_waiting(&self) -> Result<Vec<PointId>, Fault> {
+        Ok(Vec::new())
+    }
+
     fn collect(&self, dry_run: bool, on_collect: OnCollect<'_>) -> Result<Collected, Fault> {
         self.refuse()?;
         on_collect(CollectStep::Mark)?;
