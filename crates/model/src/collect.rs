@@ -31,23 +31,39 @@ pub(crate) fn steps(state: &State, rules: &Rules, to: &mut Vec<(Action, State)>)
         Collection::Condemned(_) => {}
         Collection::Decided(goes) => to.push((Action::Delete, delete(state, goes, rules))),
     }
+    if state.left.rebuilds > 0 {
+        let mut next = *state;
+        next.left.rebuilds -= 1;
+        next.find_anew(Set::MAX);
+        to.push((Action::Rebuild, next));
+    }
     for index in 0..PACKS {
         sweep(state, index, rules, to);
         land(state, index, rules, to);
     }
 }
 
-/// Condemns every pack in which nothing is found that was live.
+/// Condemns every pack in which nothing is found that was live; and perhaps one in which something is, to be copied.
 fn condemn(state: &State, live: Set, to: &mut Vec<(Action, State)>) {
     let mut next = *state;
+    let is_candidate = |pack: &Pack| pack.is(Pack::NAMED) && !pack.is(Pack::DELETED);
     for (index, pack) in next.packs.iter_mut().enumerate() {
-        let is_garbage =
-            pack.is(Pack::NAMED) && !pack.is(Pack::DELETED) && state.found_in(index, live) == 0;
+        let is_garbage = is_candidate(pack) && state.found_in(index, live) == 0;
         pack.set(Pack::CONDEMNED, is_garbage);
     }
+    next.collection = Collection::Condemned(state.open_sessions());
     if next.packs.iter().any(|pack| pack.is(Pack::CONDEMNED)) {
-        next.collection = Collection::Condemned(state.open_sessions());
         to.push((Action::Condemn, next));
+    }
+    for (index, pack) in state.packs.iter().enumerate() {
+        let found = state.found_in(index, live);
+        let is_half_dead = found != 0 && found != pack.holds;
+        if is_candidate(pack) && is_half_dead && state.left.repacks > 0 {
+            let mut next = next;
+            next.left.repacks -= 1;
+            next.packs[index].set(Pack::CONDEMNED, true);
+            to.push((Action::CondemnHalfDead, next));
+        }
     }
 }
 
@@ -56,7 +72,7 @@ fn decide(state: &State, rules: &Rules) -> Set {
     let live = state.live(rules);
     let goes = |index: &usize| {
         state.packs[*index].is(Pack::CONDEMNED)
-            && !(rules.deleting_looks_again && state.found_in(*index, live) != 0)
+            && !(rules.deleting_looks_again && state.needed_of(*index, live, rules) != 0)
     };
     (0..PACKS)
         .filter(goes)
@@ -87,7 +103,7 @@ fn sweep(state: &State, index: usize, rules: &Rules, to: &mut Vec<(Action, State
     let pack = state.packs[index];
     let gone = || {
         let mut next = *state;
-        next.packs[index].set(Pack::THERE, false);
+        next.packs[index].remove();
         next
     };
     let early = !rules.records_come_first
@@ -104,11 +120,13 @@ fn sweep(state: &State, index: usize, rules: &Rules, to: &mut Vec<(Action, State
     let is_loose = pack.is_made() && !pack.is(Pack::NAMED);
     let is_orphan = is_loose && pack.owner == NONE;
     if pack.is(Pack::THERE) && (is_orphan || is_loose && !rules.orphans_have_no_session) {
-        to.push((Action::SweepOrphan, gone()));
+        let mut next = gone();
+        next.find_anew(state.found_in(index, pack.holds));
+        to.push((Action::SweepOrphan, next));
     }
     if is_orphan && (pack.is(Pack::THERE) || !rules.adoption_looks) {
         let mut next = *state;
-        next.name(index as u8, false, rules);
+        next.name(index as u8, rules);
         to.push((Action::Adopt, next));
     }
 }
@@ -118,7 +136,7 @@ fn land(state: &State, index: usize, rules: &Rules, to: &mut Vec<(Action, State)
     let pack = state.packs[index];
     if pack.is(Pack::LATE) && pack.is(Pack::THERE) {
         let mut next = *state;
-        next.packs[index].set(Pack::THERE, false);
+        next.packs[index].remove();
         next.packs[index].set(Pack::LATE, false);
         to.push((Action::LateDeletion, next));
     }
@@ -133,6 +151,7 @@ fn land(state: &State, index: usize, rules: &Rules, to: &mut Vec<(Action, State)
     {
         let mut next = *state;
         next.packs[index].set(Pack::THERE, true);
+        next.index(index, rules);
         to.push((Action::StoreLands, next));
     }
 }

@@ -1,8 +1,9 @@
 //! The store's protocol of log, commit and collection as a machine so small that every state of it can be visited.
 //!
-//! Writers, a reader, a collector and a repacker take turns in any order, stop for as long as they like, crash and are fenced;
-//! after each step every chunk that a point, a replica or the reader needs has to be there ([`State::broken`]). What the
-//! protocol rests on is switched off defence by defence ([`Rules`]): each has to be missed.
+//! Writers, a reader, a collector and sessions that repack take turns in any order, stop for as long as they like, crash and are
+//! fenced, and the index is lost and built anew; after each step every chunk that a point, a replica or the reader needs has to be
+//! there, and found ([`State::broken`]). What the protocol rests on is switched off defence by defence ([`Rules`]): each has to be
+//! missed.
 //!
 //! Invariants: a step is one thing that others can see, a log record or a change of the objects; between two steps of one
 //! actor any number of others' may lie. Records are appended by those who know the whole log, as the store's owner does.

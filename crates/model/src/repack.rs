@@ -1,4 +1,5 @@
-//! Repacking: the live chunks of a pack are copied into another, which takes over. The old one is then garbage like any other.
+//! Repacking: a session that begins after a pack was condemned copies what is live in it into another pack, and names that like
+//! any other. The old one then is garbage, and goes if nothing live is found in it when it is decided.
 
 use crate::state::{NONE, PACKS, Pack, Phase, Session, WRITERS, Writer};
 use crate::{Action, Rules, State};
@@ -6,55 +7,76 @@ use crate::{Action, Rules, State};
 pub(crate) fn steps(state: &State, rules: &Rules, to: &mut Vec<(Action, State)>) {
     for i in 0..WRITERS {
         match state.writers[i].phase {
-            Phase::Idle if state.left.repacks > 0 => copy(state, i, rules, to),
-            Phase::Copied => remap(state, i, rules, to),
+            Phase::Idle if state.left.copies > 0 => open(state, i, rules, to),
+            Phase::Copying => {
+                copy(state, i, rules, to);
+                close(state, i, to);
+            }
+            Phase::Copied => name(state, i, rules, to),
+            Phase::CopyNamed => close(state, i, to),
             _ => {}
         }
     }
 }
 
-fn copy(state: &State, i: usize, rules: &Rules, to: &mut Vec<(Action, State)>) {
-    for index in 0..PACKS {
-        let pack = state.packs[index];
-        let may_be = pack.is(Pack::THERE)
-            && pack.is(Pack::NAMED)
-            && !pack.is(Pack::CONDEMNED)
-            && !pack.is(Pack::DELETED);
-        let live = state.found_in(index, state.live(rules));
-        if !may_be || live == 0 || live == pack.holds {
-            continue;
-        }
-        let mut next = *state;
-        next.left.repacks -= 1;
-        let (owner, session) = match rules.repacking_is_a_session {
-            true => (i as u8, Session::Open),
-            false => (NONE, Session::None),
-        };
-        let Some(copy) = next.store(Pack::made(live, owner, true), rules) else {
-            continue;
-        };
-        next.writers[i] = Writer {
-            phase: Phase::Copied,
-            session,
-            pack: copy,
-            ..Writer::idle(state.writers[i].left)
-        };
-        to.push((Action::Copy, next));
+/// Returns what is to be copied out of a pack.
+fn live_in(state: &State, index: usize, rules: &Rules) -> crate::state::Set {
+    match state.packs[index].is(Pack::CONDEMNED) {
+        true => state.found_in(index, state.live(rules)),
+        false => 0,
     }
 }
 
-fn remap(state: &State, i: usize, rules: &Rules, to: &mut Vec<(Action, State)>) {
+fn open(state: &State, i: usize, rules: &Rules, to: &mut Vec<(Action, State)>) {
+    if (0..PACKS).all(|index| live_in(state, index, rules) == 0) {
+        return;
+    }
+    let mut next = *state;
+    next.left.copies -= 1;
+    next.writers[i] = Writer {
+        phase: Phase::Copying,
+        session: match rules.repacking_is_a_session {
+            true => Session::Open,
+            false => Session::None,
+        },
+        ..Writer::idle(state.writers[i].left)
+    };
+    to.push((Action::OpenCopy, next));
+}
+
+fn copy(state: &State, i: usize, rules: &Rules, to: &mut Vec<(Action, State)>) {
+    let owner = match state.writers[i].session {
+        Session::Open => i as u8,
+        Session::Fenced | Session::None => NONE,
+    };
+    for index in 0..PACKS {
+        let live = live_in(state, index, rules);
+        if live == 0 || !state.packs[index].is(Pack::THERE) {
+            continue;
+        }
+        let mut next = *state;
+        if let Some(copy) = next.store(Pack::made(live, owner, true), rules) {
+            (next.writers[i].pack, next.writers[i].phase) = (copy, Phase::Copied);
+            to.push((Action::Copy, next));
+        }
+    }
+}
+
+fn name(state: &State, i: usize, rules: &Rules, to: &mut Vec<(Action, State)>) {
     let writer = state.writers[i];
     let mut next = *state;
-    let is_refused = rules.fenced_packs_are_refused && writer.session == Session::Fenced;
-    if !is_refused {
-        next.name(writer.pack, true, rules);
+    if rules.fenced_packs_are_refused && writer.session == Session::Fenced {
+        next.give_up(i);
+        to.push((Action::NameRefused, next));
+        return;
     }
-    next.end_session(i, Session::None);
-    next.writers[i] = Writer::idle(writer.left);
-    let action = match is_refused {
-        true => Action::RemapRefused,
-        false => Action::Remap,
-    };
-    to.push((action, next));
+    next.name(writer.pack, rules);
+    next.writers[i].phase = Phase::CopyNamed;
+    to.push((Action::Name, next));
+}
+
+fn close(state: &State, i: usize, to: &mut Vec<(Action, State)>) {
+    let mut next = *state;
+    next.give_up(i);
+    to.push((Action::CloseCopy, next));
 }

@@ -19,6 +19,10 @@ pub struct Rules {
     pub condemned_is_unknown: bool,
     /// New copies take the place of those in condemned packs.
     pub copies_replace_condemned: bool,
+    /// Of several packs with the same chunk the last that was named is where it is found, whenever the index was built.
+    pub last_named_is_found: bool,
+    /// A copy that no record names yet is no reason to delete another.
+    pub unnamed_copies_do_not_count: bool,
     /// Deleting waits for all sessions that were open when the packs were condemned.
     pub deleting_waits: bool,
     /// Deleting looks at what is live once more, and spares what became so.
@@ -54,6 +58,8 @@ impl Default for Rules {
             packs_are_durable_first: true,
             condemned_is_unknown: true,
             copies_replace_condemned: true,
+            last_named_is_found: true,
+            unnamed_copies_do_not_count: true,
             deleting_waits: true,
             deleting_looks_again: true,
             deleting_is_atomic: true,

@@ -29,10 +29,12 @@ pub struct Bounds {
     pub drops: u8,
     /// Collections.
     pub collections: u8,
-    /// Packs that are repacked.
+    /// Packs that are condemned with something live in them, and sessions that copy it.
     pub repacks: u8,
     /// Restores.
     pub reads: u8,
+    /// Losses of the index, which is then built anew.
+    pub rebuilds: u8,
 }
 
 /// A pack.
@@ -41,6 +43,8 @@ pub(crate) struct Pack {
     pub(crate) holds: Set,
     /// The writer whose open session made it.
     pub(crate) owner: u8,
+    /// How many packs were named up to it: 0 if it is not, or if nobody can tell any more.
+    order: u8,
     /// [`Pack::THERE`] and so on.
     flags: u8,
 }
@@ -60,6 +64,7 @@ impl Pack {
     const UNMADE: Self = Self {
         holds: 0,
         owner: NONE,
+        order: 0,
         flags: 0,
     };
 
@@ -68,6 +73,7 @@ impl Pack {
         Self {
             holds,
             owner,
+            order: 0,
             flags,
         }
     }
@@ -87,6 +93,20 @@ impl Pack {
     pub(crate) fn is_made(self) -> bool {
         self.holds != 0
     }
+
+    /// Returns whether what is found in it stays there when there is another copy that no record names.
+    fn is_relied_upon(self, rules: &Rules) -> bool {
+        let is_replaced = rules.copies_replace_condemned && self.is(Self::CONDEMNED);
+        self.is(Self::NAMED) && !self.is(Self::DELETED) && !is_replaced
+    }
+
+    /// Takes the object away.
+    pub(crate) fn remove(&mut self) {
+        self.set(Self::THERE, false);
+        if self.is(Self::DELETED) {
+            self.order = 0;
+        }
+    }
 }
 
 /// How far a writer has come.
@@ -101,8 +121,12 @@ pub(crate) enum Phase {
     Stored,
     /// Has named it in the log.
     Named,
-    /// Has copied chunks of another pack.
+    /// Has begun to copy what is live in a condemned pack.
+    Copying,
+    /// Has copied it.
     Copied,
+    /// Has named the copy.
+    CopyNamed,
     /// Is no more, and does not know what it did.
     Crashed,
 }
@@ -188,7 +212,9 @@ pub(crate) struct Left {
     pub(crate) drops: u8,
     pub(crate) collections: u8,
     pub(crate) repacks: u8,
+    pub(crate) copies: u8,
     pub(crate) reads: u8,
+    pub(crate) rebuilds: u8,
 }
 
 /// What happened.
@@ -216,6 +242,7 @@ pub enum Action {
     Mark,
     ForgetMark,
     Condemn,
+    CondemnHalfDead,
     Decide,
     Delete,
     Sweep,
@@ -223,9 +250,10 @@ pub enum Action {
     Adopt,
     DeletionIsLate,
     LateDeletion,
+    OpenCopy,
     Copy,
-    Remap,
-    RemapRefused,
+    CloseCopy,
+    Rebuild,
 }
 
 impl State {
@@ -245,7 +273,9 @@ impl State {
                 drops: bounds.drops,
                 collections: bounds.collections,
                 repacks: bounds.repacks,
+                copies: bounds.repacks,
                 reads: bounds.reads,
+                rebuilds: bounds.rebuilds,
             },
         }
     }
@@ -337,6 +367,12 @@ impl State {
         }
     }
 
+    /// Ends a writer's session as the writer sees it, and in the log.
+    pub(crate) fn give_up(&mut self, writer: usize) {
+        self.end_session(writer, Session::None);
+        self.writers[writer] = Writer::idle(self.writers[writer].left);
+    }
+
     /// Stores a pack under a new name; `None` if there were as many as there may be.
     pub(crate) fn store(&mut self, pack: Pack, rules: &Rules) -> Option<u8> {
         let same = |old: &Pack| old.holds == pack.holds && old.is(Pack::DELETED);
@@ -348,32 +384,85 @@ impl State {
         let late = self.packs[index].is(Pack::LATE);
         self.packs[index] = pack;
         self.packs[index].set(Pack::LATE, late);
+        if pack.is(Pack::THERE) {
+            self.index(index, rules);
+        }
         u8::try_from(index).ok()
     }
 
-    /// Names a pack in the log. Its chunks are found in it if they are nowhere else, or if its copies take over.
-    pub(crate) fn name(&mut self, index: u8, take_over: bool, rules: &Rules) {
+    /// Has the chunks of a pack that has become durable found in it, if they are nowhere where they would be relied upon.
+    pub(crate) fn index(&mut self, index: usize, rules: &Rules) {
+        for chunk in chunks(self.packs[index].holds) {
+            let held = self.packs.get(usize::from(self.places[chunk]));
+            if !held.is_some_and(|held| held.is_relied_upon(rules)) {
+                self.places[chunk] = index as u8;
+            }
+        }
+    }
+
+    /// Names a pack in the log. From here on its chunks are found in it.
+    pub(crate) fn name(&mut self, index: u8, rules: &Rules) {
+        let named = self.packs.iter().map(|pack| pack.order).max();
         let pack = &mut self.packs[usize::from(index)];
         pack.set(Pack::NAMED, true);
         pack.owner = NONE;
+        pack.order = 1 + named.unwrap_or(0);
         for chunk in chunks(pack.holds) {
-            let stays = self
-                .packs
-                .get(usize::from(self.places[chunk]))
-                .is_some_and(|held| {
-                    let is_replaced = rules.copies_replace_condemned && held.is(Pack::CONDEMNED);
-                    !held.is(Pack::DELETED) && !is_replaced
-                });
-            if take_over || !stays {
+            let held = self.packs.get(usize::from(self.places[chunk]));
+            let stays = held.is_some_and(|held| {
+                held.is_relied_upon(rules) || !held.is(Pack::NAMED) && !held.is(Pack::DELETED)
+            });
+            if rules.last_named_is_found || !stays {
                 self.places[chunk] = index;
             }
         }
     }
 
+    /// Finds chunks anew, as the log and the objects tell.
+    pub(crate) fn find_anew(&mut self, of: Set) {
+        for chunk in chunks(of) {
+            self.places[chunk] = self.last_named(chunk);
+        }
+    }
+
+    /// Returns the last pack with a chunk that was named. If that was deleted and its object has not gone yet, the chunk went
+    /// with it.
+    fn last_named(&self, chunk: usize) -> u8 {
+        let packs = self.packs.iter().enumerate();
+        let holding = packs.filter(|(_, pack)| {
+            let is_known = pack.is(Pack::NAMED) && pack.is(Pack::THERE);
+            is_known && pack.holds >> chunk & 1 == 1
+        });
+        match holding.max_by_key(|(_, pack)| pack.order) {
+            Some((index, pack)) if !pack.is(Pack::DELETED) => index as u8,
+            _ => NONE,
+        }
+    }
+
+    /// Returns whether a chunk is where a commit may rely on it: in a pack that is named and not deleted.
+    pub(crate) fn is_safe(&self, chunk: usize) -> bool {
+        let found = self.packs.get(usize::from(self.places[chunk]));
+        found.is_some_and(|pack| match pack.is(Pack::NAMED) {
+            true => !pack.is(Pack::DELETED),
+            false => self.last_named(chunk) != NONE,
+        })
+    }
+
     /// Returns whether a writer is told that a chunk is there.
     pub(crate) fn knows(&self, chunk: usize, rules: &Rules) -> bool {
         let pack = self.packs.get(usize::from(self.places[chunk]));
-        pack.is_some_and(|pack| !(rules.condemned_is_unknown && pack.is(Pack::CONDEMNED)))
+        pack.is_some_and(|pack| {
+            pack.is(Pack::NAMED) && !(rules.condemned_is_unknown && pack.is(Pack::CONDEMNED))
+        })
+    }
+
+    /// Returns the chunks of a set that a pack holds, and that are found nowhere else where they would stay.
+    pub(crate) fn needed_of(&self, index: usize, of: Set, rules: &Rules) -> Set {
+        let elsewhere = chunks(of & self.packs[index].holds).filter(|chunk| {
+            let found = self.packs.get(usize::from(self.places[*chunk]));
+            rules.unnamed_copies_do_not_count && found.is_some_and(|pack| !pack.is(Pack::NAMED))
+        });
+        elsewhere.fold(self.found_in(index, of), |all, chunk| all | 1 << chunk)
     }
 
     /// Returns the chunks of a set that are found in a pack.

@@ -17,7 +17,7 @@ pub(crate) fn steps(state: &State, rules: &Rules, to: &mut Vec<(Action, State)>)
                 commit(state, i, rules, to);
             }
             Phase::Named => commit(state, i, rules, to),
-            Phase::Copied | Phase::Crashed => {}
+            Phase::Copying | Phase::Copied | Phase::CopyNamed | Phase::Crashed => {}
         }
         trouble(state, i, to);
     }
@@ -97,11 +97,11 @@ fn name(state: &State, i: usize, rules: &Rules, to: &mut Vec<(Action, State)>) {
     let mut next = *state;
     let is_fenced = state.writers[i].session == Session::Fenced;
     if rules.fenced_packs_are_refused && is_fenced {
-        give_up(&mut next, i);
+        next.give_up(i);
         to.push((Action::NameRefused, next));
         return;
     }
-    next.name(state.writers[i].pack, false, rules);
+    next.name(state.writers[i].pack, rules);
     next.writers[i].phase = Phase::Named;
     to.push((Action::Name, next));
 }
@@ -112,17 +112,14 @@ fn commit(state: &State, i: usize, rules: &Rules, to: &mut Vec<(Action, State)>)
     let is_void = rules.commits_have_a_base && state.replicas[i] != writer.base;
     let is_fenced = rules.fenced_commits_are_void && writer.session == Session::Fenced;
     if is_fenced || is_void {
-        give_up(&mut next, i);
+        next.give_up(i);
         to.push((Action::CommitRefused, next));
         return;
     }
     if writer.phase == Phase::Stored {
-        next.name(writer.pack, false, rules);
+        next.name(writer.pack, rules);
     }
-    let gone = chunks(writer.wants).filter(|chunk| {
-        let pack = next.packs.get(usize::from(next.places[*chunk]));
-        pack.is_none_or(|pack| pack.is(Pack::DELETED))
-    });
+    let gone = chunks(writer.wants).filter(|chunk| !next.is_safe(*chunk));
     let gone = gone.fold(0, |all, chunk| all | 1 << chunk);
     if rules.commits_look_again && gone != 0 {
         let writer = &mut next.writers[i];
@@ -133,14 +130,8 @@ fn commit(state: &State, i: usize, rules: &Rules, to: &mut Vec<(Action, State)>)
     let tree = writer.keeps | writer.wants;
     next.replicas[i] = tree;
     next.add_point(tree);
-    give_up(&mut next, i);
+    next.give_up(i);
     to.push((Action::Commit, next));
-}
-
-/// Ends a writer's session as the writer sees it, and in the log.
-fn give_up(next: &mut State, i: usize) {
-    next.end_session(i, Session::None);
-    next.writers[i] = Writer::idle(next.writers[i].left);
 }
 
 fn trouble(state: &State, i: usize, to: &mut Vec<(Action, State)>) {
@@ -156,7 +147,7 @@ fn trouble(state: &State, i: usize, to: &mut Vec<(Action, State)>) {
     }
     if writer.phase == Phase::Crashed && writer.session != Session::Open {
         let mut next = *state;
-        give_up(&mut next, i);
+        next.give_up(i);
         to.push((Action::Restart, next));
     }
     if writer.session == Session::Open && state.left.fences > 0 {

@@ -5,16 +5,17 @@ use model::{Bounds, Rules, search};
 /// States of one configuration that are visited at most.
 const MOST: usize = 30_000_000;
 
-/// Sessions of each writer, then fences, deletions, drops, collections, repacks, reads.
-const CONFIGURATIONS: [[u8; 9]; 5] = [
-    [1, 1, 0, 1, 1, 0, 1, 0, 0],
-    [2, 0, 0, 1, 1, 1, 2, 0, 0],
-    [2, 0, 0, 1, 2, 0, 1, 1, 1],
-    [1, 1, 1, 0, 1, 0, 1, 0, 0],
-    [2, 1, 0, 1, 1, 0, 1, 0, 0],
+/// Sessions of each writer, then fences, deletions, drops, collections, repacks, reads, rebuilds.
+const CONFIGURATIONS: [[u8; 10]; 6] = [
+    [1, 1, 0, 1, 1, 0, 1, 1, 0, 1],
+    [1, 1, 0, 1, 1, 0, 1, 1, 1, 0],
+    [2, 0, 0, 1, 1, 1, 2, 1, 0, 0],
+    [2, 0, 0, 1, 2, 0, 1, 1, 1, 1],
+    [1, 1, 1, 0, 1, 0, 1, 0, 0, 0],
+    [2, 1, 0, 1, 1, 0, 1, 0, 0, 0],
 ];
 
-pub(crate) fn bounds(of: [u8; 9]) -> Bounds {
+pub(crate) fn bounds(of: [u8; 10]) -> Bounds {
     let [
         a,
         b,
@@ -25,6 +26,7 @@ pub(crate) fn bounds(of: [u8; 9]) -> Bounds {
         collections,
         repacks,
         reads,
+        rebuilds,
     ] = of;
     Bounds {
         sessions: [a, b, c],
@@ -34,6 +36,7 @@ pub(crate) fn bounds(of: [u8; 9]) -> Bounds {
         collections,
         repacks,
         reads,
+        rebuilds,
     }
 }
 
