@@ -33,15 +33,17 @@ impl Index {
         }
         let read = self.database.begin_read()?;
         let packs = read.open_table(PACKS)?;
+        let chunks = read.open_table(CHUNKS)?;
         if let Some(found) = recent
             && let Some(row) = packs.get(found.ordinal)?
         {
             let row = PackRow::decode(row.value())?;
-            if row.name == found.place.pack && !row.is_bad() && may_rely(asker, &row) {
+            let is_usable = row.name == found.place.pack && !row.is_bad() && may_rely(asker, &row);
+            if is_usable && is_found_in(&chunks, id, found.ordinal, &row)? {
                 return Ok(Some(found));
             }
         }
-        let Some(ordinal) = read.open_table(CHUNKS)?.get(id.0)? else {
+        let Some(ordinal) = chunks.get(id.0)? else {
             return Ok(None);
         };
         let ordinal = ordinal.value();
@@ -155,6 +157,21 @@ fn may_rely(asker: Asker, pack: &PackRow) -> bool {
             pack.is_relied_upon() || pack.state == PackState::Loose && pack.session == session
         }
     }
+}
+
+/// Returns whether a chunk that a pack holds is found in that and in no other. Two answers to one question would have a
+/// collection count one copy and delete the other.
+fn is_found_in(
+    chunks: &impl ReadableTable<[u8; 32], u32>,
+    id: &ChunkId,
+    ordinal: u32,
+    row: &PackRow,
+) -> Result<bool, IndexError> {
+    // Most packs have no chunk that is found elsewhere, and need no look.
+    if row.current == row.chunks {
+        return Ok(true);
+    }
+    Ok(chunks.get(id.0)?.is_some_and(|at| at.value() == ordinal))
 }
 
 /// Returns what a pack and those after it hold.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use base::{ChunkId, PackName, SessionId};
 use format::pack::Class;
-use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::rows::{self, PackRow, PackState};
 use super::{
@@ -65,32 +65,30 @@ pub(super) fn is_deleted(write: &WriteTransaction, name: &PackName) -> Result<bo
     Ok(write.open_table(DELETED_PACKS)?.get(name.0)?.is_some())
 }
 
-/// Has the chunks of a pack that is now named found in it where they are found in condemned packs only: what is condemned goes,
-/// and a session may count on what it stored.
-pub(super) fn replace_condemned(
-    write: &WriteTransaction,
-    name: &PackName,
-) -> Result<(), IndexError> {
-    if write.open_table(CONDEMNED_PACKS)?.is_empty()? {
-        return Ok(());
-    }
+/// Has the chunks of a pack that is now named found in it: of several packs with the same chunk in the last that was named. So an
+/// index that is built anew finds them where this one does, and what was deleted because nothing was found in it is nowhere
+/// missed. What is condemned goes, and a session may count on what it stored.
+pub(super) fn take_over(write: &WriteTransaction, name: &PackName) -> Result<(), IndexError> {
     let ordinals = write.open_table(PACK_ORDINALS)?;
     let Some(ordinal) = ordinals.get(name.0)?.map(|ordinal| ordinal.value()) else {
         return Ok(());
     };
+    let row = row_at(&write.open_table(PACKS)?, ordinal)?;
+    if row.current == row.chunks {
+        return Ok(());
+    }
     let held = held_by(write, *name, ordinal)?;
     let mut packs = write.open_table(PACKS)?;
     let mut chunks = write.open_table(CHUNKS)?;
     let mut row = row_at(&packs, ordinal)?;
     let mut left = BTreeMap::new();
     for id in held {
-        let elsewhere = chunks.get(id.0)?.map(|held| held.value());
-        let Some(elsewhere) = elsewhere.filter(|elsewhere| *elsewhere != ordinal) else {
+        let before = chunks.insert(id.0, ordinal)?.map(|held| held.value());
+        if before == Some(ordinal) {
             continue;
-        };
-        if row_at(&packs, elsewhere)?.condemned.is_some() {
-            chunks.insert(id.0, ordinal)?;
-            row.current += 1;
+        }
+        row.current += 1;
+        if let Some(elsewhere) = before {
             *left.entry(elsewhere).or_insert(0) += 1;
         }
     }

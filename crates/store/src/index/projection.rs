@@ -318,7 +318,7 @@ fn log_packs(
                 if row.state == PackState::Loose {
                     row.state = PackState::Logged;
                     packs::put(write, &row)?;
-                    packs::replace_condemned(write, name)?;
+                    packs::take_over(write, name)?;
                 }
             }
         }

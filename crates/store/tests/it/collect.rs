@@ -8,10 +8,12 @@ use base::fault::Code;
 use base::{Env, Fault, SourceId};
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
+use objects::faulty::{Call, Misdeed, Times};
 use objects::{
-    DeleteError, GetError, ListError, Listed, Local, Memory, ObjectName, Objects, PutError, Space,
+    DeleteError, Faulty, GetError, ListError, Listed, Local, Memory, ObjectName, Objects, PutError,
+    Space,
 };
-use store::{CollectProgress, CollectionReport, CommitSpec, Store};
+use store::{CollectProgress, CollectionReport, CommitSpec, Place, Store};
 use testkit::{Dice, Knobs, SimDisk};
 
 use crate::model::{Files, Key, backup, files, new_point, read, violation, write};
@@ -575,4 +577,75 @@ fn everything_beside_everything() {
     let report = store.verify(&mut |_| ControlFlow::Continue(())).unwrap();
     assert!(report.is_sound(), "{:?}", report.faults);
     println!("{collected} packs went, {verified} verifications");
+}
+
+/// The shortest way to a loss that the model finds without `last_named_is_found`.
+#[test]
+fn an_index_built_anew_before_deleted_packs_have_gone_finds_every_chunk() {
+    let (env, _) = testkit::env(12);
+    let key = Key::new(&env);
+    let place = Arc::new(Faulty::new(Memory::new()));
+    let store = key.create(place.clone(), &env);
+    let content = files(&[("a", &Dice::new(12).bytes(50_000))]);
+    // Neither session is told of what the other one stores.
+    let sessions = [0, 1].map(|_| {
+        let session = store.begin(SourceId::random(&env), None).unwrap();
+        write(&session, &Files::new(), &content).unwrap();
+        session
+    });
+    for session in sessions {
+        let spec = CommitSpec::with_point(new_point());
+        session.commit(spec).unwrap();
+    }
+    // One of the copies is needed by nothing, and is deleted in the log; killed before its objects go.
+    place.fail(Call::Delete, 0, Misdeed::Failed, Times::Always);
+    collect(&store).unwrap_err();
+    drop(store);
+    let store = key.open(place.clone(), &env).unwrap();
+    let states = [content];
+    assert_eq!(violation(&store, &[], &states), None);
+    place.heal();
+    collect(&store).unwrap();
+    assert_eq!(violation(&store, &[], &states), None);
+}
+
+#[test]
+fn of_two_copies_the_one_stays_that_the_index_names() {
+    let (env, _) = testkit::env(13);
+    let key = Key::new(&env);
+    let place = Arc::new(Memory::new());
+    let directory = tempfile::tempdir().unwrap();
+    let index = Place::from(directory.path());
+    let store = Store::create(place.clone(), &key.slots(), &env, index.clone()).unwrap();
+    let mut dice = Dice::new(13);
+    let (both, one, other) = (dice.bytes(50_000), dice.bytes(50_000), dice.bytes(900_000));
+    // Neither session is told of what the other one stores. The one that commits last is soon needed no longer.
+    let kept = files(&[("a", &one), ("b", &both)]);
+    let gone = files(&[("b", &both), ("c", &other)]);
+    let sources = [0, 1].map(|_| SourceId::random(&env));
+    let sessions = [(sources[0], &kept), (sources[1], &gone)].map(|(source, content)| {
+        let session = store.begin(source, None).unwrap();
+        write(&session, &Files::new(), content).unwrap();
+        session
+    });
+    // Its pack is there first all the same.
+    let id = sessions[1].put_chunk(&Sealer::hash(&both), &both).unwrap();
+    assert_eq!(*sessions[1].read_chunk(&id).unwrap(), both);
+    let points = sessions.map(|session| {
+        let spec = CommitSpec::with_point(new_point());
+        session.commit(spec).unwrap().point.unwrap().id
+    });
+    store.delete_point(&points[1]).unwrap();
+    store.drop_replica(&sources[1]).unwrap();
+    // The index as another process finds it: what it says, and nothing that it remembers.
+    let open = |store: Store| {
+        drop(store);
+        Store::open(place.clone(), &key.unlock(), &env, index.clone()).unwrap()
+    };
+    let store = open(store);
+    // A preview: the index now remembers what lies beside what was asked for.
+    drop(store.plan_collection(&mut |_| ControlFlow::Continue(())));
+    assert!(collect(&store).unwrap().packs > 0);
+    let store = open(store);
+    assert_eq!(violation(&store, &[], &[kept]), None);
 }
