@@ -67,11 +67,13 @@ impl Source<'_> {
         let sealer = self.keys.ring.first_domain().sealer();
         let read = |class, name| self.trailer(&sealer, class, name);
         let mut ahead = Ahead::default();
+        let mut has_deleted = false;
         while chain.next <= last {
             let bytes = self.record(chain.next)?;
             let record = chain
                 .accept(&key, &bytes)
                 .map_err(|error| damaged_record(chain.next, error))?;
+            has_deleted |= matches!(record.body, Body::Delete { .. });
             applied.chain = chain;
             applied.retention_now_ns = record.retention_now_ns;
             let entry = Entry {
@@ -84,6 +86,9 @@ impl Source<'_> {
             }
         }
         ahead.fold(index, read)?;
+        if has_deleted {
+            index.find_what_is_held()?;
+        }
         if self.mode == Mode::Write && last > 0 {
             // A killed owner may have published it without the sync that makes it stay.
             self.objects

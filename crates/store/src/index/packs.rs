@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use base::{ChunkId, PackName, SessionId};
 use format::pack::Class;
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
 
 use super::rows::{self, PackRow, PackState};
 use super::{
@@ -251,7 +251,57 @@ fn count_sealed(write: &WriteTransaction, pack: &DurablePack) -> Result<(), Inde
     Ok(())
 }
 
+/// Rows that are written in one transaction.
+const ROWS_AT_ONCE: usize = 1 << 16;
+
 impl Index {
+    /// Has every chunk found that any pack holds. Which of several packs with a chunk was deleted was decided by an index that may have
+    /// known of a pack what this one does not, and the other way round; a pack whose object was still there when the log was folded
+    /// anew must not take with it what another one holds.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn find_what_is_held(&self) -> Result<(), IndexError> {
+        let read = self.database.begin_read()?;
+        let (chunks, contents) = (read.open_table(CHUNKS)?, read.open_table(CONTENTS)?);
+        let mut lost = Vec::new();
+        for row in contents.iter()? {
+            let (ordinal, row) = row?;
+            for (id, _) in rows::decode_contents(PackName([0; 32]), row.value())? {
+                if chunks.get(id.0)?.is_none() {
+                    lost.push((id, ordinal.value()));
+                }
+            }
+            if lost.len() >= ROWS_AT_ONCE {
+                self.find_again(&lost)?;
+                lost.clear();
+            }
+        }
+        self.find_again(&lost)
+    }
+
+    fn find_again(&self, lost: &[(ChunkId, u32)]) -> Result<(), IndexError> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let write = self.write()?;
+        self.add_to_filter(lost.iter().map(|(id, _)| id))?;
+        {
+            let mut packs = write.open_table(PACKS)?;
+            let mut chunks = write.open_table(CHUNKS)?;
+            for (id, ordinal) in lost {
+                if chunks.get(id.0)?.is_some() {
+                    continue;
+                }
+                chunks.insert(id.0, ordinal)?;
+                let mut row = row_at(&packs, *ordinal)?;
+                row.current += 1;
+                put_at(&write, &mut packs, *ordinal, &row)?;
+            }
+        }
+        Ok(write.commit()?)
+    }
+
     /// Indexes a pack that a record names and that could not be read until now.
     ///
     /// # Errors

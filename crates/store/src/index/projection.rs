@@ -596,6 +596,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_deleted_pack_held_is_found_where_another_holds_it() {
+        let mut log = Log::new();
+        log.name(FIRST, OLD);
+        log.name(LATER, NEW);
+        assert_eq!(log.read(), Some(NEW), "the last that was named");
+        // Whoever wrote this knew the chunk to be in the other one.
+        log.condemn(NEW);
+        log.delete(NEW);
+        assert_eq!(log.read(), None);
+        log.index.find_what_is_held().unwrap();
+        assert_eq!(log.read(), Some(OLD));
+        assert_eq!(log.index.pack(&OLD).unwrap().unwrap().current, 1);
+    }
+
+    #[test]
     fn a_pack_that_cannot_be_read_is_deleted_like_any_other() {
         let mut log = Log::new();
         log.name(FIRST, UNREADABLE);
