@@ -75,6 +75,8 @@ use base::fault::Code;
 use base::{ChunkId, Fault, SourceId, StoreId};
 use format::chunker::{Chunker, ChunkerKey};
 
+pub use format::pack::Parity;
+
 pub use collect::{CollectProgress, Collection, CollectionPlan, CollectionReport, OnCollect};
 pub use find::{Find, Found, FoundPage, Version, find};
 pub use generation::Limits;
