@@ -56,6 +56,8 @@ pub const PACK_SECTOR_BYTES_MIN: usize = 4 << 10;
 pub const STRIPE_SECTORS: usize = 32;
 /// Sectors of a stripe that may be lost.
 pub const PARITY_SECTORS: usize = 2;
+/// Damaged objects of one pack that are kept: each is left by a repair, or by one that was interrupted.
+pub const QUARANTINED_MAX: u32 = 1000;
 
 /// Natural end of a tree node, on average, in items.
 pub const NODE_ITEMS_AVG: usize = 512;

@@ -14,5 +14,6 @@ mod find;
 mod generations;
 mod golden;
 mod index;
+mod mend;
 mod repair;
 mod sessions;
