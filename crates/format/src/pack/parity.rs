@@ -5,10 +5,15 @@
 //! is that of the polynomial `x^8 + x^4 + x^3 + x^2 + 1`. See docs/format.md, "Parity", and
 //! docs/decisions/0015-packs-mend-themselves.md for why it is written here.
 
+use std::ops::Range;
+
 use super::sectors::Sectors;
 
 /// What is worked on at once, so that sums stay in the processor.
-const BLOCK_BYTES: usize = 512;
+const BLOCK_BYTES: usize = 4 << 10;
+type Block = [u8; BLOCK_BYTES];
+/// What is mended together where more than two sectors are damaged: what disks write at once.
+const COLUMN_BYTES: usize = 512;
 
 /// Writes the parity of `body` into `area`, where the sectors of parity will stand.
 pub(super) fn write(body: &[u8], sectors: &Sectors, area: &mut [u8]) {
@@ -30,17 +35,19 @@ pub(super) fn write(body: &[u8], sectors: &Sectors, area: &mut [u8]) {
 fn sum(data: &[&[u8]], p: &mut [u8], q: &mut [u8]) {
     let blocks = p.chunks_mut(BLOCK_BYTES).zip(q.chunks_mut(BLOCK_BYTES));
     for (n, (p, q)) in blocks.enumerate() {
-        let mut p_sum = [0_u8; BLOCK_BYTES];
-        let mut q_sum = [0_u8; BLOCK_BYTES];
-        for sector in data.iter().rev() {
-            let block = sector.get(n * BLOCK_BYTES..).unwrap_or_default();
-            match block.first_chunk::<BLOCK_BYTES>() {
-                Some(block) => add(block, &mut p_sum, &mut q_sum),
-                None => {
-                    let mut padded = [0_u8; BLOCK_BYTES];
-                    padded[..block.len()].copy_from_slice(block);
-                    add(&padded, &mut p_sum, &mut q_sum);
-                }
+        let mut p_sum = [0; BLOCK_BYTES];
+        let mut q_sum = [0; BLOCK_BYTES];
+        let mut pads = [[0; BLOCK_BYTES]; 2];
+        let [pad, other] = &mut pads;
+        for sectors in data.rchunks(2) {
+            match sectors {
+                [first, second] => add_two(
+                    block(first, n, pad),
+                    block(second, n, other),
+                    &mut p_sum,
+                    &mut q_sum,
+                ),
+                first => add(block(first[0], n, pad), &mut p_sum, &mut q_sum),
             }
         }
         p.copy_from_slice(&p_sum[..p.len()]);
@@ -48,77 +55,145 @@ fn sum(data: &[&[u8]], p: &mut [u8], q: &mut [u8]) {
     }
 }
 
+/// Returns a block of a sector, with zeros where it has ended.
+fn block<'a>(sector: &'a [u8], n: usize, pad: &'a mut Block) -> &'a Block {
+    let block = sector.get(n * BLOCK_BYTES..).unwrap_or_default();
+    block.first_chunk().unwrap_or_else(|| {
+        pad.fill(0);
+        pad[..block.len()].copy_from_slice(block);
+        pad
+    })
+}
+
 /// Adds the sector before those that were added (Horner's rule). Compilers make vectors of this.
-fn add(block: &[u8; BLOCK_BYTES], p: &mut [u8; BLOCK_BYTES], q: &mut [u8; BLOCK_BYTES]) {
+fn add(block: &Block, p: &mut Block, q: &mut Block) {
     for ((p, q), byte) in p.iter_mut().zip(q).zip(block) {
         *p ^= byte;
         *q = twice(*q) ^ byte;
     }
 }
 
-/// Rebuilds the `lost` sectors of a stripe in place; there are two at most. What comes out is only right if all others are:
-/// it is for the caller to compare it with its hash.
-pub(super) fn rebuild(
-    bytes: &mut [u8],
-    sectors: &Sectors,
-    trailer_bytes: usize,
-    stripe: usize,
-    lost: &[usize],
-) {
-    let all: Vec<_> = sectors.stripe(stripe).collect();
-    let place = |index: usize| {
-        let range = sectors.range(index, trailer_bytes);
-        range.expect("a sector of a stripe is one of the pack")
-    };
-    let (data, &[p_at, q_at]) = all
-        .split_last_chunk()
-        .expect("a stripe has two sectors of parity");
-    let sums = |bytes: &[u8]| {
-        let mut p = vec![0; sectors.sector_bytes()];
-        let mut q = p.clone();
-        let data: Vec<&[u8]> = data.iter().map(|index| &bytes[place(*index)]).collect();
-        sum(&data, &mut p, &mut q);
-        (p, q)
-    };
-    for index in lost {
-        bytes[place(*index)].fill(0);
-    }
-    let lost_data: Vec<usize> = (0..data.len())
-        .filter(|at| lost.contains(&data[*at]))
-        .collect();
-    // What is missing from each sum is the sum of what is lost.
-    let (mut p, mut q) = sums(bytes);
-    add_to(&mut p, &bytes[place(p_at)]);
-    add_to(&mut q, &bytes[place(q_at)]);
-    match lost_data[..] {
-        [a] if !lost.contains(&p_at) => put(bytes, place(data[a]), &p),
-        [a] => {
-            multiply(&mut q, inverse(power(a)));
-            put(bytes, place(data[a]), &q);
-        }
-        [a, b] => {
-            // P = a + b, Q = 2^a a + 2^b b: without a, Q + 2^a P = (2^a + 2^b) b.
-            let mut second = p.clone();
-            multiply(&mut second, power(a));
-            add_to(&mut second, &q);
-            multiply(&mut second, inverse(power(a) ^ power(b)));
-            add_to(&mut p, &second);
-            put(bytes, place(data[a]), &p);
-            put(bytes, place(data[b]), &second);
-        }
-        _ => {}
-    }
-    if lost.contains(&p_at) || lost.contains(&q_at) {
-        let (p, q) = sums(bytes);
-        put(bytes, place(p_at), &p);
-        put(bytes, place(q_at), &q);
+/// Adds the two sectors before those that were added: the sums are taken up and put down half as often (9.4 GB/s instead
+/// of 5.7).
+fn add_two(first: &Block, second: &Block, p: &mut Block, q: &mut Block) {
+    for (((p, q), first), second) in p.iter_mut().zip(q).zip(first).zip(second) {
+        *p ^= first ^ second;
+        *q = twice(twice(*q) ^ second) ^ first;
     }
 }
 
-/// A short sector takes what fits: the rest is the zeros it was padded with.
-fn put(bytes: &mut [u8], place: std::ops::Range<usize>, sector: &[u8]) {
-    let len = place.len();
-    bytes[place].copy_from_slice(&sector[..len]);
+/// A stripe of a pack: where its sectors stand, those of the body in order, then P, then Q.
+pub(super) struct Stripe {
+    places: Vec<Range<usize>>,
+    sector_bytes: usize,
+}
+
+impl Stripe {
+    pub(super) fn of(sectors: &Sectors, trailer_bytes: usize, stripe: usize) -> Self {
+        let place = |index| sectors.range(index, trailer_bytes);
+        Self {
+            places: sectors.stripe(stripe).filter_map(place).collect(),
+            sector_bytes: sectors.sector_bytes(),
+        }
+    }
+
+    /// Returns the places of P and Q.
+    fn parity(&self) -> [usize; 2] {
+        [self.places.len() - 2, self.places.len() - 1]
+    }
+
+    fn sums(&self, bytes: &[u8]) -> [Vec<u8>; 2] {
+        let [p_at, _] = self.parity();
+        let data = self.places[..p_at].iter();
+        let data: Vec<&[u8]> = data.map(|place| &bytes[place.clone()]).collect();
+        let mut sums = [vec![0; self.sector_bytes], vec![0; self.sector_bytes]];
+        let [p, q] = &mut sums;
+        sum(&data, p, q);
+        sums
+    }
+
+    /// Returns what P and Q lack to the sums of the sectors as they are.
+    fn lacking(&self, bytes: &[u8]) -> [Vec<u8>; 2] {
+        let mut sums = self.sums(bytes);
+        for (sum, at) in sums.iter_mut().zip(self.parity()) {
+            add_to(sum, &bytes[self.places[at].clone()]);
+        }
+        sums
+    }
+
+    /// A short sector takes what fits: the rest is the zeros it was padded with.
+    fn put(&self, bytes: &mut [u8], at: usize, sector: &[u8]) {
+        let place = self.places[at].clone();
+        let len = place.len();
+        bytes[place].copy_from_slice(&sector[..len]);
+    }
+
+    /// Rebuilds the sectors at `lost`, of which there are two at most. What comes out is only right if all others are: it is for
+    /// the caller to compare it with its hash.
+    pub(super) fn rebuild(&self, bytes: &mut [u8], lost: &[usize]) {
+        let [p_at, q_at] = self.parity();
+        for at in lost {
+            bytes[self.places[*at].clone()].fill(0);
+        }
+        let [mut p, mut q] = self.lacking(bytes);
+        let lost_data: Vec<usize> = lost.iter().copied().filter(|at| *at < p_at).collect();
+        match lost_data[..] {
+            [a] if !lost.contains(&p_at) => self.put(bytes, a, &p),
+            [a] => {
+                multiply(&mut q, inverse(power(a)));
+                self.put(bytes, a, &q);
+            }
+            [a, b] => {
+                // P lacks a + b, Q lacks 2^a a + 2^b b: q + 2^a p = (2^a + 2^b) b.
+                let mut second = p.clone();
+                multiply(&mut second, power(a));
+                add_to(&mut second, &q);
+                multiply(&mut second, inverse(power(a) ^ power(b)));
+                add_to(&mut p, &second);
+                self.put(bytes, a, &p);
+                self.put(bytes, b, &second);
+            }
+            _ => {}
+        }
+        if lost.iter().any(|at| *at >= p_at) {
+            let [p, q] = self.sums(bytes);
+            self.put(bytes, p_at, &p);
+            self.put(bytes, q_at, &q);
+        }
+    }
+
+    /// Mends what can be mended if more than two sectors are damaged, each in a few places: where only one of the `suspects`
+    /// can be wrong, what P and Q lack tells which, and by how much. It is for the caller to see whose hash is right now.
+    pub(super) fn mend_columns(&self, bytes: &mut [u8], suspects: &[usize]) {
+        let [p_at, q_at] = self.parity();
+        let [p, q] = self.lacking(bytes);
+        let factors: Vec<_> = suspects.iter().map(|at| table(power(*at))).collect();
+        let columns = p.chunks(COLUMN_BYTES).zip(q.chunks(COLUMN_BYTES));
+        for (n, (p, q)) in columns.enumerate() {
+            if is_zero(p) && is_zero(q) {
+                continue;
+            }
+            let is_wrong = |(at, factor): (&usize, &[u8; 256])| match *at {
+                at if at == p_at => is_zero(q),
+                at if at == q_at => is_zero(p),
+                _ => q.iter().zip(p).all(|(q, p)| *q == factor[usize::from(*p)]),
+            };
+            let mut all = suspects.iter().zip(&factors);
+            let Some((at, _)) = all.find(|suspect| is_wrong(*suspect)) else {
+                continue;
+            };
+            let error = if *at == q_at { q } else { p };
+            let sector = &mut bytes[self.places[*at].clone()];
+            add_to(
+                sector.get_mut(n * COLUMN_BYTES..).unwrap_or_default(),
+                error,
+            );
+        }
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 fn add_to(sum: &mut [u8], other: &[u8]) {
@@ -127,8 +202,12 @@ fn add_to(sum: &mut [u8], other: &[u8]) {
     }
 }
 
+fn table(factor: u8) -> [u8; 256] {
+    std::array::from_fn(|byte| product(byte as u8, factor))
+}
+
 fn multiply(sector: &mut [u8], factor: u8) {
-    let table: [u8; 256] = std::array::from_fn(|byte| product(byte as u8, factor));
+    let table = table(factor);
     for byte in sector {
         *byte = table[usize::from(*byte)];
     }
@@ -176,13 +255,13 @@ mod tests {
     #[test]
     fn sums_are_those_of_the_definition() {
         let data: Vec<Vec<u8>> = (0..7_u8)
-            .map(|k| (0..1000_u32).map(|at| (at * 7) as u8 ^ (k * 31)).collect())
+            .map(|k| (0..5000_u32).map(|at| (at * 7) as u8 ^ (k * 31)).collect())
             .collect();
         let mut slices: Vec<&[u8]> = data.iter().map(Vec::as_slice).collect();
         slices[6] = &slices[6][..300];
-        let (mut p, mut q) = (vec![0; 1000], vec![0; 1000]);
+        let (mut p, mut q) = (vec![0; 5000], vec![0; 5000]);
         sum(&slices, &mut p, &mut q);
-        for at in 0..1000 {
+        for at in 0..5000 {
             let byte = |k: usize| slices[k].get(at).copied().unwrap_or(0);
             let expected = (0..7).fold((0, 0), |(p, q), k| {
                 (p ^ byte(k), q ^ product(byte(k), power(k)))

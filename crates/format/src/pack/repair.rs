@@ -2,7 +2,7 @@
 //!
 //! The name decides what is right: first a trailer is looked for that it stands for, of the two that there are, or put
 //! together from what is left of both. That trailer's hashes tell which sectors are damaged, so each stripe is asked to
-//! rebuild what it lost, two sectors at most. The result is verified against the name like any pack: what comes out is
+//! rebuild what it lost, two sectors at most, or more that are damaged in different places. The result is verified against the name like any pack: what comes out is
 //! what was written, or an error.
 
 use std::ops::Range;
@@ -10,8 +10,9 @@ use std::ops::Range;
 use base::limits::PARITY_SECTORS;
 use base::{PackName, StoreId};
 
+use super::parity::Stripe;
 use super::trailer::{MAGIC, TAIL_BYTES, Tail, Trailer};
-use super::{PackError, parity, part, verify};
+use super::{PackError, part, verify};
 
 /// Places that look like the end of a trailer and are looked at: two are, a chunk holds another by a chance of 2^-64.
 const TAILS_MAX: usize = 16;
@@ -54,10 +55,7 @@ pub fn repair(store: StoreId, name: &PackName, mut bytes: Vec<u8>) -> Result<Rep
         here.copy_from_slice(right);
     }
     let damaged: Vec<u32> = (0..trailer.sectors())
-        .filter(|index| {
-            let sector = part(&bytes, trailer.sector_range(*index));
-            trailer.verify_sector(*index, sector).is_err()
-        })
+        .filter(|index| is_damaged(&trailer, &bytes, *index))
         .collect();
     rebuild(&trailer, &mut bytes, &damaged)?;
     let trailer = verify(store, name, &bytes)?;
@@ -71,23 +69,38 @@ pub fn repair(store: StoreId, name: &PackName, mut bytes: Vec<u8>) -> Result<Rep
 
 fn rebuild(trailer: &Trailer, bytes: &mut [u8], damaged: &[u32]) -> Result<(), PackError> {
     let sectors = trailer.tail().sectors();
-    let beyond = || PackError::BeyondRepair(super::u32_len(damaged.len()));
-    if sectors.stripes() == 0 && !damaged.is_empty() {
-        return Err(beyond());
+    let beyond = PackError::BeyondRepair(super::u32_len(damaged.len()));
+    if sectors.stripes() == 0 {
+        return damaged.is_empty().then_some(()).ok_or(beyond);
     }
-    for stripe in 0..sectors.stripes() {
-        let of_stripe = damaged.iter().map(|index| *index as usize);
-        let lost: Vec<usize> = of_stripe
-            .filter(|index| index % sectors.stripes() == stripe)
-            .collect();
+    let stripes = super::u32_len(sectors.stripes());
+    for stripe in 0..stripes {
+        let of_stripe = damaged.iter().filter(|index| *index % stripes == stripe);
+        let mut lost: Vec<u32> = of_stripe.copied().collect();
+        // As the stripe counts them.
+        let places = |lost: &[u32]| -> Vec<usize> {
+            lost.iter()
+                .map(|index| (index / stripes) as usize)
+                .collect()
+        };
+        let whole = Stripe::of(&sectors, trailer.bytes().len(), stripe as usize);
         if lost.len() > PARITY_SECTORS {
-            return Err(beyond());
+            whole.mend_columns(bytes, &places(&lost));
+            lost.retain(|index| is_damaged(trailer, bytes, *index));
+        }
+        if lost.len() > PARITY_SECTORS {
+            return Err(beyond);
         }
         if !lost.is_empty() {
-            parity::rebuild(bytes, &sectors, trailer.bytes().len(), stripe, &lost);
+            whole.rebuild(bytes, &places(&lost));
         }
     }
     Ok(())
+}
+
+fn is_damaged(trailer: &Trailer, bytes: &[u8], index: u32) -> bool {
+    let sector = part(bytes, trailer.sector_range(index));
+    trailer.verify_sector(index, sector).is_err()
 }
 
 /// Finds the trailer that the name stands for, at the end or at another place: a pack may have lost its end.
