@@ -1,9 +1,10 @@
 //! `cargo xtask`: chores of the project that are programs, not scripts.
 //!
-//! `bench` measures Dozo beside its peers, `scale` measures what grows with what is stored. The style guide is held by `tests/tidy.rs`, which
+//! `bench` measures Dozo beside its peers, `scale` measures what grows with what is stored, `parity` what mending costs. The style guide is held by `tests/tidy.rs`, which
 //! cargo runs with all other tests.
 
 mod bench;
+mod parity;
 mod scale;
 
 use std::process::ExitCode;
@@ -24,12 +25,15 @@ enum Task {
     Bench(bench::args::Bench),
     /// Measure what trees, index and log cost at sizes that nobody stores for a try
     Scale(scale::Scale),
+    /// Measure what parity costs, what it mends, and how fast
+    Parity(parity::Measure),
 }
 
 fn main() -> ExitCode {
     let done = match Xtask::parse().task {
         Task::Bench(args) => bench::main(args),
         Task::Scale(args) => scale::main(&args),
+        Task::Parity(args) => parity::main(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

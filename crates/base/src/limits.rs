@@ -69,6 +69,14 @@ pub const PACKS_IN_FLIGHT: usize = 2;
 pub const POOL_RESERVE_BYTES: u64 = (PACK_BYTES as u64) * 2 * PACKS_IN_FLIGHT as u64;
 /// Every sector of a pack has its own hash.
 pub const PACK_SECTOR_BYTES: usize = 64 << 10;
+/// Shortest sector of a pack with parity, for small packs: what disks lose at once.
+pub const PACK_SECTOR_BYTES_MIN: usize = 4 << 10;
+/// Sectors of a pack that share [`PARITY_SECTORS`]: 6.25 % of a large pack, and a burst of 1 MiB in 16 MiB can be rebuilt.
+pub const STRIPE_SECTORS: usize = 32;
+/// Sectors of a stripe that may be lost.
+pub const PARITY_SECTORS: usize = 2;
+/// Damaged objects of one pack that are kept: each is left by a repair, or by one that was interrupted.
+pub const QUARANTINED_MAX: u32 = 1000;
 
 /// Natural end of a tree node, on average, in items.
 pub const NODE_ITEMS_AVG: usize = 512;
@@ -390,3 +398,9 @@ const _: () =
 const _: () = assert!(NODE_BYTES_MAX + NODE_ITEM_BYTES_MAX + (64 << 10) <= CHUNK_BYTES_MAX);
 const _: () = assert!(TREE_KEY_BYTES_MAX * 2 < NODE_BYTES_MAX);
 const _: () = assert!(INLINE_BYTES_MAX < BUNDLED_FILE_BYTES_MAX);
+// The largest body a writer makes, its parity, and two trailers of most records, each 49 bytes.
+const _: () = assert!(
+    (PACK_BYTES + 2 * CHUNK_BYTES_MAX) * (STRIPE_SECTORS + PARITY_SECTORS) / STRIPE_SECTORS
+        + 2 * PACK_RECORDS_MAX * 50
+        < PACK_BYTES_MAX - (1 << 20)
+);

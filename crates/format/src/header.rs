@@ -6,6 +6,7 @@
 use base::StoreId;
 
 use crate::keys::Keyring;
+use crate::pack::Parity;
 use crate::wire::{Reader, WireError, Writer};
 use crate::{VERSION, checksum};
 
@@ -14,9 +15,11 @@ const MAGIC: &[u8; 8] = b"DOZOSTOR";
 pub const OBJECT_NAME: &str = "format";
 /// Length of the object.
 pub const BYTES: usize = 114;
+/// Packs may have parity.
+const FLAG_PARITY: u64 = 1;
 /// Features that a reader of this version understands.
-const READ_FLAGS: u64 = 0;
-/// Features that a writer of this version understands.
+const READ_FLAGS: u64 = FLAG_PARITY;
+/// Features that a writer of this version understands, beside those.
 const WRITE_FLAGS: u64 = 0;
 
 /// What a store says of itself in the clear.
@@ -55,14 +58,25 @@ pub enum HeaderError {
 }
 
 impl Header {
-    /// Returns the header of a new store with these keys.
-    pub fn new(keys: &Keyring, created_s: i64) -> Self {
+    /// Returns the header of a new store with these keys, whose packs will have this parity.
+    pub fn new(keys: &Keyring, created_s: i64, parity: Parity) -> Self {
         Self {
             store: keys.store,
             created_s,
             public_key: keys.signing.public(),
-            read_flags: READ_FLAGS,
-            write_flags: WRITE_FLAGS,
+            read_flags: match parity {
+                Parity::None => 0,
+                Parity::Double => FLAG_PARITY,
+            },
+            write_flags: 0,
+        }
+    }
+
+    /// Returns the parity that new packs of the store have.
+    pub fn parity(&self) -> Parity {
+        match self.read_flags & FLAG_PARITY {
+            0 => Parity::None,
+            _ => Parity::Double,
         }
     }
 

@@ -1,20 +1,29 @@
 //! Packs: sealed chunks back to back, and a trailer that describes and authenticates them.
 //!
 //! ```text
-//! header 64 | sealed chunk ... | random padding | sealed table of contents | sector hashes | tail 44
-//!                                               `-------------- trailer --------------'
+//! header 64 | sealed chunk ... | random padding | copy of trailer | parity | sealed table of contents | sector hashes | tail 44
+//!                                                `- if it has any -'        `-------------- trailer --------------'
 //! ```
 //!
-//! A pack's name is the hash of its trailer. The trailer has the hash of each 64 KiB sector of everything
+//! A pack's name is the hash of its trailer. The trailer has the hash of each sector (64 KiB) of everything
 //! before it, so a name authenticates every byte; any sector can be verified alone; and nobody needs a key
-//! for that. Chunks' names, sizes and order are in the table of contents, which is encrypted.
+//! for that. Chunks' names, sizes and order are in the table of contents, which is encrypted. With [`Parity`] a few damaged
+//! sectors can be rebuilt ([`repair`]), which needs no key either.
 //!
 //! The order of work is in the types: an [`OpenPack`] takes chunks, [`OpenPack::finish`] consumes it and gives
 //! the [`SealedPack`] that can be stored. Byte tables: docs/format.md, "Pack".
 
 mod trailer;
 
+mod parity;
+mod repair;
+mod sectors;
+
+pub use repair::{Repaired, repair};
+pub use sectors::Parity;
 pub use trailer::{ReadTrailerError, TAIL_BYTES, TRAILER_GUESS_BYTES, Trailer, read_trailer};
+
+use std::ops::Range;
 
 use base::limits::{PACK_BYTES, PACK_BYTES_MAX, PACK_RECORDS_MAX, PACK_SECTOR_BYTES};
 use base::{ChunkId, Env, PackName, StoreId};
@@ -112,6 +121,12 @@ pub enum PackError {
     /// A sector is not what was written.
     #[error("sector {0} is damaged")]
     DamagedSector(u32),
+    /// The copy of the trailer is not what was written; the trailer is.
+    #[error("the copy of the trailer is damaged")]
+    DamagedCopy,
+    /// More is damaged than what is left tells.
+    #[error("{0} sectors are damaged, and parity does not suffice to rebuild them")]
+    BeyondRepair(u32),
     /// The table of contents does not open.
     #[error("the table of contents is not authentic")]
     NotAuthentic,
@@ -221,8 +236,8 @@ impl OpenPack {
         Ok(entry)
     }
 
-    /// Pads it, seals its table of contents under `sealer`'s current generation, and names it.
-    pub fn finish(self, env: &Env, sealer: &Sealer) -> SealedPack {
+    /// Pads it, adds parity, seals its table of contents under `sealer`'s current generation, and names it.
+    pub fn finish(self, env: &Env, sealer: &Sealer, parity: Parity) -> SealedPack {
         let Self {
             class,
             mut bytes,
@@ -237,9 +252,7 @@ impl OpenPack {
         let content = bytes.len();
         bytes.resize(content.next_multiple_of(unit), 0);
         env.random.fill(&mut bytes[content..]);
-        let trailer = trailer::write(env, sealer, class, &bytes, &entries);
-        let name = trailer::name_of(&trailer);
-        bytes.extend_from_slice(&trailer);
+        let name = trailer::append(env, sealer, class, parity, &mut bytes, &entries);
         assert!(
             bytes.len() <= PACK_BYTES_MAX,
             "a pack is closed long before"
@@ -291,15 +304,22 @@ impl std::fmt::Debug for SealedPack {
 pub fn verify(store: StoreId, name: &PackName, bytes: &[u8]) -> Result<Trailer, PackError> {
     let tail_from = bytes.len().saturating_sub(TAIL_BYTES);
     let tail = trailer::Tail::parse(&bytes[tail_from..], bytes.len() as u64)?;
-    let (body, end) = bytes
-        .split_at_checked(tail.body_bytes as usize)
+    let end = bytes
+        .get(bytes.len() - tail.trailer_bytes as usize..)
         .ok_or(WireError::Truncated)?;
     let trailer = Trailer::parse(name, &tail, end)?;
-    for (index, sector) in (0..).zip(body.chunks(PACK_SECTOR_BYTES)) {
-        trailer.verify_sector(index, sector)?;
+    for index in 0..trailer.sectors() {
+        trailer.verify_sector(index, part(bytes, trailer.sector_range(index)))?;
     }
-    verify_header(store, trailer.class(), body)?;
+    trailer.verify_copy(part(bytes, Some(trailer.copy_range())))?;
+    verify_header(store, trailer.class(), bytes)?;
     Ok(trailer)
+}
+
+/// Returns a part of a pack; nothing if the pack has no such part.
+fn part(bytes: &[u8], range: Option<Range<u32>>) -> &[u8] {
+    let range = range.map(|range| range.start as usize..range.end as usize);
+    range.and_then(|range| bytes.get(range)).unwrap_or_default()
 }
 
 fn verify_header(store: StoreId, class: Class, body: &[u8]) -> Result<(), PackError> {

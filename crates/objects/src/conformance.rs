@@ -52,7 +52,7 @@ pub type Open<'a> = &'a dyn Fn() -> Box<dyn Objects>;
 type Outcome = Result<(), String>;
 type CheckFn = fn(&Bench<'_>) -> Outcome;
 
-const CHECKS: [(&str, CheckFn); 11] = [
+const CHECKS: [(&str, CheckFn); 12] = [
     ("an object reads back as it was put", reads_back),
     ("a taken name is refused and keeps its bytes", taken_name),
     ("of many writers of one name exactly one wins", one_winner),
@@ -63,6 +63,7 @@ const CHECKS: [(&str, CheckFn); 11] = [
     ("a second handle sees what the first one put", second_handle),
     ("prepared directories are no objects", preparation),
     ("a found object can be settled", settling),
+    ("a damaged object is mended and kept", mending),
     ("the longest names work", long_names),
 ];
 
@@ -313,6 +314,39 @@ fn settling(bench: &Bench<'_>) -> Outcome {
     let other = (bench.open)();
     other.settle(&name).map_err(text)?;
     expect("other bytes", other.get(&name).map_err(text)? == b"bytes")
+}
+
+fn mending(bench: &Bench<'_>) -> Outcome {
+    let name = bench.put("dir/object", b"damaged")?;
+    let (first, second) = (bench.name("kept/object.1"), bench.name("kept/object.2"));
+    let bytes = pattern(70_000);
+    bench.objects.mend(&name, &bytes, &first).map_err(text)?;
+    let other = (bench.open)();
+    expect("it is not mended", other.get(&name).map_err(text)? == bytes)?;
+    expect(
+        "it is not kept",
+        other.get(&first).map_err(text)? == b"damaged",
+    )?;
+    let taken = other.mend(&name, b"again", &first);
+    let is_taken = matches!(&taken, Err(PutError::Exists { name }) if *name == first);
+    expect("a taken name is not refused", is_taken)?;
+    expect("it has changed", other.get(&name).map_err(text)? == bytes)?;
+    other.mend(&name, b"again", &second).map_err(text)?;
+    expect(
+        "it is not kept again",
+        bench.objects.get(&second).map_err(text)? == bytes,
+    )?;
+    let none = other.mend(
+        &bench.name("dir/none"),
+        b"bytes",
+        &bench.name("kept/none.1"),
+    );
+    expect(
+        "what is missing is mended",
+        matches!(none, Err(PutError::Failed { .. })),
+    )?;
+    let listed = bench.objects.list(&bench.dir).map_err(text)?;
+    expect("something else is listed", listed.len() == 3)
 }
 
 fn long_names(bench: &Bench<'_>) -> Outcome {

@@ -69,6 +69,12 @@ pub trait Disk: Send + Sync {
     /// Gives the draft its name; `EXIST` if that is taken, `NOENT` if the directory is missing. The draft is
     /// spent only when it worked.
     fn publish(&self, draft: &mut Self::Draft, path: &str) -> Result<(), Errno>;
+    /// Starts an empty file that has a name in [`TMP_DIR`] from the beginning, so that a sync of it lasts.
+    fn named_draft(&self) -> Result<Self::Draft, Errno>;
+    /// Gives a draft of [`Disk::named_draft`] the name of another file, which loses it: at any moment one or the other has it.
+    fn replace(&self, draft: &mut Self::Draft, path: &str) -> Result<(), Errno>;
+    /// Gives a file one more name; `EXIST` if that is taken, `NOENT` if there is no such file.
+    fn link(&self, path: &str, new: &str) -> Result<(), Errno>;
     /// Makes the entries of a directory durable, but not the entry that names the directory itself.
     fn sync_dir(&self, dir: &str) -> Result<(), Errno>;
     /// Makes a directory.

@@ -15,6 +15,8 @@ pub enum Call {
     Put,
     /// [`Objects::settle`].
     Settle,
+    /// [`Objects::mend`].
+    Mend,
     /// [`Objects::get`] and [`Objects::get_range`].
     Get,
     /// [`Objects::list`].
@@ -209,6 +211,10 @@ impl<O: Objects> Objects for Faulty<O> {
 
     fn settle(&self, name: &ObjectName) -> Result<(), PutError> {
         self.write(Call::Settle, name, || self.inner.settle(name))
+    }
+
+    fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError> {
+        self.write(Call::Mend, name, || self.inner.mend(name, bytes, kept))
     }
 
     fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {

@@ -1,7 +1,8 @@
 //! Immutable named bytes in a place: put-new, get, list, delete.
 //!
 //! Invariants, the same for every place ([`conformance`] checks them, also on a user's own bucket):
-//! - A name is written at most once: of several writers one wins, the others are told.
+//! - A name is written at most once: of several writers one wins, the others are told. Its bytes change in one case
+//!   only: a damaged object gets those back that it had ([`Objects::mend`]).
 //! - What `put_new` reported as done survives a power cut at any later moment, whole.
 //! - A reader sees an object whole or not at all, never half of it; after a power cut that goes for objects whose
 //!   `put_new` or `settle` had returned, and for those that alone were being put into their directory.
@@ -72,6 +73,21 @@ pub trait Objects: Send + Sync {
     /// As [`Objects::put_new`].
     fn settle(&self, name: &ObjectName) -> Result<(), PutError>;
 
+    /// Puts `bytes` in the place of the object `name`, which is damaged, and keeps the damaged one as `kept`: the one change that
+    /// an object ever sees. It is for the bytes that it was put with, which only the caller can know; the damaged one is kept
+    /// because that may be wrong, and so that a file system does not give the bad part of a disk to another object.
+    ///
+    /// At any moment, also after a power cut, `name` leads to what was there or to `bytes`, whole; once it leads to
+    /// `bytes`, `kept` leads to what was there. On return both are durable. After a failure it can be done again, under
+    /// another name for what is kept if the first is taken by then. Not to be called while `name` may be deleted: it might come back.
+    ///
+    /// # Errors
+    /// - [`PutError::Exists`]: the name `kept` is taken; nothing changed.
+    /// - [`PutError::Unsure`]: either may be there under `name`, and what was there is kept.
+    /// - else as [`Objects::put_new`]: what was there is still there, and may be kept too. [`PutError::Failed`] as well
+    ///   if there is no object to mend, and on file systems without hard links.
+    fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError>;
+
     /// Returns an object's bytes.
     ///
     /// # Errors
@@ -133,6 +149,10 @@ impl<T: Objects + ?Sized> Objects for std::sync::Arc<T> {
 
     fn settle(&self, name: &ObjectName) -> Result<(), PutError> {
         (**self).settle(name)
+    }
+
+    fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError> {
+        (**self).mend(name, bytes, kept)
     }
 
     fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {

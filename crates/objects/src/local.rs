@@ -8,6 +8,9 @@
 //! from memory into a new file, never synced again; when that fails too, or a sync fails after publishing, the
 //! place takes no writes until it is opened anew.
 //!
+//! `mend` links the damaged file to its other name and syncs that directory before it renames a synced draft over it: in
+//! between, and whatever is cut off, one of the two is there under the old name.
+//!
 //! What a killed writer published is durable once [`Objects::settle`] was called for it, and not before. Opening for
 //! writing does that for the objects in the root, and for the root's directories; it removes the drafts of processes
 //! that are gone. Opening read-only changes nothing at all.
@@ -134,9 +137,14 @@ impl<D: Disk> Local<D> {
         }
     }
 
-    /// Returns a draft that holds `bytes`, synced.
-    fn write_draft(&self, name: &ObjectName, bytes: &[u8]) -> Result<D::Draft, PutError> {
-        match self.try_draft(bytes) {
+    /// Returns a draft, made by `begin`, that holds `bytes`, synced.
+    fn write_draft(
+        &self,
+        name: &ObjectName,
+        bytes: &[u8],
+        begin: impl Fn(&D) -> Result<D::Draft, Errno>,
+    ) -> Result<D::Draft, PutError> {
+        match self.try_draft(bytes, &begin) {
             Ok(draft) => return Ok(draft),
             Err(DraftError::Sync(errno)) if !is_full(errno) => {}
             Err(DraftError::Sync(errno) | DraftError::Write(errno)) => {
@@ -144,7 +152,7 @@ impl<D: Disk> Local<D> {
             }
         }
         // The first draft is gone with whatever the kernel believes about its pages: a new one, once.
-        self.try_draft(bytes).map_err(|error| match error {
+        self.try_draft(bytes, &begin).map_err(|error| match error {
             DraftError::Write(errno) => put_error(name, errno),
             DraftError::Sync(errno) => {
                 if !is_full(errno) {
@@ -155,8 +163,12 @@ impl<D: Disk> Local<D> {
         })
     }
 
-    fn try_draft(&self, bytes: &[u8]) -> Result<D::Draft, DraftError> {
-        let mut draft = self.disk.draft().map_err(DraftError::Write)?;
+    fn try_draft(
+        &self,
+        bytes: &[u8],
+        begin: impl Fn(&D) -> Result<D::Draft, Errno>,
+    ) -> Result<D::Draft, DraftError> {
+        let mut draft = begin(&self.disk).map_err(DraftError::Write)?;
         self.disk
             .write(&mut draft, bytes)
             .map_err(DraftError::Write)?;
@@ -281,20 +293,38 @@ impl<D: Disk> Objects for Local<D> {
 
     fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), PutError> {
         self.check_open(name)?;
-        if bytes.len() > OBJECT_BYTES_MAX {
-            return Err(PutError::TooLarge {
-                name: name.clone(),
-                bytes: bytes.len() as u64,
-            });
-        }
+        check_size(name, bytes)?;
         self.make_ready(&[name.dir()])
             .map_err(|e| put_error(name, e))?;
-        let mut draft = self.write_draft(name, bytes)?;
+        let mut draft = self.write_draft(name, bytes, D::draft)?;
         match self.disk.publish(&mut draft, name.as_str()) {
             Ok(()) => {}
             Err(Errno::EXIST) => return Err(PutError::Exists { name: name.clone() }),
             Err(errno) => return Err(put_error(name, errno)),
         }
+        let synced = self.disk.sync(&draft);
+        drop(draft);
+        self.sync_entry(name, synced)
+    }
+
+    fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError> {
+        self.check_open(name)?;
+        check_size(name, bytes)?;
+        let failed = |errno| put_error(name, errno);
+        self.make_ready(&[name.dir(), kept.dir()]).map_err(failed)?;
+        let mut draft = self.write_draft(name, bytes, D::named_draft)?;
+        match self.disk.link(name.as_str(), kept.as_str()) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(PutError::Exists { name: kept.clone() }),
+            Err(errno) => return Err(failed(errno)),
+        }
+        self.disk
+            .sync_dir(kept.dir())
+            .inspect_err(|errno| self.close_after(*errno))
+            .map_err(failed)?;
+        self.disk
+            .replace(&mut draft, name.as_str())
+            .map_err(failed)?;
         let synced = self.disk.sync(&draft);
         drop(draft);
         self.sync_entry(name, synced)
@@ -458,6 +488,16 @@ fn leads_to(dir: &str, prefix: &str) -> bool {
         || prefix
             .strip_prefix(dir)
             .is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn check_size(name: &ObjectName, bytes: &[u8]) -> Result<(), PutError> {
+    if bytes.len() <= OBJECT_BYTES_MAX {
+        return Ok(());
+    }
+    Err(PutError::TooLarge {
+        name: name.clone(),
+        bytes: bytes.len() as u64,
+    })
 }
 
 fn is_full(errno: Errno) -> bool {

@@ -36,18 +36,23 @@ impl Memory {
     }
 }
 
+fn check_size(name: &ObjectName, bytes: &[u8]) -> Result<(), PutError> {
+    if bytes.len() <= OBJECT_BYTES_MAX {
+        return Ok(());
+    }
+    Err(PutError::TooLarge {
+        name: name.clone(),
+        bytes: bytes.len() as u64,
+    })
+}
+
 impl Objects for Memory {
     fn prepare(&self, _dirs: &[ObjectName]) -> Result<(), PutError> {
         Ok(())
     }
 
     fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), PutError> {
-        if bytes.len() > OBJECT_BYTES_MAX {
-            return Err(PutError::TooLarge {
-                name: name.clone(),
-                bytes: bytes.len() as u64,
-            });
-        }
+        check_size(name, bytes)?;
         let mut map = self.write();
         if map.contains_key(name) {
             return Err(PutError::Exists { name: name.clone() });
@@ -57,6 +62,23 @@ impl Objects for Memory {
     }
 
     fn settle(&self, _name: &ObjectName) -> Result<(), PutError> {
+        Ok(())
+    }
+
+    fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError> {
+        check_size(name, bytes)?;
+        let mut map = self.write();
+        if map.contains_key(kept) {
+            return Err(PutError::Exists { name: kept.clone() });
+        }
+        let Some(place) = map.get_mut(name) else {
+            return Err(PutError::Failed {
+                name: name.clone(),
+                source: io::ErrorKind::NotFound.into(),
+            });
+        };
+        let damaged = std::mem::replace(place, bytes.into());
+        map.insert(kept.clone(), damaged);
         Ok(())
     }
 

@@ -175,6 +175,16 @@ impl Objects for Volumes {
         }
     }
 
+    /// What is damaged is mended where it is, and kept beside.
+    fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError> {
+        let mut places = self.places(name);
+        places.retain(|place| matches!(place.head(name), Ok(Some(_))));
+        match places.first() {
+            Some(place) => place.mend(name, bytes, kept),
+            None => self.home.mend(name, bytes, kept),
+        }
+    }
+
     fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {
         self.find(name, |place| place.get(name))
     }

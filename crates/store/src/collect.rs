@@ -194,11 +194,15 @@ impl Store {
     }
 }
 
-/// The only collection of a store: what a mark has seen goes by no other's hand.
-struct Turn(Arc<Core>);
+/// The only collection or repair of a store: what a mark has seen goes by no other's hand, and is found where it was.
+pub(crate) struct Turn(Arc<Core>);
 
 impl Turn {
-    fn take(core: &Arc<Core>) -> Result<Self, Fault> {
+    /// Takes the turn.
+    ///
+    /// # Errors
+    /// `CollectionRunning`.
+    pub(crate) fn take(core: &Arc<Core>) -> Result<Self, Fault> {
         match core.is_collected.swap(true, Ordering::SeqCst) {
             true => Err(Fault::new(Code::CollectionRunning)),
             false => Ok(Self(Arc::clone(core))),

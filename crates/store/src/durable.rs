@@ -5,7 +5,8 @@
 //! against its name, and made durable again ([`DurablePack::adopt`]). A measurement makes packs up for an index that
 //! belongs to no store ([`DurablePack::made_up`]).
 
-use base::limits::PACK_SECTOR_BYTES;
+use std::ops::Range;
+
 use base::{PackName, StoreId};
 use format::pack::{Class, PackError, ReadTrailerError, SealedPack, TocEntry, Trailer};
 use format::seal::Sealer;
@@ -132,23 +133,23 @@ pub(crate) fn verify(
 ) -> Result<(), FindPackError> {
     let object = object_name(class, name);
     let trailer = trailer(objects, &object, name)?;
-    let mut sectors = 0..trailer.sectors();
-    while let Some(first) = sectors.next() {
-        let last = sectors
-            .nth(SECTORS_AT_ONCE - 2)
-            .unwrap_or(trailer.sectors() - 1);
-        let (Some(from), Some(to)) = (trailer.sector_range(first), trailer.sector_range(last))
-        else {
-            break;
-        };
-        let bytes = objects.get_range(
-            &object,
-            u64::from(from.start),
-            (to.end - from.start) as usize,
-        )?;
-        for (index, sector) in (first..).zip(bytes.chunks(PACK_SECTOR_BYTES)) {
-            trailer.verify_sector(index, sector)?;
+    let read = |range: Range<u32>| objects.get_range(&object, u64::from(range.start), range.len());
+    for mut sectors in trailer.sector_runs() {
+        while let Some(first) = sectors.next() {
+            let last = sectors.nth(SECTORS_AT_ONCE - 2).unwrap_or(sectors.end - 1);
+            let (Some(from), Some(to)) = (trailer.sector_range(first), trailer.sector_range(last))
+            else {
+                break;
+            };
+            let bytes = read(from.start..to.end)?;
+            for (index, sector) in (first..).zip(bytes.chunks(trailer.sector_bytes())) {
+                trailer.verify_sector(index, sector)?;
+            }
         }
+    }
+    let copy = trailer.copy_range();
+    if !copy.is_empty() {
+        trailer.verify_copy(&read(copy)?)?;
     }
     Ok(())
 }

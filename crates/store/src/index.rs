@@ -354,6 +354,19 @@ impl Index {
         Ok(row.is_some())
     }
 
+    /// Notes that a pack which was missing or damaged is whole again. What was stored anew meanwhile stays where it is.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn mend(&self, pack: &DurablePack) -> Result<(), IndexError> {
+        let write = self.write()?;
+        self.add_to_filter(pack.entries().iter().map(|entry| &entry.id))?;
+        if let Some(row) = packs::find(&write, &pack.name())?.filter(PackRow::is_bad) {
+            packs::insert(&write, pack, PackState::Logged, &row.session, Copies::Stay)?;
+        }
+        Ok(write.commit()?)
+    }
+
     /// Returns a pack by name.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use format::header::{self, Header, HeaderError};
 use format::keys::{
     Keyring, MasterKey, NewSlot, RingError, SlotError, Unlock, ring_object_name, unwrap, wrap,
 };
+use format::pack::Parity;
 use objects::{GetError, ObjectName, Objects, PutError};
 
 use crate::faults;
@@ -23,6 +24,8 @@ pub(crate) struct Keys {
     master: MasterKey,
     /// The bytes of the `format` object, with whose hash the log begins.
     pub(crate) format_object: Vec<u8>,
+    /// What new packs have to mend themselves with.
+    pub(crate) parity: Parity,
 }
 
 /// Returns the name of the object that says that this is a store.
@@ -39,6 +42,7 @@ pub(crate) fn make(
     slots: &[NewSlot],
     env: &Env,
     place: &str,
+    parity: Parity,
 ) -> Result<(), Fault> {
     let store = StoreId::random(env);
     let master = MasterKey::random(env);
@@ -61,7 +65,7 @@ pub(crate) fn make(
     let created_s = env.now().as_second();
     put(
         String::from(header::OBJECT_NAME),
-        &Header::new(&ring, created_s).encode(),
+        &Header::new(&ring, created_s, parity).encode(),
     )
 }
 
@@ -102,6 +106,7 @@ pub(crate) fn load(
         ring,
         master,
         format_object,
+        parity: header.parity(),
     })
 }
 

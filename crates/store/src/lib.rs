@@ -19,7 +19,8 @@
 //!
 //! A read that finds a chunk missing or damaged says so and makes the chunk's pack doubted: to every writer its chunks are
 //! unknown from then on. Who has the content stores it anew, and readers find the new copy, also after the index was built
-//! anew: of several packs with the same chunk the one that the log names last wins. Nothing is ever removed for being
+//! anew: of several packs with the same chunk the one that the log names last wins. [`Store::repair_packs`] gives a pack its
+//! bytes back from its own parity, if enough is left. Nothing is ever removed for being
 //! damaged, only for being dead ([`Store::plan_collection`]).
 //!
 //! # What runs beside what, and why it is safe
@@ -40,6 +41,8 @@
 //! | verify | collection | as a reader; a pack that went meanwhile is not missing, and what was copied out of it is read where it is | `collect::a_verification_beside_collections_finds_nothing_wrong` |
 //! | delete point | delete point | in log order; the second is told `PointUnknown` | `sessions::a_deleted_point_is_gone_and_the_others_stay` |
 //! | | collection | what is dead later is the next one's | `collect::everything_beside_everything` |
+//! | repair | session, reader, verify | each sees the damaged pack or the mended one, whose chunks are the same; writers rely on it once it was read back, and a pack that no record names is still its session's alone | `mend::a_pack_that_no_record_names_yet_is_mended_and_relied_upon_by_its_session_alone` |
+//! | | collection, repair | refused: `CollectionRunning` | `mend::a_repair_and_a_collection_take_turns` |
 //! | collection | collection | refused: `CollectionRunning` | `collect::there_is_one_collection_at_a_time` |
 //! | open for writing | anything | refused: one owner (`PoolOwned`) | `sessions::two_owners_of_a_directory_are_told_apart` |
 //!
@@ -63,6 +66,7 @@ mod points;
 mod probe;
 mod reader;
 mod reading;
+mod repair;
 mod retention;
 mod session;
 mod space;
@@ -77,6 +81,8 @@ use base::fault::Code;
 use base::{ChunkId, Fault, SourceId, StoreId};
 use format::chunker::{Chunker, ChunkerKey};
 
+pub use format::pack::Parity;
+
 pub use collect::{CollectProgress, Collection, CollectionPlan, CollectionReport, OnCollect};
 pub use find::{Find, Found, FoundPage, Version, find};
 pub use generation::Limits;
@@ -86,6 +92,7 @@ pub use own::{Owner, Ownership};
 pub use points::{ConfigRow, NewPoint, PointInfo, Replica};
 pub use probe::IndexProbe;
 pub use reading::Reading;
+pub use repair::RepairReport;
 pub use session::{CommitSpec, Committed, Session};
 pub use space::Floors;
 pub use status::PoolStatus;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use base::fault::Code;
 use base::{Env, Fault};
 use format::keys::{NewSlot, Unlock};
+use format::pack::Parity;
 use objects::{Local, ObjectName, Objects, OpenError};
 
 use crate::Store;
@@ -53,10 +54,25 @@ impl Store {
         index: impl Into<Place>,
         command: &str,
     ) -> Result<Self, Fault> {
+        Self::create_at_with(directory, slots, env, index, command, Parity::default())
+    }
+
+    /// As [`Self::create_at`], with or without parity in its packs, for good.
+    ///
+    /// # Errors
+    /// As [`Self::create_at`].
+    pub fn create_at_with(
+        directory: &Path,
+        slots: &[NewSlot],
+        env: &Env,
+        index: impl Into<Place>,
+        command: &str,
+        parity: Parity,
+    ) -> Result<Self, Fault> {
         let place = directory.display().to_string();
         let local = Local::create_at(directory).map_err(|error| open_fault(&place, error))?;
         let ownership = Ownership::take(&directory.join(LOCK), command, env)?;
-        make(&local, slots, env, &place)?;
+        make(&local, slots, env, &place, parity)?;
         let (objects, volumes) = Registry::open(directory, Arc::new(local), Mode::Write)?;
         open(Opening {
             objects,
@@ -141,7 +157,21 @@ impl Store {
         env: &Env,
         index: impl Into<Place>,
     ) -> Result<Self, Fault> {
-        make(&*objects, slots, env, "pool")?;
+        Self::create_with(objects, slots, env, index, Parity::default())
+    }
+
+    /// As [`Self::create`], with or without parity in its packs, for good.
+    ///
+    /// # Errors
+    /// As [`Self::create_at`].
+    pub fn create_with(
+        objects: Arc<dyn Objects>,
+        slots: &[NewSlot],
+        env: &Env,
+        index: impl Into<Place>,
+        parity: Parity,
+    ) -> Result<Self, Fault> {
+        make(&*objects, slots, env, "pool", parity)?;
         Self::open(objects, &unlock_of(slots), env, index)
     }
 
@@ -223,7 +253,13 @@ fn open(opening: Opening<'_>) -> Result<Store, Fault> {
 }
 
 /// Writes what a store begins with.
-fn make(objects: &dyn Objects, slots: &[NewSlot], env: &Env, place: &str) -> Result<(), Fault> {
+fn make(
+    objects: &dyn Objects,
+    slots: &[NewSlot],
+    env: &Env,
+    place: &str,
+    parity: Parity,
+) -> Result<(), Fault> {
     let format = keys::format_object();
     for prefix in [format.as_str(), "log/", "packs/", "meta/", "points/"] {
         let found = objects.list(prefix).map_err(|e| faults::list(place, e))?;
@@ -238,7 +274,7 @@ fn make(objects: &dyn Objects, slots: &[NewSlot], env: &Env, place: &str) -> Res
     objects
         .prepare(&directories)
         .map_err(|error| faults::put(place, None, error))?;
-    keys::make(objects, slots, env, place)
+    keys::make(objects, slots, env, place, parity)
 }
 
 /// Returns the name of an object that is known to have the right form.

@@ -240,7 +240,8 @@ impl Shared {
     /// Makes a full pack durable, then known.
     fn publish(&self, pack: OpenPack) -> Result<(), Fault> {
         self.core.check_room(self.load)?;
-        let sealed = pack.finish(&self.core.env, &self.core.sealer_for_one()?);
+        let sealer = self.core.sealer_for_one()?;
+        let sealed = pack.finish(&self.core.env, &sealer, self.core.keys.parity);
         let pack = DurablePack::publish(&*self.core.objects, sealed)
             .map_err(|error| self.core.write_fault(error))?;
         self.core.index.insert(&self.session, &pack, Copies::Stay)?;

@@ -12,7 +12,7 @@
 //! comes together with the file's bytes.
 //!
 //! A failed sync makes nothing durable, and later syncs do not either: the kernel has marked the pages clean. The
-//! only files are immutable ones as [`Disk`] makes them; there are no permissions and no links.
+//! only files are immutable ones as [`Disk`] makes them; there are no permissions and no symbolic links.
 //!
 //! A `SimDisk` is a handle: clones see the same disk.
 
@@ -188,6 +188,29 @@ impl SimDisk {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn begin_draft(&self, has_name: bool) -> Result<Draft, Errno> {
+        let inner = &mut *self.inner();
+        inner.switches.enter(Call::Draft)?;
+        let tmp_dir = inner.live.dir(TMP_DIR)?;
+        let file = inner.live.files.len();
+        inner.record(Op::NewFile { file });
+        inner.open.insert(file);
+        let mut tmp = None;
+        if has_name {
+            let name: Arc<str> = format!("draft-{}", inner.drafts).into();
+            inner.drafts += 1;
+            tmp = Some(format!("{TMP_DIR}/{name}"));
+            let dir = tmp_dir;
+            inner.record(Op::Link { dir, name, file });
+        }
+        Ok(Draft {
+            disk: self.clone(),
+            file,
+            tmp,
+            published: false,
+        })
+    }
+
     fn unlock(&self, dir: &str) {
         let mut inner = self.inner();
         match inner.locks.get(dir).copied() {
@@ -307,26 +330,42 @@ impl Disk for SimDisk {
     type Lock = Lock;
 
     fn draft(&self) -> Result<Draft, Errno> {
+        let has_name = self.inner().switches.knobs.named_drafts;
+        self.begin_draft(has_name)
+    }
+
+    fn named_draft(&self) -> Result<Draft, Errno> {
+        self.begin_draft(true)
+    }
+
+    fn replace(&self, draft: &mut Draft, path: &str) -> Result<(), Errno> {
         let inner = &mut *self.inner();
-        inner.switches.enter(Call::Draft)?;
-        let tmp_dir = inner.live.dir(TMP_DIR)?;
-        let file = inner.live.files.len();
-        inner.record(Op::NewFile { file });
-        inner.open.insert(file);
-        let mut tmp = None;
-        if inner.switches.knobs.named_drafts {
-            let name: Arc<str> = format!("draft-{}", inner.drafts).into();
-            inner.drafts += 1;
-            tmp = Some(format!("{TMP_DIR}/{name}"));
-            let dir = tmp_dir;
-            inner.record(Op::Link { dir, name, file });
+        inner.switches.enter(Call::Replace)?;
+        let replaced = inner.live.file(path);
+        let (dir, name) = split_path(path);
+        let dir = inner.live.dir(dir)?;
+        if draft.tmp.is_none() || matches!(replaced, Err(Errno::ISDIR)) {
+            return Err(Errno::INVAL);
         }
-        Ok(Draft {
-            disk: self.clone(),
-            file,
-            tmp,
-            published: false,
-        })
+        // The name in `.tmp` goes when the draft is dropped: a crash may keep either.
+        let (file, name) = (draft.file, name.into());
+        inner.record(Op::Link { dir, name, file });
+        draft.published = true;
+        Ok(())
+    }
+
+    fn link(&self, path: &str, new: &str) -> Result<(), Errno> {
+        let inner = &mut *self.inner();
+        inner.switches.enter(Call::Link)?;
+        let file = inner.live.file(path)?;
+        let (dir, name) = split_path(new);
+        let dir = inner.live.dir(dir)?;
+        if inner.live.dirs[dir].contains_key(name) {
+            return Err(Errno::EXIST);
+        }
+        let name = name.into();
+        inner.record(Op::Link { dir, name, file });
+        Ok(())
     }
 
     fn write(&self, draft: &mut Draft, bytes: &[u8]) -> Result<(), Errno> {

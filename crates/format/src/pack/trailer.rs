@@ -1,4 +1,5 @@
-//! The end of a pack: sealed table of contents, sector hashes, fixed tail.
+//! The end of a pack: sealed table of contents, sector hashes, fixed tail. A pack with parity has the same bytes once more,
+//! between its body and its parity.
 //!
 //! [`read_trailer`] needs the last few KiB of an object, and a second read only for packs with very many chunks.
 //! The table of contents is bound to the sector hashes beside it, so neither can be exchanged alone even
@@ -6,16 +7,17 @@
 
 use std::ops::Range;
 
-use base::limits::{PACK_BYTES_MAX, PACK_RECORDS_MAX, PACK_SECTOR_BYTES};
+use base::limits::{PACK_BYTES_MAX, PACK_RECORDS_MAX};
 use base::{ChunkId, Env, PackName};
 
-use super::{Class, HEADER_BYTES, PackError, TocEntry, u32_len};
+use super::sectors::{Parity, Sectors};
+use super::{Class, HEADER_BYTES, PackError, TocEntry, parity, u32_len};
 use crate::VERSION;
 use crate::aead::OVERHEAD_BYTES;
 use crate::seal::{Kind, SEALED_BYTES_MAX, SEALED_BYTES_MIN, Sealer};
 use crate::wire::{Reader, WireError, Writer};
 
-const MAGIC: &[u8; 8] = b"DOZOTAIL";
+pub(super) const MAGIC: &[u8; 8] = b"DOZOTAIL";
 /// Length of the fixed tail.
 pub const TAIL_BYTES: usize = 44;
 /// How much of a pack's end to read at first: all of the trailer of a full pack of average chunks, twice.
@@ -26,7 +28,6 @@ const TOC_PADDING: usize = 1 << 10;
 const TOC_BYTES_MAX: usize =
     (4 + PACK_RECORDS_MAX * ENTRY_BYTES).next_multiple_of(TOC_PADDING) + OVERHEAD_BYTES;
 const HASH_BYTES: usize = 32;
-const NO_PARITY: u8 = 0;
 
 /// The last bytes of a pack, which say where the rest of the trailer is. Not authentic by itself.
 #[derive(Clone, Copy, Debug)]
@@ -37,12 +38,26 @@ pub(super) struct Tail {
     domain: u32,
     generation: u32,
     class: Class,
-    trailer_bytes: u32,
+    parity: Parity,
+    pub(super) trailer_bytes: u32,
 }
 
 impl Tail {
     /// Parses a tail and checks that its numbers fit each other and an object of `pack_bytes`.
     pub(super) fn parse(tail: &[u8], pack_bytes: u64) -> Result<Self, PackError> {
+        let tail = Self::parse_alone(tail)?;
+        let expected = tail.pack_bytes();
+        if expected != pack_bytes {
+            return Err(PackError::Length {
+                expected,
+                found: pack_bytes,
+            });
+        }
+        Ok(tail)
+    }
+
+    /// Parses a tail and checks that its numbers fit each other.
+    pub(super) fn parse_alone(tail: &[u8]) -> Result<Self, PackError> {
         let mut fields = Reader::new(tail);
         let toc_bytes = fields.u32()?;
         let sectors = fields.u32()?;
@@ -61,25 +76,20 @@ impl Tail {
         if version != VERSION {
             return Err(PackError::Version(version));
         }
-        if parity != NO_PARITY || reserved != [0; 8] {
-            return Err(WireError::BadValue("parity").into());
-        }
+        let parity = Parity::from_code(parity)
+            .filter(|_| reserved == [0; 8])
+            .ok_or(WireError::BadValue("parity"))?;
         let class = Class::from_code(class).ok_or(WireError::BadValue("pack class"))?;
         let body = body_bytes as usize;
         let toc = toc_bytes as usize;
+        let all = Sectors::of(parity, body);
         let fits = (HEADER_BYTES..PACK_BYTES_MAX).contains(&body)
             && (OVERHEAD_BYTES..=TOC_BYTES_MAX).contains(&toc)
-            && sectors as usize == body.div_ceil(PACK_SECTOR_BYTES)
-            && trailer_bytes as usize == toc + sectors as usize * HASH_BYTES + TAIL_BYTES;
+            && sectors as usize == all.in_body()
+            && trailer_bytes as usize == toc + all.count() * HASH_BYTES + TAIL_BYTES
+            && (parity == Parity::None || all.pack_bytes(trailer_bytes as usize) <= PACK_BYTES_MAX);
         if !fits {
             return Err(WireError::BadValue("pack lengths").into());
-        }
-        let expected = u64::from(body_bytes) + u64::from(trailer_bytes);
-        if expected != pack_bytes {
-            return Err(PackError::Length {
-                expected,
-                found: pack_bytes,
-            });
         }
         Ok(Self {
             toc_bytes,
@@ -88,8 +98,17 @@ impl Tail {
             domain,
             generation,
             class,
+            parity,
             trailer_bytes,
         })
+    }
+
+    pub(super) fn sectors(&self) -> Sectors {
+        Sectors::of(self.parity, self.body_bytes as usize)
+    }
+
+    pub(super) fn pack_bytes(&self) -> u64 {
+        self.sectors().pack_bytes(self.trailer_bytes as usize) as u64
     }
 }
 
@@ -129,21 +148,57 @@ impl Trailer {
 
     /// Returns how many bytes the pack has.
     pub fn pack_bytes(&self) -> u64 {
-        u64::from(self.tail.body_bytes) + u64::from(self.tail.trailer_bytes)
+        self.tail.pack_bytes()
     }
 
-    /// Returns how many sectors the body has; the last may be short.
+    /// Returns what the pack has to mend itself with.
+    pub fn parity(&self) -> Parity {
+        self.tail.parity
+    }
+
+    /// Returns how many sectors there are: those of the body, of which the last may be short, then those of parity.
     pub fn sectors(&self) -> u32 {
-        self.tail.sectors
+        u32_len(self.tail.sectors().count())
+    }
+
+    /// Returns the sectors of the body and those of parity: within either they stand back to back.
+    pub fn sector_runs(&self) -> [Range<u32>; 2] {
+        [0..self.tail.sectors, self.tail.sectors..self.sectors()]
+    }
+
+    /// Returns the length of every sector but the body's last.
+    pub fn sector_bytes(&self) -> usize {
+        self.tail.sectors().sector_bytes()
     }
 
     /// Returns which bytes of the pack sector `index` is, or `None` if there is no such sector.
     pub fn sector_range(&self, index: u32) -> Option<Range<u32>> {
-        let bytes = u32_len(PACK_SECTOR_BYTES);
-        (index < self.tail.sectors).then(|| {
-            let start = index * bytes;
-            start..(start + bytes).min(self.tail.body_bytes)
-        })
+        let trailer_bytes = self.tail.trailer_bytes as usize;
+        let range = self.tail.sectors().range(index as usize, trailer_bytes)?;
+        Some(u32_len(range.start)..u32_len(range.end))
+    }
+
+    /// Returns which bytes of the pack are the copy of its trailer: none without parity.
+    pub fn copy_range(&self) -> Range<u32> {
+        let range = self.tail.sectors().copy(self.tail.trailer_bytes as usize);
+        u32_len(range.start)..u32_len(range.end)
+    }
+
+    /// Verifies the copy of the trailer.
+    ///
+    /// # Errors
+    /// [`PackError::DamagedCopy`].
+    pub fn verify_copy(&self, copy: &[u8]) -> Result<(), PackError> {
+        let is_whole = copy.len() == self.copy_range().len() && self.bytes.starts_with(copy);
+        is_whole.then_some(()).ok_or(PackError::DamagedCopy)
+    }
+
+    pub(super) fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Verifies one sector, without a key.
@@ -236,43 +291,61 @@ pub(super) fn name_of(trailer: &[u8]) -> PackName {
     PackName(*blake3::hash(trailer).as_bytes())
 }
 
-/// Returns the trailer of a pack with this body.
-pub(super) fn write(
+/// Appends to a body what follows it: trailer, and parity before it. Returns the pack's name.
+pub(super) fn append(
     env: &Env,
     sealer: &Sealer,
     class: Class,
-    body: &[u8],
+    parity: Parity,
+    bytes: &mut Vec<u8>,
     entries: &[TocEntry],
-) -> Vec<u8> {
-    let mut hashes = Vec::with_capacity(body.len().div_ceil(PACK_SECTOR_BYTES) * HASH_BYTES);
-    for sector in body.chunks(PACK_SECTOR_BYTES) {
-        hashes.extend_from_slice(blake3::hash(sector).as_bytes());
-    }
+) -> PackName {
+    let body_bytes = bytes.len();
+    let sectors = Sectors::of(parity, body_bytes);
     let toc = write_toc(entries);
     let toc_bytes = toc.len() + OVERHEAD_BYTES;
+    let trailer_bytes = toc_bytes + sectors.count() * HASH_BYTES + TAIL_BYTES;
+    let copy = sectors.copy(trailer_bytes);
+    bytes.resize(copy.end + sectors.parity_bytes(), 0);
+    let (body, rest) = bytes.split_at_mut(body_bytes);
+    if parity == Parity::Double {
+        parity::write(body, &sectors, &mut rest[copy.len()..]);
+    }
+    let mut hashes = Vec::with_capacity(sectors.count() * HASH_BYTES);
+    for range in (0..).map_while(|index| sectors.range(index, trailer_bytes)) {
+        hashes.extend_from_slice(blake3::hash(&bytes[range]).as_bytes());
+    }
     let tail = Tail {
         toc_bytes: u32_len(toc_bytes),
-        sectors: u32_len(hashes.len() / HASH_BYTES),
-        body_bytes: u32_len(body.len()),
+        sectors: u32_len(sectors.in_body()),
+        body_bytes: u32_len(body_bytes),
         domain: sealer.domain(),
         generation: sealer.generation(),
         class,
-        trailer_bytes: u32_len(toc_bytes + hashes.len() + TAIL_BYTES),
+        parity,
+        trailer_bytes: u32_len(trailer_bytes),
     };
+    let trailer = write(env, sealer, &tail, &hashes, &toc);
+    bytes[copy.clone()].copy_from_slice(&trailer[..copy.len()]);
+    bytes.extend_from_slice(&trailer);
+    name_of(&trailer)
+}
+
+fn write(env: &Env, sealer: &Sealer, tail: &Tail, hashes: &[u8], toc: &[u8]) -> Vec<u8> {
     let sealed = sealer
-        .key(class, tail.domain, tail.generation)
+        .key(tail.class, tail.domain, tail.generation)
         .expect("the current generation is one of the domain's")
-        .seal(env, &associated_data(&tail, &hashes), &toc);
+        .seal(env, &associated_data(tail, hashes), toc);
     let mut out = Writer::with_capacity(tail.trailer_bytes as usize);
     out.raw(&sealed)
-        .raw(&hashes)
+        .raw(hashes)
         .u32(tail.toc_bytes)
         .u32(tail.sectors)
         .u32(tail.body_bytes)
         .u32(tail.domain)
         .u32(tail.generation)
-        .u8(class.code())
-        .u8(NO_PARITY)
+        .u8(tail.class.code())
+        .u8(tail.parity.code())
         .raw(&[0; 8])
         .u16(VERSION)
         .u32(tail.trailer_bytes)

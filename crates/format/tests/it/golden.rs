@@ -8,12 +8,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use base::limits::CHUNK_BYTES_MAX;
-use base::{ChunkId, PackName, PointId, SessionId, SourceId, StoreId};
+use base::{ChunkId, Env, PackName, PointId, SessionId, SourceId, StoreId};
 use format::chunker::{Chunker, ChunkerKey};
 use format::header::Header;
 use format::keys::{self, KeyFile, Keyring, NewSlot, Passphrase, PassphraseCost, Unlock};
 use format::log::{Body, Chain, Commit, Config, ConfigKind, LogKey, PointFacts, Record};
-use format::pack::{self, Class, OpenPack};
+use format::pack::{self, Class, OpenPack, Parity, SealedPack};
 use format::point::{Point, PointHash};
 use format::seal::{Kind, Sealer};
 
@@ -164,7 +164,7 @@ fn write_missing_golden_files() {
         );
     }
     write_if_missing("ring.bin", &ring.seal(env, master).expect("there is room"));
-    let format = Header::new(ring, 1_800_000_000).encode();
+    let format = Header::new(ring, 1_800_000_000, Parity::None).encode();
     write_if_missing("format.bin", &format);
     // Generation 1: chunks of older generations stay readable.
     write_if_missing("chunk-raw.bin", &world.seal(Kind::Data, &raw_plain()).bytes);
@@ -180,7 +180,7 @@ fn write_missing_golden_files() {
             open.push(&sealer.seal(env, kind, &id, plain))
                 .expect("there is room");
         }
-        let pack = open.finish(env, &sealer);
+        let pack = open.finish(env, &sealer, Parity::None);
         println!("{name} is pack {}", pack.name);
         write_if_missing(name, &pack.bytes);
     }
@@ -193,6 +193,24 @@ fn write_missing_golden_files() {
         write_if_missing(&format!("log-{:02}.bin", chain.next), &bytes);
         chain.accept(&key, &bytes).expect("it follows");
     }
+    let pack = pack_with_parity(env, *store, &sealer);
+    println!("pack-parity.bin is pack {}", pack.name);
+    write_if_missing("pack-parity.bin", &pack.bytes);
+}
+
+/// A pack of eleven sectors, the last of them short in what the chunk takes of it.
+fn pack_with_parity(env: &Env, store: StoreId, sealer: &Sealer) -> SealedPack {
+    let mut open = OpenPack::new(env, store, Class::Data);
+    for plain in parity_plains() {
+        let id = sealer.id(Kind::Data, &Sealer::hash(&plain));
+        let sealed = sealer.seal(env, Kind::Data, &id, &plain);
+        open.push(&sealed).expect("there is room");
+    }
+    open.finish(env, sealer, Parity::Double)
+}
+
+fn parity_plains() -> [Vec<u8>; 3] {
+    [noise(201, 20_000), prose(5000), noise(202, 22_000)]
 }
 
 /// Opens the golden store as a reader would: header, slot, ring.
@@ -271,6 +289,40 @@ fn the_golden_packs_still_open() {
 
 const PACK_DATA_NAME: &str = "609f989b5b325e9baf54385088d1329d76224e24fc5da00b88f508eead2bf2e6";
 const PACK_META_NAME: &str = "f9ce34e99dbc76e90e44641b9c5cbefd75b36813c07a12f1720c55eac089fbce";
+
+#[test]
+fn the_golden_pack_with_parity_opens_and_mends_itself() {
+    let (store, ring) = open();
+    let sealer = ring.first_domain().sealer();
+    let bytes = golden("pack-parity.bin");
+    let name: PackName = PACK_PARITY_NAME.parse().expect("it is hex");
+    let trailer = pack::verify(store, &name, &bytes).expect("it verifies");
+    assert_eq!((trailer.sectors(), trailer.parity()), (13, Parity::Double));
+    let entries = trailer.entries(&sealer).expect("its table opens");
+    for (entry, plain) in entries.iter().zip(parity_plains()) {
+        let sealed = &bytes[entry.offset as usize..][..entry.len as usize];
+        assert_eq!(sealer.open(Kind::Data, 1, 2, &entry.id, sealed), Ok(plain));
+    }
+    // Every pair of sectors, and both trailers in turn.
+    for (one, other) in (0..13).flat_map(|one| (one..13).map(move |other| (one, other))) {
+        let mut damaged = bytes.clone();
+        let copy = trailer.copy_range();
+        let lost = [one, other].map(|sector| trailer.sector_range(sector).expect("there"));
+        for range in lost
+            .into_iter()
+            .chain([copy.clone()].into_iter().filter(|_| one > 5))
+        {
+            damaged[range.start as usize..range.end as usize].fill(0);
+        }
+        if one <= 5 {
+            damaged.truncate(bytes.len() - copy.len());
+        }
+        let repaired = pack::repair(store, &name, damaged).expect("it can be repaired");
+        assert!(repaired.bytes == bytes, "sectors {one} and {other}");
+    }
+}
+
+const PACK_PARITY_NAME: &str = "5821cc3536bdc49d967ec12d6886a57628efba28ebefc0e36232887fa378c25a";
 
 #[test]
 fn the_golden_log_and_its_point_still_open() {

@@ -1,6 +1,7 @@
 //! The `format` object.
 
 use format::header::{BYTES, Header, HeaderError};
+use format::pack::Parity;
 
 use crate::world::{World, for_each_flip};
 
@@ -15,7 +16,7 @@ fn rehashed(mut bytes: Vec<u8>) -> Vec<u8> {
 #[test]
 fn a_store_says_what_it_is() {
     let world = World::new(1);
-    let header = Header::new(&world.ring, -5);
+    let header = Header::new(&world.ring, -5, Parity::Double);
     let bytes = header.encode();
     assert_eq!(bytes.len(), BYTES);
     assert_eq!(Header::parse(&bytes), Ok(header.clone()));
@@ -25,8 +26,18 @@ fn a_store_says_what_it_is() {
 }
 
 #[test]
+fn only_a_store_whose_packs_have_parity_needs_a_reader_that_knows_it() {
+    for (parity, flags) in [(Parity::None, 0), (Parity::Double, 1)] {
+        let bytes = Header::new(&World::new(1).ring, 0, parity).encode();
+        let header = Header::parse(&bytes).expect("a header");
+        assert_eq!((header.read_flags, header.write_flags), (flags, 0));
+        assert_eq!(header.parity(), parity);
+    }
+}
+
+#[test]
 fn every_flipped_bit_of_a_header_is_noticed() {
-    let bytes = Header::new(&World::new(1).ring, 1_800_000_000).encode();
+    let bytes = Header::new(&World::new(1).ring, 1_800_000_000, Parity::None).encode();
     for_each_flip(&bytes, |bit, flipped| {
         assert!(Header::parse(flipped).is_err(), "bit {bit}");
     });
@@ -38,7 +49,7 @@ fn every_flipped_bit_of_a_header_is_noticed() {
 #[test]
 fn a_newer_store_is_refused_by_what_it_needs() {
     let world = World::new(1);
-    let mut header = Header::new(&world.ring, 0);
+    let mut header = Header::new(&world.ring, 0, Parity::None);
     header.write_flags = 4;
     let parsed = Header::parse(&header.encode()).expect("it can be read");
     assert_eq!(parsed.check_writable(), Err(HeaderError::Features(4)));

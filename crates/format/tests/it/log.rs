@@ -7,7 +7,7 @@ use format::log::{
     Body, Chain, Commit, Config, ConfigKind, LogError, LogKey, PointFacts, Record, RecordHash,
     object_name,
 };
-use format::pack::Class;
+use format::pack::{Class, Parity};
 use format::point::{Consistency, PointHash, Stats};
 use proptest::prelude::*;
 
@@ -205,7 +205,7 @@ fn a_record_of_another_store_is_refused() {
 fn the_chain_takes_each_record_once_and_in_order() {
     let world = World::new(2);
     let key = LogKey::new(&world.ring);
-    let format = Header::new(&world.ring, 0).encode();
+    let format = Header::new(&world.ring, 0, Parity::None).encode();
     let mut chain = Chain::new(&format);
     let mut stored = Vec::new();
     let mut writing = chain;

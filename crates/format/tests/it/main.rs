@@ -7,6 +7,7 @@ mod header;
 mod keys;
 mod log;
 mod pack;
+mod parity;
 mod point;
 mod seal;
 mod tree;

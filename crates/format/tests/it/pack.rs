@@ -3,7 +3,7 @@
 use base::PackName;
 use base::limits::{PACK_BYTES, PACK_RECORDS_MAX, PACK_SECTOR_BYTES};
 use format::pack::{
-    self, Class, OpenPack, PackError, PackFull, ReadTrailerError, SealedPack, read_trailer,
+    self, Class, OpenPack, PackError, PackFull, Parity, ReadTrailerError, SealedPack, read_trailer,
 };
 use format::seal::{Kind, Sealed};
 use proptest::prelude::*;
@@ -11,6 +11,15 @@ use proptest::prelude::*;
 use crate::world::{World, for_each_flip, noise};
 
 fn filled(world: &World, class: Class, plains: &[Vec<u8>]) -> (SealedPack, Vec<Sealed>) {
+    filled_with(Parity::Double, world, class, plains)
+}
+
+fn filled_with(
+    parity: Parity,
+    world: &World,
+    class: Class,
+    plains: &[Vec<u8>],
+) -> (SealedPack, Vec<Sealed>) {
     let kind = if class == Class::Data {
         Kind::Data
     } else {
@@ -21,7 +30,7 @@ fn filled(world: &World, class: Class, plains: &[Vec<u8>]) -> (SealedPack, Vec<S
     for chunk in &chunks {
         open.push(chunk).expect("there is room");
     }
-    (open.finish(&world.env, &world.sealer), chunks)
+    (open.finish(&world.env, &world.sealer, parity), chunks)
 }
 
 fn read(pack: &SealedPack) -> Result<pack::Trailer, ReadTrailerError<String>> {
@@ -37,11 +46,12 @@ proptest! {
     // Put into a pack then read by its trailer is identity.
     #[test]
     fn chunks_come_back_out_of_a_pack(
-        plains in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3000), 0..60), meta in any::<bool>(),
+        plains in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3000), 0..60),
+        meta in any::<bool>(), parity in prop::sample::select(&[Parity::None, Parity::Double][..]),
     ) {
         let world = World::new(1);
         let class = if meta { Class::Meta } else { Class::Data };
-        let (pack, chunks) = filled(&world, class, &plains);
+        let (pack, chunks) = filled_with(parity, &world, class, &plains);
         let trailer = read(&pack).expect("its trailer reads");
         prop_assert_eq!(trailer.class(), class);
         prop_assert_eq!(trailer.pack_bytes(), pack.bytes.len() as u64);
@@ -82,7 +92,7 @@ fn a_pack_is_full_at_its_limits() {
         assert_eq!(open.sealed(&entry), Some(chunk.bytes.as_slice()));
     }
     assert_eq!(open.push(&chunk), Err(PackFull));
-    let sealed = open.finish(&world.env, &world.sealer);
+    let sealed = open.finish(&world.env, &world.sealer, Parity::Double);
     assert!(sealed.bytes.len() > PACK_BYTES);
     pack::verify(world.store, &sealed.name, &sealed.bytes).expect("it verifies");
 
@@ -90,7 +100,7 @@ fn a_pack_is_full_at_its_limits() {
     let chunk = world.seal(Kind::Data, b"");
     let pushed = std::iter::from_fn(|| open.push(&chunk).ok()).count();
     assert_eq!(pushed, PACK_RECORDS_MAX);
-    let sealed = open.finish(&world.env, &world.sealer);
+    let sealed = open.finish(&world.env, &world.sealer, Parity::Double);
     let trailer = read(&sealed).expect("it reads");
     assert_eq!(
         trailer.entries(&world.sealer).expect("it opens").len(),
@@ -122,23 +132,26 @@ fn names_are_never_used_twice() {
 #[test]
 fn every_flipped_bit_of_a_pack_is_noticed() {
     let world = World::new(4);
-    let (pack, _) = filled(&world, Class::Data, &[b"one".to_vec(), b"two".to_vec()]);
-    for_each_flip(&pack.bytes, |bit, bytes| {
-        assert!(
-            pack::verify(world.store, &pack.name, bytes).is_err(),
-            "bit {bit}"
-        );
-    });
+    for parity in [Parity::None, Parity::Double] {
+        let plains = [b"one".to_vec(), b"two".to_vec()];
+        let (pack, _) = filled_with(parity, &world, Class::Data, &plains);
+        for_each_flip(&pack.bytes, |bit, bytes| {
+            let verified = pack::verify(world.store, &pack.name, bytes);
+            assert!(verified.is_err(), "bit {bit}, {parity:?}");
+        });
+    }
 }
 
 #[test]
 fn every_flipped_bit_of_a_trailer_is_noticed_by_a_ranged_read() {
     let world = World::new(4);
     let (pack, _) = filled(&world, Class::Meta, &[b"one".to_vec()]);
-    let body = read(&pack).expect("it reads").body_bytes() as usize;
-    for_each_flip(&pack.bytes[body..], |bit, trailer| {
+    // It is as long as its copy.
+    let len = read(&pack).expect("it reads").copy_range().len();
+    let from = pack.bytes.len() - len;
+    for_each_flip(&pack.bytes[from..], |bit, trailer| {
         let mut flipped = pack.clone();
-        flipped.bytes[body..].copy_from_slice(trailer);
+        flipped.bytes[from..].copy_from_slice(trailer);
         assert!(read(&flipped).is_err(), "bit {bit}");
     });
 }
@@ -165,7 +178,7 @@ fn a_pack_cut_off_grown_or_exchanged_is_refused() {
 #[test]
 fn a_damaged_sector_is_found_alone_and_by_number() {
     let world = World::new(5);
-    let (mut pack, _) = filled(&world, Class::Data, &[noise(1, 300 << 10)]);
+    let (mut pack, _) = filled(&world, Class::Data, &[noise(1, 1200 << 10)]);
     let trailer = read(&pack).expect("it reads");
     pack.bytes[2 * PACK_SECTOR_BYTES + 17] ^= 1;
     for index in 0..trailer.sectors() {

@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, FlockOperation, FsWord, Mode, OFlags, RenameFlags, fcntl_getfl,
-    fcntl_setfl, flock, fstat, fstatfs, fstatvfs, fsync, linkat, mkdirat, openat, renameat_with,
-    statat, unlinkat,
+    fcntl_setfl, flock, fstat, fstatfs, fstatvfs, fsync, linkat, mkdirat, openat, renameat,
+    renameat_with, statat, unlinkat,
 };
 use rustix::io::{pread, retry_on_intr, write};
 
@@ -339,6 +339,21 @@ impl Disk for RealDisk {
 
     fn publish(&self, draft: &mut Draft, path: &str) -> Result<(), Errno> {
         self.publish_by(self.how()?, draft, path)
+    }
+
+    fn named_draft(&self) -> Result<Draft, Errno> {
+        self.draft_by(Publishing::Link)
+    }
+
+    fn replace(&self, draft: &mut Draft, path: &str) -> Result<(), Errno> {
+        let tmp = draft.tmp.as_ref().ok_or(Errno::INVAL)?;
+        renameat(&self.root, tmp, &self.root, path)?;
+        draft.tmp = None;
+        Ok(())
+    }
+
+    fn link(&self, path: &str, new: &str) -> Result<(), Errno> {
+        linkat(&self.root, path, &self.root, new, AtFlags::empty())
     }
 
     fn sync_dir(&self, dir: &str) -> Result<(), Errno> {

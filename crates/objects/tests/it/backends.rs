@@ -15,7 +15,7 @@ fn check(open: &dyn Fn() -> Box<dyn Objects>) -> Report {
 fn passes(open: &dyn Fn() -> Box<dyn Objects>) {
     let report = check(open);
     assert!(report.failures().is_empty(), "{report}");
-    assert_eq!(report.checks.len(), 11);
+    assert_eq!(report.checks.len(), 12);
 }
 
 #[test]
@@ -84,6 +84,7 @@ fn a_place_that_fails_is_found_out() {
         Call::Prepare,
         Call::Put,
         Call::Settle,
+        Call::Mend,
         Call::Get,
         Call::List,
         Call::Head,

@@ -3,4 +3,5 @@
 mod backends;
 mod crash;
 mod errors;
+mod mend;
 mod real_disk;

@@ -407,6 +407,10 @@ impl Objects for Interrupted {
         self.inner.settle(name)
     }
 
+    fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError> {
+        self.inner.mend(name, bytes, kept)
+    }
+
     fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {
         self.inner.get(name)
     }

@@ -14,6 +14,7 @@ mod find;
 mod generations;
 mod golden;
 mod index;
+mod mend;
 mod repair;
 mod sessions;
 mod volumes;

@@ -99,6 +99,10 @@ impl Objects for Misordered {
         }
     }
 
+    fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError> {
+        self.inner.mend(name, bytes, kept)
+    }
+
     fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {
         self.find_held(name)
             .map_or_else(|| self.inner.get(name), Ok)

@@ -11,16 +11,16 @@ use testkit::{Dice, SimDisk};
 use crate::model::{Files, Key, backup, files, new_point, read, violation, write};
 
 /// A store on a disk with one point of a few files.
-struct World {
-    env: Env,
-    disk: SimDisk,
-    key: Key,
-    source: SourceId,
-    content: Files,
+pub(crate) struct World {
+    pub(crate) env: Env,
+    pub(crate) disk: SimDisk,
+    pub(crate) key: Key,
+    pub(crate) source: SourceId,
+    pub(crate) content: Files,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let (env, _) = testkit::env(seed);
         let mut dice = Dice::new(seed);
         let world = Self {
@@ -39,23 +39,23 @@ impl World {
         world
     }
 
-    fn place(&self) -> Arc<dyn Objects> {
+    pub(crate) fn place(&self) -> Arc<dyn Objects> {
         Arc::new(Local::open(self.disk.clone()).expect("a disk that opens"))
     }
 
     /// Opens the store with an index built anew.
-    fn open(&self) -> Store {
+    pub(crate) fn open(&self) -> Store {
         let opened = self.key.open(self.place(), &self.env);
         opened.expect("a store that opens")
     }
 
-    fn packs(&self, class: &str) -> Vec<String> {
+    pub(crate) fn packs(&self, class: &str) -> Vec<String> {
         let paths = self.disk.files().into_keys();
         paths.filter(|path| path.starts_with(class)).collect()
     }
 
     /// Flips a bit of every sealed record of the only pack of a class; its table of contents stays as it was.
-    fn damage(&self, class: &str) {
+    pub(crate) fn damage(&self, class: &str) {
         let packs = self.packs(class);
         assert_eq!(packs.len(), 1);
         self.disk.damage(&packs[0], |bytes| {
@@ -65,20 +65,20 @@ impl World {
         });
     }
 
-    fn root(&self, store: &Store) -> ChunkId {
+    pub(crate) fn root(&self, store: &Store) -> ChunkId {
         let replica = store.replica(&self.source).expect("an index");
         replica.expect("a replica").root
     }
 
     /// What a check does: reads the whole source and stores whatever is not known.
-    fn store_anew(&self, store: &Store, base: Option<ChunkId>) -> u64 {
+    pub(crate) fn store_anew(&self, store: &Store, base: Option<ChunkId>) -> u64 {
         let session = store.begin(self.source, base).expect("a session");
         write(&session, &Files::new(), &self.content).expect("written");
         let committed = session.commit(CommitSpec::with_point(new_point()));
         committed.expect("committed").new_chunks
     }
 
-    fn assert_whole(&self, store: &Store) {
+    pub(crate) fn assert_whole(&self, store: &Store) {
         let states = std::slice::from_ref(&self.content);
         assert_eq!(violation(store, &[], states), None);
         for point in store.points().expect("an index") {
@@ -88,7 +88,7 @@ impl World {
     }
 }
 
-fn go_on(_: &VerifyProgress) -> std::ops::ControlFlow<()> {
+pub(crate) fn go_on(_: &VerifyProgress) -> std::ops::ControlFlow<()> {
     std::ops::ControlFlow::Continue(())
 }
 

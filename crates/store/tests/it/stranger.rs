@@ -14,6 +14,7 @@ pub(crate) mod files;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod pack;
+pub(crate) mod parity;
 pub(crate) mod point;
 pub(crate) mod tree;
 

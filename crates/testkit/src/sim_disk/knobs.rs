@@ -24,7 +24,7 @@ pub struct Knobs {
 /// The calls of a disk that can be counted and made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
-    /// `Disk::draft`.
+    /// `Disk::draft` and `Disk::named_draft`.
     Draft,
     /// `Disk::write`: a failing one writes half.
     Write,
@@ -32,6 +32,10 @@ pub enum Call {
     Sync,
     /// `Disk::publish`.
     Publish,
+    /// `Disk::replace`.
+    Replace,
+    /// `Disk::link`.
+    Link,
     /// `Disk::sync_dir`: as with `Sync`.
     SyncDir,
     /// `Disk::make_dir`.
@@ -85,7 +89,13 @@ impl Switchboard {
     pub(super) fn enter(&mut self, call: Call) -> Result<(), Errno> {
         *self.counts.entry(call).or_default() += 1;
         let mut result = match call {
-            Call::Draft | Call::Write | Call::Publish | Call::MakeDir | Call::Remove
+            Call::Draft
+            | Call::Write
+            | Call::Publish
+            | Call::Replace
+            | Call::Link
+            | Call::MakeDir
+            | Call::Remove
                 if self.knobs.read_only =>
             {
                 Err(Errno::ROFS)

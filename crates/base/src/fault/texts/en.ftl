@@ -385,7 +385,7 @@ CollectionBlocked-try =
     Run `dozo point delete POINT` if it is a recovery point that you can do without.
     Run `dozo pool gc` again.
 
-CollectionRunning-what = Garbage collection is running already
+CollectionRunning-what = Garbage collection or a repair is running already
 CollectionRunning-why = What one has marked must not go by the hand of another.
 CollectionRunning-try =
     Run `dozo job list` to see how far it has come.

@@ -379,7 +379,7 @@ CollectionBlocked-try =
     不要な回復ポイントの場合は `dozo point delete POINT` で削除してください。
     `dozo pool gc` をもう一度実行してください。
 
-CollectionRunning-what = ガベージ コレクションは既に実行中です
+CollectionRunning-what = ガベージ コレクションまたは修復が既に実行中です
 CollectionRunning-why = 一方が必要と判断したデータを、もう一方が削除してはなりません。
 CollectionRunning-try =
     `dozo job list` で進行状況を確認してください。

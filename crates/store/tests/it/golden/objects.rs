@@ -7,7 +7,7 @@ use crate::stranger::files::{Entry, Kind};
 use crate::stranger::keys::{Format, Ring, Secret, open_slot};
 use crate::stranger::log::{Body, Chain};
 use crate::stranger::pack::{self, Class};
-use crate::stranger::{Bytes32, Id, crypt, file_key, point, tree, wire};
+use crate::stranger::{Bytes32, Id, crypt, file_key, parity, point, tree, wire};
 
 const PASSPHRASE: &str = "golden passphrase 土蔵";
 const SOURCE: Id = [2; 16];
@@ -100,10 +100,7 @@ fn the_stranger_reads_packs_and_every_chunk_in_them() {
         ("pack-meta.bin", Class::Meta),
     ] {
         let bytes = object(name);
-        // The file is not under its own name here: take it from the tail, as a finder of lost packs would.
-        let len = &bytes[bytes.len() - 12..bytes.len() - 8];
-        let len = u32::from_le_bytes(len.try_into().unwrap()) as usize;
-        let pack_name = crypt::hash(&bytes[bytes.len() - len..]);
+        let pack_name = name_of(&bytes);
         let places = pack::read(&bytes, &pack_name, class, &format, &ring).unwrap();
         let chunks = places
             .iter()
@@ -115,6 +112,42 @@ fn the_stranger_reads_packs_and_every_chunk_in_them() {
             damaged[at] ^= 0x10;
             assert!(pack::read(&damaged, &pack_name, class, &format, &ring).is_err());
         }
+    }
+}
+
+/// Takes a pack's name from its tail, as a finder of lost packs would: the golden files have others.
+fn name_of(pack: &[u8]) -> Bytes32 {
+    let len = &pack[pack.len() - 12..pack.len() - 8];
+    let len = u32::from_le_bytes(len.try_into().unwrap()) as usize;
+    crypt::hash(&pack[pack.len() - len..])
+}
+
+#[test]
+fn the_stranger_reads_a_pack_with_parity_and_mends_it() {
+    let (format, ring) = keys();
+    let bytes = object("pack-parity.bin");
+    let name = name_of(&bytes);
+    let read = |bytes: &[u8]| pack::read(bytes, &name, Class::Data, &format, &ring);
+    let places = read(&bytes).unwrap();
+    let chunks = places
+        .iter()
+        .map(|place| pack::open_chunk(&bytes[place.range()], place, &ring));
+    let lens: Vec<_> = chunks.map(|chunk| chunk.unwrap().len()).collect();
+    assert_eq!(lens, [20_000, 5000, 22_000]);
+    // Eleven sectors of 4 KiB, the copy of the trailer, two sectors of parity, the trailer.
+    let copy = (bytes.len() - 13 * 4096) / 2;
+    let place = |sector: usize| 4096 * sector + if sector < 11 { 0 } else { copy };
+    for lost in [[0, 1], [3, 10], [7, 11], [5, 12], [11, 12]] {
+        let mut damaged = bytes.clone();
+        for sector in lost {
+            damaged[place(sector)..][..4096].fill(0x55);
+        }
+        assert!(read(&damaged).is_err());
+        assert!(parity::mend(&damaged, &name).unwrap() == bytes, "{lost:?}");
+        damaged.truncate(bytes.len() - copy);
+        assert!(parity::mend(&damaged, &name).unwrap() == bytes, "{lost:?}");
+        damaged[4096 * 4] ^= 1;
+        assert!(parity::mend(&damaged, &name).is_err());
     }
 }
 

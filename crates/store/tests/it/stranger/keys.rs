@@ -18,7 +18,8 @@ impl Format {
         let store = bytes.array()?;
         let _created_s = bytes.i64()?;
         let public_key = bytes.array()?;
-        if bytes.u64()? != 0 {
+        // 1: packs may have parity.
+        if bytes.u64()? > 1 {
             return Err(String::from(
                 "a feature that is not known is needed for reading",
             ));

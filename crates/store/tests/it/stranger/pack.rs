@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::crypt::{hash, keyed_hash, unseal};
 use super::keys::{Format, Ring};
+use super::parity;
 use super::wire::Bytes;
 use super::{Bytes32, Read};
 
@@ -63,13 +64,15 @@ impl Place {
     }
 }
 
-struct Tail {
+pub(super) struct Tail {
     table_len: usize,
     sector_count: usize,
-    body_len: usize,
+    pub(super) body_len: usize,
     domain: u32,
     generation: u32,
-    trailer_len: usize,
+    class: Class,
+    has_parity: bool,
+    pub(super) trailer_len: usize,
 }
 
 /// Verifies every byte of a pack and returns its table of contents.
@@ -84,22 +87,29 @@ pub(crate) fn read(
         .len()
         .checked_sub(TAIL_LEN)
         .ok_or("shorter than a tail")?;
-    let tail = Tail::parse(&object[start..], class)?;
-    if object.len() > PACK_MAX || tail.body_len + tail.trailer_len != object.len() {
+    let tail = Tail::parse(&object[start..])?;
+    if tail.class != class {
+        return Err(String::from("a pack of another class than the log's"));
+    }
+    if object.len() > PACK_MAX || tail.pack_len() != object.len() {
         return Err(String::from("a pack of another length"));
     }
-    let (body, trailer) = object.split_at(tail.body_len);
+    let trailer = &object[object.len() - tail.trailer_len..];
     if hash(trailer) != *name {
         return Err(String::from("a trailer that is not the name's"));
     }
-    let (table, rest) = trailer.split_at(tail.table_len);
-    let hashes = &rest[..32 * tail.sector_count];
-    for (sector, expected) in body.chunks(SECTOR_LEN).zip(hashes.chunks(32)) {
-        if hash(sector) != expected {
-            return Err(String::from("a damaged sector"));
+    if let Some(sector) = tail.damaged_sectors(object, trailer).first() {
+        return Err(format!("sector {sector} is damaged"));
+    }
+    let body = &object[..tail.body_len];
+    if tail.has_parity {
+        if object[tail.copy()] != *trailer {
+            return Err(String::from("a copy that is not the trailer's"));
         }
+        parity::check(object, &tail)?;
     }
     read_header(body, class, format)?;
+    let (table, rest) = trailer.split_at(tail.table_len);
     let mut aad = b"DOZOPTOC".to_vec();
     aad.extend(1_u16.to_le_bytes());
     aad.push(class.number());
@@ -107,13 +117,13 @@ pub(crate) fn read(
     aad.extend(tail.generation.to_le_bytes());
     aad.extend((tail.table_len as u32).to_le_bytes());
     aad.extend((tail.body_len as u32).to_le_bytes());
-    aad.extend(hash(hashes));
+    aad.extend(hash(&rest[..rest.len() - TAIL_LEN]));
     let key = ring.chunk_key(class.number(), tail.domain, tail.generation)?;
     read_table(&unseal(key, &aad, table)?, class, body.len())
 }
 
 impl Tail {
-    fn parse(bytes: &[u8], class: Class) -> Read<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Read<Self> {
         let mut bytes = Bytes::new(bytes);
         let tail = Self {
             table_len: bytes.u32()? as usize,
@@ -121,21 +131,71 @@ impl Tail {
             body_len: bytes.u32()? as usize,
             domain: bytes.u32()?,
             generation: bytes.u32()?,
+            class: Class::read(&mut bytes)?,
+            has_parity: match bytes.u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(String::from("an unknown kind of parity")),
+            },
             trailer_len: {
-                bytes.expect("class than the log's", &[class.number()])?;
-                bytes.expect("parity or reserved bytes", &[0; 9])?;
+                bytes.expect("reserved bytes", &[0; 8])?;
                 bytes.expect("version", &[1, 0])?;
                 bytes.u32()? as usize
             },
         };
         bytes.expect("magic than a tail's", b"DOZOTAIL")?;
         bytes.end("a tail")?;
-        let sectors = tail.body_len.div_ceil(SECTOR_LEN);
-        let trailer_len = tail.table_len + 32 * tail.sector_count + TAIL_LEN;
-        if (tail.sector_count, tail.trailer_len) != (sectors, trailer_len) {
+        let hashes = 32 * (tail.sector_count + 2 * tail.stripes());
+        let sector_count = tail.body_len.div_ceil(tail.sector_len());
+        let trailer_len = tail.table_len + hashes + TAIL_LEN;
+        if (tail.sector_count, tail.trailer_len) != (sector_count, trailer_len) {
             return Err(String::from("a tail whose lengths do not agree"));
         }
         Ok(tail)
+    }
+
+    pub(super) fn sector_len(&self) -> usize {
+        let lengths = [4 << 10, 8 << 10, 16 << 10, 32 << 10];
+        let fitting = lengths.into_iter().find(|len| 32 * len >= self.body_len);
+        fitting.filter(|_| self.has_parity).unwrap_or(SECTOR_LEN)
+    }
+
+    pub(super) fn stripes(&self) -> usize {
+        match self.has_parity {
+            true => self.sector_count.div_ceil(32),
+            false => 0,
+        }
+    }
+
+    /// Where the copy of the trailer is.
+    pub(super) fn copy(&self) -> Range<usize> {
+        let len = if self.has_parity { self.trailer_len } else { 0 };
+        self.body_len..self.body_len + len
+    }
+
+    /// Where the sectors are, those of parity behind the others.
+    pub(super) fn sectors(&self) -> Vec<Range<usize>> {
+        let len = self.sector_len();
+        let in_body = (0..self.body_len).step_by(len);
+        let parity = (0..2 * self.stripes()).map(|n| self.copy().end + n * len);
+        in_body
+            .map(|from| from..self.body_len.min(from + len))
+            .chain(parity.map(|from| from..from + len))
+            .collect()
+    }
+
+    pub(super) fn pack_len(&self) -> usize {
+        self.copy().end + 2 * self.stripes() * self.sector_len() + self.trailer_len
+    }
+
+    /// The sectors that do not have the hash that a trailer tells.
+    pub(super) fn damaged_sectors(&self, object: &[u8], trailer: &[u8]) -> Vec<usize> {
+        let hashes = trailer[self.table_len..].chunks(32);
+        let sectors = self.sectors().into_iter().zip(hashes).enumerate();
+        sectors
+            .filter(|(_, (place, expected))| hash(&object[place.clone()]) != **expected)
+            .map(|(sector, _)| sector)
+            .collect()
     }
 }
 
