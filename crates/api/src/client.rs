@@ -205,8 +205,8 @@ impl Operations for Client {
         )
     }
 
-    fn verify_pool(&self) -> Result<JobView, Problem> {
-        self.send(Method::POST, route::POOL_VERIFY, &())
+    fn verify_pool(&self, request: &request::VerifyPool) -> Result<JobView, Problem> {
+        self.send(Method::POST, route::POOL_VERIFY, request)
     }
 
     fn add_volume(&self, request: &request::AddVolume) -> Result<PoolView, Problem> {

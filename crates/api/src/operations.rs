@@ -30,7 +30,7 @@ pub trait Operations: Send + Sync {
     ///
     /// # Errors
     /// As [`Self::status`].
-    fn verify_pool(&self) -> Result<JobView, Problem>;
+    fn verify_pool(&self, request: &request::VerifyPool) -> Result<JobView, Problem>;
 
     /// Takes a volume into the pool.
     ///

@@ -19,6 +19,20 @@ pub struct Protect {
     pub selection: Option<SelectionView>,
 }
 
+/// Read the pool back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VerifyPool {
+    /// Open every chunk too, not only compare what is stored with its name.
+    #[serde(default)]
+    pub deep: bool,
+    /// So many percent of it, what was not read for the longest time first; none: all.
+    #[serde(default)]
+    pub percent: Option<f64>,
+    /// So many bytes a second at most.
+    #[serde(default)]
+    pub rate: Option<u64>,
+}
+
 /// Collect garbage: give back the space of what nothing needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectGarbage {

@@ -41,6 +41,9 @@ pub const POOL_STOP: (u64, u64) = (5, 32 << 30);
 /// See [`POOL_WARN`].
 pub const POOL_RESERVE: (u64, u64) = (2, 8 << 30);
 
+/// What of a pool is verified every day, in percent of its bytes: all of it in less than a month (R21).
+pub const VERIFY_DAILY_PERCENT: f64 = 3.5;
+
 /// Volumes of a pool: each is asked for what the others do not have.
 pub const VOLUMES_MAX: usize = 64;
 /// Bytes of a volume's name.

@@ -407,13 +407,38 @@ pub enum Job {
     },
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').parse::<f64>().ok();
+    let number = number.filter(|number| *number > 0.0 && *number <= 100.0);
+    number.ok_or_else(|| String::from("a number above 0 and up to 100 is wanted"))
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    let bytes = base::units::parse_bytes(text).map_err(|fault| fault.what(base::Lang::En))?;
+    match bytes {
+        0 => Err(String::from("at least one byte a second is wanted")),
+        bytes => Ok(bytes),
+    }
+}
+
 /// `dozo pool`.
 #[derive(Debug, Subcommand)]
 pub enum Pool {
     /// Show the storage pool
     Status,
-    /// Read everything in the pool back, and say what is damaged and which recovery points that hurts
-    Verify,
+    /// Read what is in the pool back, repair what its parity tells, and say what is damaged and whom that hurts
+    Verify {
+        /// Open every chunk too, not only compare what is stored with its name
+        #[arg(long)]
+        deep: bool,
+        /// So many percent of the pool, what was not read for the longest time first [default: all, or what an interrupted
+        /// verification left]
+        #[arg(long, value_name = "PERCENT", value_parser = percent)]
+        sample: Option<f64>,
+        /// At most so much a second, such as 50M
+        #[arg(long, value_name = "BYTES", value_parser = rate)]
+        rate: Option<u64>,
+    },
     /// Give back the space of what no recovery point and no replica needs any more
     Gc {
         /// Only say what would go and how much that gives back

@@ -29,6 +29,7 @@ use std::ffi::OsString;
 use std::os::fd::AsFd;
 
 use api::Problem;
+use api::request::VerifyPool;
 use base::fault::Code;
 use base::limits::DESCRIPTORS_MIN;
 use base::{Fault, Lang};
@@ -177,7 +178,14 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
         Command::Job(verb) => command::job::run(session, verb),
         Command::Status => command::source::status(session),
         Command::Pool(args::Pool::Status) => command::pool::status(session),
-        Command::Pool(args::Pool::Verify) => command::pool::verify(session),
+        Command::Pool(args::Pool::Verify { deep, sample, rate }) => {
+            let request = VerifyPool {
+                deep: *deep,
+                percent: *sample,
+                rate: *rate,
+            };
+            command::pool::verify(session, &request)
+        }
         Command::Pool(args::Pool::Gc { dry_run }) => command::pool::gc(session, *dry_run),
         Command::Pool(args::Pool::Add { path, name, wipe }) => {
             command::pool::add(session, path, name.as_deref(), wipe.as_deref())
@@ -207,7 +215,7 @@ fn purpose(command: &Command) -> Purpose {
         | Command::Point(args::Point::Create { .. })
         | Command::Source(args::Source::Check { .. })
         | Command::Pool(
-            args::Pool::Verify
+            args::Pool::Verify { .. }
             | args::Pool::Gc { .. }
             | args::Pool::Add { .. }
             | args::Pool::Drain { .. }

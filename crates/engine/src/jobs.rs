@@ -18,7 +18,7 @@ pub(crate) use context::{LEASE, Live, close_step};
 pub(crate) use runner::{Runner, Stranded};
 pub use watch::JobWatch;
 
-use crate::pool::{Collected, VerifyReport};
+use crate::pool::{Collected, VerifyOrder, VerifyReport};
 use crate::worker::{BackupReport, CheckReport, Destination, OnConflict, RestoreReport};
 
 /// What a job is for.
@@ -297,7 +297,7 @@ pub struct JobWarning {
 }
 
 /// What exactly is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum JobSpec {
     /// Protect, synchronize or create a point, as the kind says; or check.
     Replica,
@@ -317,7 +317,12 @@ pub enum JobSpec {
     /// Delete the points of the job's source whose time is over, or of every source.
     Expire,
     /// Verify the pool.
-    Verify,
+    Verify {
+        /// What of it.
+        order: VerifyOrder,
+        /// So many bytes a second at most.
+        rate: Option<u64>,
+    },
     /// Collect garbage.
     Collect {
         /// Only say what would go.

@@ -199,6 +199,28 @@ pub struct PoolStatus {
     pub volumes: Vec<Volume>,
 }
 
+/// What to read back of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct VerifyOrder {
+    /// Open every chunk too, not only compare what is stored with its name.
+    pub deep: bool,
+    /// So many percent of it, what was not read for the longest time first; `None`: all.
+    pub percent: Option<f64>,
+    /// Pass over what was found whole since then.
+    pub since: Option<Timestamp>,
+}
+
+/// A damaged chunk, and whom that hurts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// A path that needs it, below its source.
+    pub path: PathBuf,
+    /// The points in which it does, oldest first.
+    pub points: Vec<PointId>,
+}
+
 /// What reading the whole pool back found.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyReport {
@@ -216,6 +238,12 @@ pub struct VerifyReport {
     pub faults: Vec<Fault>,
     /// Recovery points that cannot be restored in full.
     pub points_hurt: Vec<PointId>,
+    /// What that comes to, chunk by chunk and path by path; the first thousand.
+    pub damage: Vec<Damage>,
+    /// Packs that were damaged and have their bytes back.
+    pub repaired: u64,
+    /// Packs that were not read because their volume is away.
+    pub packs_away: u64,
 }
 
 /// Told how many bytes were read, of how many; an error ends what is being done.
@@ -308,11 +336,11 @@ pub trait Pool: Send + Sync {
     /// Returns why nothing can be written to it, as far as can be told without storing anything.
     fn read_only(&self) -> Option<Fault>;
 
-    /// Reads everything back and says what is not as it was written, and which points that hurts. Changes nothing.
+    /// Reads everything back, or a part, mends what it can, and says what is not as it was written and whom that hurts.
     ///
     /// # Errors
     /// What `on_read` returned; the pool does not answer at all. Damage is no error.
-    fn verify(&self, on_read: OnRead<'_>) -> Result<VerifyReport, Fault>;
+    fn verify(&self, order: &VerifyOrder, on_read: OnRead<'_>) -> Result<VerifyReport, Fault>;
 
     /// Gives the space back of what no point and no replica needs; or only says what that would be.
     ///

@@ -137,8 +137,8 @@ pub const ROUTES: &[Route] = &[
     },
     shows(route::STATUS, Needs::Read, |o, _| json(o.status()?)),
     shows(route::POOL, Needs::Read, |o, _| json(o.pool()?)),
-    starts(route::POOL_VERIFY, Needs::Operate, |o, _| {
-        json(o.verify_pool()?)
+    starts(route::POOL_VERIFY, Needs::Operate, |o, c| {
+        json(o.verify_pool(&c.read()?)?)
     }),
     answers(
         MethodFilter::POST,

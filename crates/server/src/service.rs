@@ -15,6 +15,7 @@ use base::limits::JOBS_LISTED_MAX;
 use base::schedule::Schedule;
 use base::{Env, Fault, JobId, Lang};
 use engine::model::{Inventory, Policy};
+use engine::pool::VerifyOrder;
 use engine::{
     Engine, JobQuery, NewVolume, ProtectRequest, RestoreRequest, Status, StopProtection, worker,
 };
@@ -290,8 +291,14 @@ impl Operations for Service {
         self.answer(job.and_then(|id| self.show_job(id)))
     }
 
-    fn verify_pool(&self) -> Result<JobView, Problem> {
-        self.answer(self.engine.verify_pool().and_then(|id| self.show_job(id)))
+    fn verify_pool(&self, request: &request::VerifyPool) -> Result<JobView, Problem> {
+        let order = VerifyOrder {
+            deep: request.deep,
+            percent: request.percent,
+            since: None,
+        };
+        let job = self.engine.verify_pool(order, request.rate);
+        self.answer(job.and_then(|id| self.show_job(id)))
     }
 
     fn add_volume(&self, request: &request::AddVolume) -> Result<PoolView, Problem> {

@@ -261,6 +261,7 @@ fn outcome(report: &JobReport) -> OutcomeView {
             bytes: report.bytes,
             damaged: report.damaged,
             points_hurt: report.points_hurt.iter().map(ToString::to_string).collect(),
+            repaired: report.repaired,
             ..OutcomeView::default()
         },
         JobReport::Collected(report) => OutcomeView {

@@ -154,6 +154,33 @@ pub(crate) fn verify(
     Ok(())
 }
 
+/// As [`verify`], and opens every chunk of the pack with its key and compares it with its own name.
+///
+/// # Errors
+/// As [`verify`]; the pack is what was written, and what was written is not what it should have been.
+pub(crate) fn verify_deep(
+    objects: &dyn Objects,
+    sealer: &Sealer,
+    store: StoreId,
+    class: Class,
+    name: &PackName,
+) -> Result<(), FindPackError> {
+    let bytes = objects.get(&object_name(class, name))?;
+    let trailer = format::pack::verify(store, name, &bytes)?;
+    for entry in trailer.entries(sealer)? {
+        let start = entry.offset as usize;
+        let sealed = bytes
+            .get(start..)
+            .and_then(|rest| rest.get(..entry.len as usize));
+        let sealed = sealed.ok_or(PackError::NotAuthentic)?;
+        let (domain, generation) = (entry.domain, entry.generation);
+        sealer
+            .open(entry.kind, domain, generation, &entry.id, sealed)
+            .map_err(|_| PackError::NotAuthentic)?;
+    }
+    Ok(())
+}
+
 /// Reads the end of a pack, and compares it with the name.
 fn trailer(
     objects: &dyn Objects,

@@ -42,7 +42,7 @@ pub(crate) use rows::{Location, PackRow, PackState};
 /// The file's name inside the cache directory.
 const FILE: &str = "index.redb";
 /// Raised when the tables change: an index of another number is thrown away and rebuilt.
-const SCHEMA: u32 = 7;
+const SCHEMA: u32 = 8;
 /// Loose packs between two commits that reach the disk (1 GiB of packs: what a crash makes us read trailers for).
 const SYNC_PACKS: u32 = 64;
 /// Memory redb may use.
@@ -365,6 +365,39 @@ impl Index {
             packs::insert(&write, pack, PackState::Logged, &row.session, Copies::Stay)?;
         }
         Ok(write.commit()?)
+    }
+
+    /// Notes that packs were read in full and found whole.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn note_verified(&self, names: &[PackName], at_s: u64) -> Result<(), IndexError> {
+        let write = self.write()?;
+        for name in names {
+            if let Some(row) = packs::find(&write, name)? {
+                let row = PackRow {
+                    verified_s: at_s,
+                    ..row
+                };
+                packs::put(&write, &row)?;
+            }
+        }
+        Ok(write.commit()?)
+    }
+
+    /// Returns what a pack holds, as far as that is known.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) fn held_by(&self, name: &PackName) -> Result<Vec<(ChunkId, Location)>, IndexError> {
+        let read = self.database.begin_read()?;
+        let Some(ordinal) = read.open_table(PACK_ORDINALS)?.get(name.0)? else {
+            return Ok(Vec::new());
+        };
+        match read.open_table(CONTENTS)?.get(ordinal.value())? {
+            Some(row) => rows::decode_contents(*name, row.value()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Returns a pack by name.

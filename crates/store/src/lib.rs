@@ -96,7 +96,7 @@ pub use repair::RepairReport;
 pub use session::{CommitSpec, Committed, Session};
 pub use space::Floors;
 pub use status::PoolStatus;
-pub use verify::{OnProgress, VerifyProgress, VerifyReport};
+pub use verify::{Damage, OnProgress, VerifyProgress, VerifyReport, VerifySpec};
 pub use volumes::{VolumeState, VolumeStatus};
 
 use self::core::Core;

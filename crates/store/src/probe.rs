@@ -50,6 +50,7 @@ impl IndexProbe {
                 current: chunks,
                 session: self.session,
                 condemned: None,
+                verified_s: 0,
             };
             (row, entries)
         };

@@ -24,7 +24,7 @@ use crate::index::{Asker, Location};
 use crate::reading::Reading;
 
 /// Affected paths that a report names; the rest is counted.
-const PATHS_MAX: usize = 1000;
+pub(crate) const PATHS_MAX: usize = 1000;
 /// Damage that a report describes; the rest is counted.
 const FAULTS_MAX: usize = 100;
 
@@ -35,6 +35,32 @@ pub struct VerifyProgress {
     pub bytes_done: u64,
     /// Bytes to read; may grow as more is found to be read.
     pub bytes_total: u64,
+}
+
+/// What to verify of a store, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct VerifySpec {
+    /// Open every chunk with its key too, and compare it with its own name. Otherwise packs are compared with their names, which needs
+    /// no key and notices every changed bit.
+    pub deep: bool,
+    /// Read packs until so many percent of their bytes were read, those first that were not for the longest time; `None`:
+    /// all.
+    pub percent: Option<f64>,
+    /// Pass over packs that were found whole at this time or later, in seconds since 1970: what an interrupted verification did.
+    pub since_s: Option<u64>,
+    /// Give damaged packs back what their parity tells.
+    pub repair: bool,
+}
+
+/// A damaged chunk, and what that hurts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// A path that needs it, below its source.
+    pub path: Vec<u8>,
+    /// The points in which it does, oldest first.
+    pub points: Vec<PointId>,
 }
 
 /// What a verification found.
@@ -64,6 +90,10 @@ pub struct VerifyReport {
     pub paths_count: u64,
     /// Recovery points of a store that cannot be restored in full.
     pub points_hurt: Vec<PointId>,
+    /// What that comes to, chunk by chunk and path by path; the first thousand.
+    pub damage: Vec<Damage>,
+    /// Packs that were damaged and have their bytes back.
+    pub repaired: Vec<PackName>,
 }
 
 impl VerifyReport {

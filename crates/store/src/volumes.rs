@@ -514,7 +514,7 @@ impl Core {
             let sealer = self.sealer();
             let read = DurablePack::logged(&*self.objects, &sealer, pack.class, pack.name);
             if let Ok(found) = read {
-                self.index.read_at_last(&pack.session, &found)?;
+                self.index.mend(&found)?;
             }
         }
         Ok(())

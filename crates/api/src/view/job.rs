@@ -158,6 +158,9 @@ pub struct OutcomeView {
     /// Verify: those that cannot be restored in full.
     #[serde(default)]
     pub points_hurt: Vec<String>,
+    /// Verify: packs that were damaged and have their bytes back.
+    #[serde(default)]
+    pub repaired: u64,
     /// Collect: whether nothing was changed, and the rest says what would be.
     #[serde(default)]
     pub dry_run: bool,

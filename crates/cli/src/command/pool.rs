@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use api::request::{AddVolume, CollectGarbage, RemoveVolume};
+use api::request::{AddVolume, CollectGarbage, RemoveVolume, VerifyPool};
 use api::view::JobListView;
 use api::{PathText, Problem};
 
@@ -24,8 +24,8 @@ pub fn status(session: &mut Session<'_>) -> Result<u8, Problem> {
 ///
 /// # Errors
 /// The server cannot answer. What is damaged is the exit code.
-pub fn verify(session: &mut Session<'_>) -> Result<u8, Problem> {
-    let job = session.operations.verify_pool()?;
+pub fn verify(session: &mut Session<'_>, request: &VerifyPool) -> Result<u8, Problem> {
+    let job = session.operations.verify_pool(request)?;
     let (jobs, exit) = finish(session, &[job])?;
     if session.manner.json {
         session.answer(JobListView { jobs }, |_, _| String::new())?;

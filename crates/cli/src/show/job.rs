@@ -193,7 +193,15 @@ fn verified(outcome: &OutcomeView) -> String {
         bytes(outcome.bytes),
         counted(outcome.points, "recovery point", "recovery points"),
     );
-    match (outcome.damaged, outcome.points_hurt.len() as u64) {
+    let read = match outcome.repaired {
+        0 => read,
+        n => format!("{read}: {} repaired", counted(n, "pack was", "packs were")),
+    };
+    match (
+        outcome.damaged.saturating_sub(outcome.repaired),
+        outcome.points_hurt.len() as u64,
+    ) {
+        (0, _) if outcome.repaired > 0 => read,
         (0, _) => format!("{read}: everything is as it was written"),
         (n, 0) => format!("{read}: {n} damaged or missing; every recovery point can be restored"),
         (n, hurt) => format!(

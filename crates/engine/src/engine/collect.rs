@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use base::limits::VERIFY_DAILY_PERCENT;
 use base::{Fault, JobId, Lang};
 
 use super::Engine;
 use crate::jobs::{Cause, JobContext, JobKind, JobReport, JobSpec, Step};
-use crate::pool::CollectStep;
+use crate::pool::{CollectStep, VerifyOrder};
 
 impl Engine {
     /// Starts to collect garbage, or to say what that would give back.
@@ -52,6 +53,14 @@ impl Engine {
             }
             context.stop_if_cancelled()
         })?;
+        if context.job().cause == Cause::Schedule {
+            // The daily round: in a month every byte is read once.
+            let order = VerifyOrder {
+                percent: Some(VERIFY_DAILY_PERCENT),
+                ..VerifyOrder::default()
+            };
+            self.start_verification(order, None, Cause::Schedule)?;
+        }
         let place = self.pool_status()?.place;
         if let Some(fault) = &report.cut_short {
             context.warn(Path::new(&place), fault.what(Lang::En));

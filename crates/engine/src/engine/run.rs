@@ -59,7 +59,7 @@ impl Engine {
                 }
                 Ok(JobReport::Deleted(deleted))
             }
-            (JobSpec::Verify, _) => self.perform_verify(context),
+            (JobSpec::Verify { order, rate }, _) => self.perform_verify(order, *rate, context),
             (JobSpec::Collect { dry_run }, _) => self.perform_collection(*dry_run, context),
             (JobSpec::Drain { volume }, _) => self.perform_drain(volume, context),
             _ => Err(Fault::new(Code::Internal).with("detail", "a job without what it is about")),

@@ -174,13 +174,20 @@ impl Runner {
 mod tests {
     use super::*;
     use crate::jobs::{Cause, Job, JobKind, JobSpec};
+    use crate::pool::VerifyOrder;
 
     #[test]
     fn of_jobs_that_wait_for_each_others_threads_none_is_forgotten() {
         let (env, _) = testkit::env(5);
         let runner = Runner::default();
         for _ in 0..2 {
-            let what = (JobSpec::Verify, Cause::Manual);
+            let what = (
+                JobSpec::Verify {
+                    order: VerifyOrder::default(),
+                    rate: None,
+                },
+                Cause::Manual,
+            );
             let job = Job::queued(&env, JobKind::Verify, None, what);
             let mut state = runner.shared.lock();
             state.threads += 1;

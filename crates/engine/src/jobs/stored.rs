@@ -7,11 +7,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use base::{Fault, fault::Code};
+use base::{Fault, Timestamp, fault::Code};
 use serde::{Deserialize, Serialize};
 
 use super::{JobReport, JobSpec};
-use crate::pool::{Collected, VerifyReport};
+use crate::pool::{Collected, VerifyOrder, VerifyReport};
 use crate::worker::{BackupReport, CheckReport, Destination, OnConflict, RestoreReport};
 
 #[derive(Serialize, Deserialize)]
@@ -28,7 +28,16 @@ enum Spec {
         point: String,
     },
     Expire,
-    Verify,
+    Verify {
+        #[serde(default)]
+        deep: bool,
+        #[serde(default)]
+        percent: Option<f64>,
+        #[serde(default)]
+        since_s: Option<i64>,
+        #[serde(default)]
+        rate: Option<u64>,
+    },
     Collect {
         dry_run: bool,
     },
@@ -110,7 +119,12 @@ pub(crate) fn write_spec(spec: &JobSpec) -> String {
             point: point.to_string(),
         },
         JobSpec::Expire => Spec::Expire,
-        JobSpec::Verify => Spec::Verify,
+        JobSpec::Verify { order, rate } => Spec::Verify {
+            deep: order.deep,
+            percent: order.percent,
+            since_s: order.since.map(|since| since.as_second()),
+            rate: *rate,
+        },
         JobSpec::Collect { dry_run } => Spec::Collect { dry_run: *dry_run },
         JobSpec::Drain { volume } => Spec::Drain {
             volume: volume.clone(),
@@ -141,7 +155,19 @@ pub(crate) fn read_spec(text: &str) -> Option<JobSpec> {
         },
         Spec::DeletePoint { point } => JobSpec::DeletePoint(point.parse().ok()?),
         Spec::Expire => JobSpec::Expire,
-        Spec::Verify => JobSpec::Verify,
+        Spec::Verify {
+            deep,
+            percent,
+            since_s,
+            rate,
+        } => JobSpec::Verify {
+            order: VerifyOrder {
+                deep,
+                percent,
+                since: since_s.and_then(|since| Timestamp::from_second(since).ok()),
+            },
+            rate,
+        },
         Spec::Collect { dry_run } => JobSpec::Collect { dry_run },
         Spec::Drain { volume } => JobSpec::Drain { volume },
     })
@@ -243,6 +269,10 @@ struct Verified {
     points: u64,
     damaged: u64,
     hurt: Vec<String>,
+    #[serde(default)]
+    repaired: u64,
+    #[serde(default)]
+    packs_away: u64,
 }
 
 impl Verified {
@@ -254,6 +284,8 @@ impl Verified {
             points: report.points,
             damaged: report.damaged,
             hurt: report.points_hurt.iter().map(ToString::to_string).collect(),
+            repaired: report.repaired,
+            packs_away: report.packs_away,
         }
     }
 
@@ -266,7 +298,10 @@ impl Verified {
             points: self.points,
             damaged: self.damaged,
             points_hurt: hurt.ok()?,
+            repaired: self.repaired,
+            packs_away: self.packs_away,
             faults: Vec::new(),
+            damage: Vec::new(),
         })
     }
 }

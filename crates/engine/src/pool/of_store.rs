@@ -1,17 +1,19 @@
 //! A store as the engine's pool.
 
+use std::ffi::OsString;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use base::fault::Code;
 use base::{Fault, PointId, SourceId, StoreId, Timestamp};
 use format::log::{Body, Commit, ConfigKind, PointFacts, Record};
 use format::point::Consistency;
-use store::{CollectProgress, Floors, Space, Store};
+use store::{CollectProgress, Floors, Space, Store, VerifySpec};
 
 use super::{
-    Change, CollectStep, Collected, Event, Level, OnCollect, OnRead, Point, Pool, PoolStatus, Room,
-    VerifyReport, Volume, VolumeState,
+    Change, CollectStep, Collected, Damage, Event, Level, OnCollect, OnRead, Point, Pool,
+    PoolStatus, Room, VerifyOrder, VerifyReport, Volume, VolumeState,
 };
 
 /// The kinds of configuration the log knows, with their words in the catalog.
@@ -79,9 +81,16 @@ impl Pool for Store {
         Store::read_only(self)
     }
 
-    fn verify(&self, on_read: OnRead<'_>) -> Result<VerifyReport, Fault> {
+    fn verify(&self, order: &VerifyOrder, on_read: OnRead<'_>) -> Result<VerifyReport, Fault> {
         let mut stopped = None;
-        let report = Store::verify(self, &mut |progress| match on_read(
+        let since = order.since.map(|since| since.as_second());
+        let spec = VerifySpec {
+            deep: order.deep,
+            percent: order.percent,
+            since_s: since.and_then(|since| u64::try_from(since).ok()),
+            repair: true,
+        };
+        let report = Store::verify(self, &spec, &mut |progress| match on_read(
             progress.bytes_done,
             progress.bytes_total,
         ) {
@@ -100,6 +109,9 @@ impl Pool for Store {
             damaged: report.damaged,
             faults: report.faults,
             points_hurt: report.points_hurt,
+            damage: report.damage.into_iter().map(damage).collect(),
+            repaired: report.repaired.len() as u64,
+            packs_away: report.packs_away,
         })
     }
 
@@ -167,6 +179,14 @@ impl Pool for Store {
             volumes: self.volumes()?.into_iter().map(volume).collect(),
             read_only: self.read_only().is_some(),
         })
+    }
+}
+
+fn damage(damage: store::Damage) -> Damage {
+    Damage {
+        chunk: damage.chunk,
+        path: PathBuf::from(OsString::from_vec(damage.path)),
+        points: damage.points,
     }
 }
 

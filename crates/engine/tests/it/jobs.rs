@@ -1,10 +1,12 @@
 //! Jobs: how they end, and what follows from it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base::Fault;
 use base::fault::Code;
-use engine::jobs::{Cause, JobKind, JobReport, JobState, Step};
+use engine::jobs::{Cause, JobKind, JobReport, JobSpec, JobState, Step};
+use engine::pool::VerifyOrder;
 use engine::replica::{Doubt, State};
 use engine::{JobQuery, StopProtection};
 
@@ -310,7 +312,10 @@ fn verifying_the_pool_tells_what_is_damaged_and_which_points_that_hurts() {
     let engine = world.open();
     protect(&engine, &world.folder("a"));
     let verified = || {
-        let job = over(&engine, &engine.verify_pool().unwrap());
+        let job = over(
+            &engine,
+            &engine.verify_pool(VerifyOrder::default(), None).unwrap(),
+        );
         let Some(JobReport::Verified(report)) = &job.report else {
             panic!("it verified");
         };
@@ -345,4 +350,33 @@ fn garbage_collection_tells_its_steps_and_what_it_gave_back() {
         let steps: Vec<_> = job.steps.iter().map(|run| run.step.name()).collect();
         assert_eq!(steps, ["prepare", "mark", "wait", "free"]);
     }
+}
+
+#[test]
+fn a_verification_that_was_interrupted_is_gone_on_with() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    let start = |order| engine.verify_pool(order, None).unwrap();
+    let since = |id: &base::JobId| match over(&engine, id).spec {
+        JobSpec::Verify { order, .. } => order.since,
+        spec => panic!("{spec:?}"),
+    };
+    let began = start(VerifyOrder::default());
+    assert_eq!(since(&began), None);
+    world.pool.stop_reading.store(true, Ordering::SeqCst);
+    world.pass(1);
+    let cut = start(VerifyOrder::default());
+    assert_eq!(over(&engine, &cut).state, JobState::Failed);
+    world.pool.stop_reading.store(false, Ordering::SeqCst);
+    world.pass(1);
+    // A part of the pool is another matter.
+    let sample = VerifyOrder {
+        percent: Some(3.0),
+        ..VerifyOrder::default()
+    };
+    assert_eq!(since(&start(sample)), None);
+    let next = start(VerifyOrder::default());
+    assert_eq!(since(&next), over(&engine, &cut).started_at);
+    assert_eq!(since(&start(VerifyOrder::default())), None);
 }

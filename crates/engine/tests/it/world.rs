@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use base::{ChunkId, Env, Fault, PointId, SourceId, StoreId, Timestamp, schedule}
 use engine::model::FileOptions;
 use engine::pool::{
     Change, CollectStep, Collected, Event, Level, OnCollect, OnRead, Point, PoolStatus,
-    VerifyReport,
+    VerifyOrder, VerifyReport,
 };
 use engine::worker::{
     BackupOrder, BackupReport, CheckOrder, CheckReport, RestoreOrder, RestorePlan, RestoreReport,
@@ -30,6 +31,7 @@ pub(crate) struct MemoryPool {
     pub(crate) retention_lag: Mutex<Duration>,
     /// Names of packs that cannot be read.
     pub(crate) unreadable: Mutex<Vec<String>>,
+    pub(crate) stop_reading: AtomicBool,
     /// Whether nothing can be written.
     pub(crate) read_only: Mutex<bool>,
     /// Done once, when a document was written, when the clock is read, when the log is.
@@ -81,6 +83,7 @@ impl MemoryPool {
             events: Mutex::default(),
             retention_lag: Mutex::default(),
             unreadable: Mutex::default(),
+            stop_reading: AtomicBool::new(false),
             read_only: Mutex::default(),
             on_put: Hook::default(),
             on_clock: Hook::default(),
@@ -96,6 +99,7 @@ impl MemoryPool {
             events: Mutex::new(self.events.lock().unwrap().clone()),
             retention_lag: Mutex::default(),
             unreadable: Mutex::default(),
+            stop_reading: AtomicBool::new(false),
             read_only: Mutex::default(),
             on_put: Hook::default(),
             on_clock: Hook::default(),
@@ -196,8 +200,11 @@ impl Pool for MemoryPool {
         read_only.then(|| Fault::new(Code::PoolReadOnly).with("path", "/pool"))
     }
 
-    fn verify(&self, on_read: OnRead<'_>) -> Result<VerifyReport, Fault> {
+    fn verify(&self, _: &VerifyOrder, on_read: OnRead<'_>) -> Result<VerifyReport, Fault> {
         on_read(10, 20)?;
+        if self.stop_reading.load(Ordering::SeqCst) {
+            return Err(Fault::new(Code::PoolUnreadable).with("path", "/pool"));
+        }
         on_read(20, 20)?;
         let unreadable = self.unreadable.lock().unwrap();
         let damage = |pack: &String| Fault::new(Code::PackMissing).with("pack", pack);

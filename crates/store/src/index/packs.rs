@@ -205,7 +205,8 @@ pub(super) fn insert(
         chunks: u32::try_from(pack.entries().len()).unwrap_or(u32::MAX),
         current: before.as_ref().map_or(0, |before| before.current),
         session: *session,
-        condemned: before.and_then(|before| before.condemned),
+        condemned: before.as_ref().and_then(|before| before.condemned),
+        verified_s: before.map_or(0, |before| before.verified_s),
     };
     let mut chunks = write.open_table(CHUNKS)?;
     let mut left = BTreeMap::new();
@@ -299,21 +300,6 @@ impl Index {
                 put_at(&write, &mut packs, *ordinal, &row)?;
             }
         }
-        Ok(write.commit()?)
-    }
-
-    /// Indexes a pack that a record names and that could not be read until now.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub(crate) fn read_at_last(
-        &self,
-        session: &SessionId,
-        pack: &DurablePack,
-    ) -> Result<(), IndexError> {
-        let write = self.write()?;
-        self.add_to_filter(pack.entries().iter().map(|entry| &entry.id))?;
-        insert(&write, pack, PackState::Logged, session, Copies::Stay)?;
         Ok(write.commit()?)
     }
 }

@@ -310,6 +310,7 @@ fn log_packs(
                     current: 0,
                     session: *session,
                     condemned: None,
+                    verified_s: 0,
                 };
                 packs::put(write, &row)?;
             }

@@ -58,9 +58,12 @@ pub(crate) struct PackRow {
     pub(crate) session: SessionId,
     /// The place of the log record that condemned it.
     pub(crate) condemned: Option<u64>,
+    /// When it was last read in full and found whole, in seconds since 1970 by the wall clock: what is verified next is decided by it,
+    /// and nothing else. 0: not yet.
+    pub(crate) verified_s: u64,
 }
 
-const PACK_ROW_BYTES: usize = 32 + 1 + 1 + 8 + 4 + 4 + 16 + 8;
+const PACK_ROW_BYTES: usize = 32 + 1 + 1 + 8 + 4 + 4 + 16 + 8 + 8;
 
 impl PackRow {
     /// Returns whether it was found missing or damaged, or could not be read when the index was built.
@@ -95,6 +98,7 @@ impl PackRow {
         out.extend_from_slice(&self.session.0);
         // No record has the place 0.
         out.extend_from_slice(&self.condemned.unwrap_or(0).to_le_bytes());
+        out.extend_from_slice(&self.verified_s.to_le_bytes());
         out
     }
 
@@ -115,6 +119,7 @@ impl PackRow {
             current: u32::from_le_bytes(cut(row, 46)),
             session: SessionId(cut(row, 50)),
             condemned: Some(u64::from_le_bytes(cut(row, 66))).filter(|place| *place != 0),
+            verified_s: u64::from_le_bytes(cut(row, 74)),
         })
     }
 }

@@ -13,6 +13,7 @@ use objects::{
     DeleteError, Faulty, GetError, ListError, Listed, Local, Memory, ObjectName, Objects, PutError,
     Space,
 };
+use store::VerifySpec;
 use store::{CollectProgress, CollectionReport, CommitSpec, Place, Store};
 use testkit::{Dice, Knobs, SimDisk};
 
@@ -67,7 +68,9 @@ impl World {
         assert_eq!(violation(&self.store, &[], states), None);
         let anew = self.key.open(self.place.clone(), &self.env).unwrap();
         assert_eq!(violation(&anew, &[], states), None);
-        let report = anew.verify(&mut |_| ControlFlow::Continue(())).unwrap();
+        let report = anew
+            .verify(&VerifySpec::default(), &mut |_| ControlFlow::Continue(()))
+            .unwrap();
         assert!(report.is_sound(), "{:?}", report.faults);
     }
 }
@@ -502,7 +505,10 @@ fn a_verification_beside_collections_finds_nothing_wrong() {
             ControlFlow::Continue(())
         };
         let report = match whole {
-            true => world.store.verify(on_progress).unwrap(),
+            true => world
+                .store
+                .verify(&VerifySpec::default(), on_progress)
+                .unwrap(),
             false => {
                 let point = kept.point.unwrap().id;
                 world.store.verify_point(&point, on_progress).unwrap()
@@ -567,7 +573,9 @@ fn everything_beside_everything() {
         });
         scope.spawn(|| {
             while !over() {
-                let report = store.verify(&mut |_| ControlFlow::Continue(())).unwrap();
+                let report = store
+                    .verify(&VerifySpec::default(), &mut |_| ControlFlow::Continue(()))
+                    .unwrap();
                 assert!(report.is_sound(), "{:?}", report.faults);
                 verified += 1;
             }
@@ -578,7 +586,9 @@ fn everything_beside_everything() {
     assert_eq!(store.points().unwrap().len(), 4);
     drop(store);
     let store = key.open(place, &env).unwrap();
-    let report = store.verify(&mut |_| ControlFlow::Continue(())).unwrap();
+    let report = store
+        .verify(&VerifySpec::default(), &mut |_| ControlFlow::Continue(()))
+        .unwrap();
     assert!(report.is_sound(), "{:?}", report.faults);
     println!("{collected} packs went, {verified} verifications");
 }

@@ -7,6 +7,7 @@ use base::{ChunkId, PointId, SourceId};
 use format::replica::ChunkReader;
 use objects::disk::Errno;
 use objects::{Local, Objects};
+use store::VerifySpec;
 use store::{CommitSpec, Place, Store};
 use testkit::{Call, Dice, Injection, Knobs, SimDisk, Times};
 
@@ -324,7 +325,7 @@ fn damaged_bytes_are_told_and_never_given_out() {
         // Whatever is damaged, the pack's name tells.
         assert!(
             !store
-                .verify(&mut go_on)
+                .verify(&VerifySpec::default(), &mut go_on)
                 .expect("as before the fault")
                 .is_sound(),
             "byte {at}"
@@ -357,7 +358,9 @@ fn a_sound_point_verifies_and_a_missing_pack_is_found() {
         .expect("as before the fault");
     assert!(report.is_sound());
     assert_eq!((report.nodes, report.chunks), (1, 1));
-    let report = store.verify(&mut go_on).expect("as before the fault");
+    let report = store
+        .verify(&VerifySpec::default(), &mut go_on)
+        .expect("as before the fault");
     assert!(report.is_sound());
     assert_eq!(report.packs, 2);
     let stop = &mut |_: &store::VerifyProgress| std::ops::ControlFlow::Break(());
@@ -378,7 +381,7 @@ fn a_sound_point_verifies_and_a_missing_pack_is_found() {
     assert_eq!(report.paths, [b"a".to_vec()]);
     assert_eq!(
         store
-            .verify(&mut go_on)
+            .verify(&VerifySpec::default(), &mut go_on)
             .expect("as before the fault")
             .damaged,
         1
@@ -475,7 +478,12 @@ fn verifying_everything_finds_whatever_is_damaged_and_whom_it_hurts() {
     let (env, _) = testkit::env(6);
     let (disk, key, store, _) = one_point();
     let point = store.points().expect("as before the fault").remove(0).id;
-    assert!(store.verify(&mut go_on).expect("verified").is_sound());
+    assert!(
+        store
+            .verify(&VerifySpec::default(), &mut go_on)
+            .expect("verified")
+            .is_sound()
+    );
     drop(store);
     let classes = ["packs/", "meta/", "log/", "points/"];
     let paths = classes.iter().flat_map(|class| pack_paths(&disk, class));
@@ -493,7 +501,9 @@ fn verifying_everything_finds_whatever_is_damaged_and_whom_it_hurts() {
                 // Behind the header of a pack: in its only chunk.
                 false => copy.damage(&path, |bytes| bytes[100] ^= 1),
             }
-            let report = store.verify(&mut go_on).expect("the place answers");
+            let report = store
+                .verify(&VerifySpec::default(), &mut go_on)
+                .expect("the place answers");
             let (codes, hurts): (&[Code], _) = match path.split_once('/') {
                 Some(("log", _)) => (&[Code::LogDamaged], false),
                 Some(("points", _)) => (&[Code::PointDamaged], true),

@@ -17,4 +17,5 @@ mod index;
 mod mend;
 mod repair;
 mod sessions;
+mod verify;
 mod volumes;

@@ -9,6 +9,7 @@ use format::seal::Sealer;
 use objects::disk::Errno;
 use objects::faulty::{self, Faulty, Misdeed};
 use objects::{Local, Objects};
+use store::VerifySpec;
 use store::{Parity, Place, RepairReport, Store};
 use testkit::{Call, Injection, SimDisk, Times};
 
@@ -24,7 +25,9 @@ fn name(path: &str) -> PackName {
 
 /// Has the store find its damage, and repairs it.
 fn repair(store: &Store) -> RepairReport {
-    store.verify(&mut go_on).expect("verified");
+    store
+        .verify(&VerifySpec::default(), &mut go_on)
+        .expect("verified");
     let damaged = store.damaged_packs().expect("an index");
     store
         .repair_packs(&damaged, &mut go_on)
@@ -239,7 +242,7 @@ fn a_repair_whose_place_fails_at_any_call_can_be_done_again() {
             let world = World::new(7);
             world.damage("packs/");
             let store = world.open();
-            store.verify(&mut go_on).unwrap();
+            store.verify(&VerifySpec::default(), &mut go_on).unwrap();
             let damaged = store.damaged_packs().unwrap();
             world.disk.inject(Injection {
                 call,
@@ -314,7 +317,7 @@ fn a_repair_and_a_collection_take_turns() {
     let world = World::new(9);
     world.damage("packs/");
     let store = world.open();
-    store.verify(&mut go_on).unwrap();
+    store.verify(&VerifySpec::default(), &mut go_on).unwrap();
     let damaged = store.damaged_packs().unwrap();
     let mut go = |_| std::ops::ControlFlow::Continue(());
     let collection = store.plan_collection(&mut go).unwrap();
@@ -340,7 +343,7 @@ fn a_repair_ends_when_it_is_asked_to() {
     let world = World::new(12);
     world.damage("packs/");
     let store = world.open();
-    store.verify(&mut go_on).unwrap();
+    store.verify(&VerifySpec::default(), &mut go_on).unwrap();
     let damaged = store.damaged_packs().unwrap();
     let stopped = store.repair_packs(&damaged, &mut |_| std::ops::ControlFlow::Break(()));
     assert_eq!(stopped.unwrap_err().code, Code::JobCancelled);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::fault::Code;
 use base::{ChunkId, Env, SourceId};
 use objects::{Local, Objects};
+use store::VerifySpec;
 use store::{CommitSpec, Store, VerifyProgress};
 use testkit::{Dice, SimDisk};
 
@@ -119,7 +120,7 @@ impl Notice {
                 report.expect("verified").damaged
             }
             Self::VerifyPacks => {
-                let report = store.verify(&mut go_on);
+                let report = store.verify(&VerifySpec::default(), &mut go_on);
                 report.expect("verified").damaged
             }
         };
@@ -177,7 +178,9 @@ fn a_damaged_pack_harms_until_the_last_of_its_chunks_is_stored_anew() {
     for pack in world.packs("packs/") {
         world.disk.damage(&pack, |bytes| bytes[70] ^= 1);
     }
-    store.verify(&mut go_on).expect("verified");
+    store
+        .verify(&VerifySpec::default(), &mut go_on)
+        .expect("verified");
     assert_eq!(packs(&store), (2, 1));
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base::fault::Code;
 use base::{Env, SourceId};
+use store::VerifySpec;
 use store::{CollectProgress, Store, VolumeState};
 use testkit::Dice;
 
@@ -126,7 +127,9 @@ fn a_volume_that_is_away_keeps_only_its_own_points_waiting() {
     let fault = read(&store, &made.root).unwrap_err();
     assert_eq!(fault.code, Code::VolumeMissing);
     // Nothing is doubted, verifying finds no damage, collecting takes nothing away, and backing up goes on.
-    let report = store.verify(&mut |_| ControlFlow::Continue(())).unwrap();
+    let report = store
+        .verify(&VerifySpec::default(), &mut |_| ControlFlow::Continue(()))
+        .unwrap();
     assert!(report.is_sound() && report.packs_away == 1, "{report:?}");
     collect(&store).unwrap();
     let third = files(&[("b", &dice.bytes(30_000))]);
