@@ -105,6 +105,13 @@ impl Volumes {
             .map(|volume| volume.name.clone())
     }
 
+    /// Returns the place that an object is read from; the home if none has it.
+    fn holder(&self, name: &ObjectName) -> Arc<dyn Objects> {
+        let mut places = self.places(name).into_iter();
+        let holder = places.find(|place| matches!(place.head(name), Ok(Some(_))));
+        holder.unwrap_or_else(|| Arc::clone(&self.home))
+    }
+
     /// Asks place after place until one has the object.
     fn find<T>(
         &self,
@@ -167,22 +174,14 @@ impl Objects for Volumes {
     }
 
     fn settle(&self, name: &ObjectName) -> Result<(), PutError> {
-        let mut places = self.places(name);
-        places.retain(|place| matches!(place.head(name), Ok(Some(_))));
-        match places.first() {
-            Some(place) => place.settle(name),
-            None => self.home.settle(name),
-        }
+        self.holder(name).settle(name)
     }
 
     /// What is damaged is mended where it is, and kept beside.
     fn mend(&self, name: &ObjectName, bytes: &[u8], kept: &ObjectName) -> Result<(), PutError> {
-        let mut places = self.places(name);
-        places.retain(|place| matches!(place.head(name), Ok(Some(_))));
-        match places.first() {
-            Some(place) => place.mend(name, bytes, kept),
-            None => self.home.mend(name, bytes, kept),
-        }
+        self.holder(name)
+            .mend(name, bytes, kept)
+            .inspect_err(|_| drop(self.look()))
     }
 
     fn get(&self, name: &ObjectName) -> Result<Vec<u8>, GetError> {

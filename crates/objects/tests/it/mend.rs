@@ -1,7 +1,9 @@
 //! Mending over every crash point and every failure: the damaged object or its own bytes, and nothing lost.
 
+use std::sync::Arc;
+
 use objects::disk::Errno;
-use objects::{GetError, Local, ObjectName, Objects, PutError};
+use objects::{GetError, Local, Memory, ObjectName, Objects, PutError, Volume, Volumes};
 use testkit::{Call, Dice, Knobs, SimDisk, Times};
 
 use crate::crash::fault;
@@ -199,4 +201,22 @@ fn mending_is_refused_before_anything_is_changed() {
     );
     assert_eq!(disk.files(), before);
     assert!(!is_mended(disk, &right, &wrong));
+}
+
+#[test]
+fn what_is_on_a_volume_is_mended_and_kept_there() {
+    let (home, disk) = (Arc::new(Memory::new()), Arc::new(Memory::new()));
+    disk.put_new(&name(OBJECT), b"damaged").expect("put");
+    let volume = Volume {
+        name: String::from("disk"),
+        place: Some(disk.clone()),
+        drains: false,
+    };
+    let is_spread = |name: &ObjectName| name.as_str().starts_with("packs/");
+    let place = Volumes::new(home.clone(), vec![volume], is_spread, |_| true);
+    mend(&place, b"right").expect("mended");
+    assert_eq!(place.get(&name(OBJECT)).expect("read"), b"right");
+    assert_eq!(disk.get(&name(OBJECT)).expect("read"), b"right");
+    assert_eq!(disk.get(&name(KEPT[0])).expect("read"), b"damaged");
+    assert_eq!(home.list("").expect("listed"), []);
 }
