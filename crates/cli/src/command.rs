@@ -59,7 +59,7 @@ pub fn report(session: &mut Session<'_>, jobs: &[JobView]) -> u8 {
 /// Returns the exit code of a job that was done with warnings: data that could not be given back is more than that.
 fn with_warnings(job: &JobView) -> u8 {
     match &job.outcome {
-        Some(outcome) if outcome.damaged > 0 => Code::ChunkDamaged.exit(),
+        Some(outcome) if outcome.damaged > outcome.repaired => Code::ChunkDamaged.exit(),
         _ => DONE_WITH_WARNINGS,
     }
 }

@@ -1,5 +1,6 @@
 //! The server's parts, joined: key file, store, worker, engine, operations.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +16,7 @@ use engine::{Engine, EngineConfig, Home};
 use format::keys::{KeyFile, NewSlot, Unlock};
 use server::Service;
 use server::router::Speak;
-use store::Store;
+use store::{Parity, Store};
 
 use crate::look::Look;
 use crate::worker::LocalWorker;
@@ -40,7 +41,7 @@ impl Host {
     /// - The store's and the engine's own.
     pub fn open(world: &World, home: Home) -> Result<Self, Fault> {
         let env = world.env.clone();
-        let store = open_store(&home, &env, &world.command_line)?;
+        let store = open_store(&home, &env, world)?;
         let worker = Arc::new(LocalWorker {
             store: store.clone(),
             env: env.clone(),
@@ -128,7 +129,8 @@ impl Host {
 }
 
 /// Opens the store, or makes it in a data directory that never had one.
-fn open_store(home: &Home, env: &Env, command: &str) -> Result<Store, Fault> {
+fn open_store(home: &Home, env: &Env, world: &World) -> Result<Store, Fault> {
+    let command = world.command_line.as_str();
     let (pool, cache) = (home.pool(), home.cache());
     let key = read_key(&home.key_file())?;
     let is_there = is_there(&pool.join(format::header::OBJECT_NAME))?;
@@ -142,11 +144,27 @@ fn open_store(home: &Home, env: &Env, command: &str) -> Result<Store, Fault> {
             Err(Fault::new(Code::PoolMissing).with("path", pool.display()))
         }
         (false, key) => {
+            let parity = wanted_parity(world)?;
             let key = match key {
                 Some(key) => key,
                 None => make_key(&home.key_file(), env)?,
             };
-            Store::create_at(&pool, &[NewSlot::KeyFile(key)], env, &cache, command)
+            let slots = [NewSlot::KeyFile(key)];
+            Store::create_at_with(&pool, &slots, env, &cache, command, parity)
+        }
+    }
+}
+
+/// Returns whether the packs of a new pool shall have parity: they do unless `DOZO_PARITY` says `off`. A mirrored disk, or a
+/// second place, makes it superfluous; it takes 7 % of the pool.
+fn wanted_parity(world: &World) -> Result<Parity, Fault> {
+    match world.variables.get(OsStr::new("DOZO_PARITY")) {
+        None => Ok(Parity::default()),
+        Some(value) if value == "on" => Ok(Parity::default()),
+        Some(value) if value == "off" => Ok(Parity::None),
+        Some(value) => {
+            let detail = format!("DOZO_PARITY is {}, neither on nor off", value.display());
+            Err(Fault::new(Code::UsageError).with("detail", detail))
         }
     }
 }

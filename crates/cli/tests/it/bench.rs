@@ -66,6 +66,8 @@ pub(crate) struct Bench {
     dir: TempDir,
     /// The beginnings of ids, in the order in which they were seen.
     ids: Mutex<Vec<String>>,
+    /// Whether a pool gets parity.
+    parity: &'static str,
 }
 
 impl Bench {
@@ -81,6 +83,15 @@ impl Bench {
             env,
             dir,
             ids: Mutex::default(),
+            parity: "on",
+        }
+    }
+
+    /// Returns the same, whose pool will not mend itself.
+    pub(crate) fn without_parity(self) -> Self {
+        Self {
+            parity: "off",
+            ..self
         }
     }
 
@@ -124,9 +135,12 @@ impl Bench {
         let (out, err) = (Paper::default(), Paper::default());
         let world = World {
             env: self.env.clone(),
-            variables: [("DOZO_DATA_DIR", self.path("data"))]
-                .map(|(name, value)| (OsString::from(name), value.into_os_string()))
-                .into(),
+            variables: [
+                ("DOZO_DATA_DIR", self.path("data").into_os_string()),
+                ("DOZO_PARITY", OsString::from(self.parity)),
+            ]
+            .map(|(name, value)| (OsString::from(name), value))
+            .into(),
             directory: self.dir.path().to_owned(),
             zone: TimeZone::get("Europe/Berlin").unwrap(),
             machine: "web01".to_owned(),

@@ -15,6 +15,7 @@ mod judges;
 mod kept;
 mod kills;
 mod lost;
+mod mended;
 mod mount;
 mod nobody;
 mod owner;

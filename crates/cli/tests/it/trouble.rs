@@ -149,7 +149,7 @@ fn what_cannot_be_read_is_a_warning_and_exit_3() {
 
 #[test]
 fn damaged_packs_are_told_and_a_check_says_what_it_repaired() {
-    let bench = Bench::with_docs(18);
+    let bench = Bench::with_docs(18).without_parity();
     bench.id("protect docs");
     damage(&bench.path("data/pool/packs"));
 
