@@ -1,9 +1,11 @@
 //! `cargo xtask`: chores of the project that are programs, not scripts.
 //!
-//! `bench` measures Dozo beside its peers, `scale` measures what grows with what is stored, `parity` what mending costs. The style guide is held by `tests/tidy.rs`, which
+//! `bench` measures Dozo beside its peers, `scale` measures what grows with what is stored, `parity` what mending costs,
+//! `fuzz` gives readers what no writer wrote. The style guide is held by `tests/tidy.rs`, which
 //! cargo runs with all other tests.
 
 mod bench;
+mod fuzz;
 mod parity;
 mod scale;
 
@@ -23,6 +25,8 @@ struct Xtask {
 enum Task {
     /// Measure Dozo and other backup programs side by side
     Bench(bench::args::Bench),
+    /// Give every reader of stored or received bytes inputs that no writer wrote
+    Fuzz(fuzz::Fuzz),
     /// Measure what trees, index and log cost at sizes that nobody stores for a try
     Scale(scale::Scale),
     /// Measure what parity costs, what it mends, and how fast
@@ -32,6 +36,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Xtask::parse().task {
         Task::Bench(args) => bench::main(args),
+        Task::Fuzz(args) => fuzz::main(&args),
         Task::Scale(args) => scale::main(&args),
         Task::Parity(args) => parity::main(&args),
     };

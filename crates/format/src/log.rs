@@ -90,6 +90,20 @@ pub fn object_name(seq: u64) -> String {
     format!("log/{seq:020}")
 }
 
+impl Record {
+    /// Returns what is sealed of it.
+    ///
+    /// # Errors
+    /// [`LogError::Malformed`] if it is above a limit.
+    #[doc(hidden)]
+    pub fn plain(&self) -> Result<Vec<u8>, LogError> {
+        let mut body = Writer::with_capacity(1024);
+        body.i64(self.time_ns).i64(self.retention_now_ns);
+        self.body.write(&mut body)?;
+        Ok(body.finish())
+    }
+}
+
 /// Seals, signs, opens and verifies the records of one store.
 pub struct LogKey {
     aead: Aead,
@@ -112,14 +126,17 @@ impl LogKey {
     /// # Errors
     /// [`LogError::Malformed`] if it is above a limit.
     pub fn seal(&self, env: &Env, record: &Record) -> Result<Vec<u8>, LogError> {
-        let mut body = Writer::with_capacity(1024);
-        body.i64(record.time_ns).i64(record.retention_now_ns);
-        record.body.write(&mut body)?;
-        let body = body.finish();
+        let body = record.plain()?;
         if body.len() > BODY_BYTES_MAX {
             let (len, limit) = (body.len() as u64, BODY_BYTES_MAX);
             return Err(WireError::TooLong { len, limit }.into());
         }
+        Ok(self.seal_plain(env, record, &body))
+    }
+
+    /// As [`Self::seal`], with any bytes in the place of what `record` says: for tests of readers.
+    #[doc(hidden)]
+    pub fn seal_plain(&self, env: &Env, record: &Record, body: &[u8]) -> Vec<u8> {
         let sealed_len = u32::try_from(body.len() + OVERHEAD_BYTES).expect("bounded above");
         let mut out = Writer::with_capacity(HEADER_BYTES + body.len() + 128);
         out.raw(MAGIC)
@@ -129,11 +146,11 @@ impl LogKey {
             .u64(record.epoch)
             .raw(&record.writer)
             .u32(sealed_len);
-        let sealed = self.aead.seal(env, out.as_slice(), &body);
+        let sealed = self.aead.seal(env, out.as_slice(), body);
         let mut out = out.finish();
         out.extend_from_slice(&sealed);
         self.signing.sign(&mut out);
-        Ok(out)
+        out
     }
 
     /// Opens one record by itself. Whether it is the one that belongs there: see [`Chain::accept`].

@@ -22,6 +22,8 @@ mod sectors;
 pub use repair::{Repaired, repair};
 pub use sectors::Parity;
 pub use trailer::{ReadTrailerError, TAIL_BYTES, TRAILER_GUESS_BYTES, Trailer, read_trailer};
+#[doc(hidden)]
+pub use trailer::{plain_toc, read_plain_toc};
 
 use std::ops::Range;
 

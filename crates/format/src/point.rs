@@ -187,14 +187,19 @@ impl Point {
                 return Err(WireError::TooLong { len, limit }.into());
             }
         }
-        let body = self.body();
+        Ok(self.seal_plain(env, keys, &self.plain()))
+    }
+
+    /// As [`Self::seal`], with any bytes in the place of what it says: for tests of readers.
+    #[doc(hidden)]
+    pub fn seal_plain(&self, env: &Env, keys: &Keyring, body: &[u8]) -> Vec<u8> {
         let sealed_len = body.len() + crate::aead::OVERHEAD_BYTES;
         let header = header(keys.store, self.source, self.id, sealed_len);
-        let sealed = Aead::new(&keys.point).seal(env, &header, &body);
+        let sealed = Aead::new(&keys.point).seal(env, &header, body);
         let mut out = header;
         out.extend_from_slice(&sealed);
         keys.signing.sign(&mut out);
-        Ok(out)
+        out
     }
 
     /// Opens the object of the point `id` of `source`.
@@ -228,7 +233,9 @@ impl Point {
         Ok(point)
     }
 
-    fn body(&self) -> Vec<u8> {
+    /// Returns what is sealed of it.
+    #[doc(hidden)]
+    pub fn plain(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(512);
         out.raw(&self.id.0)
             .raw(&self.source.0)

@@ -26,7 +26,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ),
     ("model", &[]),
     ("testkit", &["base", "objects", "format"]),
-    ("xtask", &["base", "format", "store"]),
+    ("xtask", &["base", "format", "store", "api"]),
 ];
 
 /// Licences whose terms Apache-2.0 code can be shipped under.

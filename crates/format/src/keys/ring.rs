@@ -193,6 +193,29 @@ impl Keyring {
     /// # Errors
     /// [`RingError::Full`].
     pub fn seal(&self, env: &Env, master: &MasterKey) -> Result<Vec<u8>, RingError> {
+        let body = self.plain()?;
+        Ok(self.seal_plain(env, master, &body))
+    }
+
+    /// As [`Self::seal`], with any bytes in the place of the keys: for tests of readers.
+    #[doc(hidden)]
+    pub fn seal_plain(&self, env: &Env, master: &MasterKey, body: &[u8]) -> Vec<u8> {
+        let mut out = Writer::with_capacity(HEADER_BYTES + body.len() + 32);
+        out.raw(MAGIC)
+            .u16(VERSION)
+            .raw(&self.store.0)
+            .u64(self.number);
+        let sealed = ring_key(master).seal(env, out.as_slice(), body);
+        out.raw(&sealed);
+        out.finish()
+    }
+
+    /// Returns what is sealed of it.
+    ///
+    /// # Errors
+    /// [`RingError::Full`].
+    #[doc(hidden)]
+    pub fn plain(&self) -> Result<Zeroizing<Vec<u8>>, RingError> {
         // All room at once: growing would leave copies of keys behind.
         let mut body = Writer::with_capacity(KEY_OBJECT_BYTES_MAX + 128);
         body.raw(self.log.bytes())
@@ -213,15 +236,7 @@ impl Keyring {
                     .raw(generation.meta.bytes());
             }
         }
-        let body = Zeroizing::new(body.finish());
-        let mut out = Writer::with_capacity(HEADER_BYTES + body.len() + 32);
-        out.raw(MAGIC)
-            .u16(VERSION)
-            .raw(&self.store.0)
-            .u64(self.number);
-        let sealed = ring_key(master).seal(env, out.as_slice(), &body);
-        out.raw(&sealed);
-        Ok(out.finish())
+        Ok(Zeroizing::new(body.finish()))
     }
 
     /// Opens a ring.

@@ -369,6 +369,34 @@ fn write_toc(entries: &[TocEntry]) -> Vec<u8> {
     toc
 }
 
+/// Returns the plain table of contents of a pack: for tests of readers.
+#[doc(hidden)]
+pub fn plain_toc(entries: &[TocEntry]) -> Vec<u8> {
+    write_toc(entries)
+}
+
+/// Reads a plain table of contents: for tests of readers.
+///
+/// # Errors
+/// As [`Trailer::entries`].
+#[doc(hidden)]
+pub fn read_plain_toc(
+    toc: &[u8],
+    class: Class,
+    body_bytes: u32,
+) -> Result<Vec<TocEntry>, PackError> {
+    let tail = Tail {
+        toc_bytes: 0,
+        sectors: 0,
+        body_bytes,
+        domain: 0,
+        generation: 0,
+        class,
+        trailer_bytes: 0,
+    };
+    parse_toc(toc, &tail)
+}
+
 /// Entries follow one another from the header on without gaps, so none can overlap another.
 fn parse_toc(toc: &[u8], tail: &Tail) -> Result<Vec<TocEntry>, PackError> {
     let mut fields = Reader::new(toc);

@@ -1,5 +1,6 @@
 //! Columns into file entries: decoded whole and checked once, then rows are put together from what is borrowed.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use base::ChunkId;
@@ -150,8 +151,13 @@ fn numbers(mut column: Column<'_>, count: usize) -> Result<Vec<u64>, NodeError> 
 fn classes(mut column: Column<'_>, count: usize) -> Result<Vec<Class>, NodeError> {
     let mut out = Vec::new();
     let mut weight = 0;
+    let mut seen = HashSet::new();
     while !column.is_empty() {
+        let before = column.rest();
         let class = class(&mut column)?;
+        if !seen.insert(&before[..before.len() - column.rest().len()]) {
+            return Err(NodeError::Reference);
+        }
         weight += xattrs_weight(&class.xattrs);
         if out.len() == count || weight > NODE_BYTES_MAX + NODE_ITEM_BYTES_MAX {
             return Err(NodeError::Limit);
@@ -200,9 +206,11 @@ fn xattrs(column: &mut Column<'_>) -> Result<Xattrs, NodeError> {
 impl Columns<'_> {
     fn rows(&mut self, out: &mut FileRows, count: usize) -> Result<(), NodeError> {
         let (mut mtime_ns, mut ctime_ns, mut inode) = (0_i64, 0_i64, 0_u64);
-        let (mut map, mut number) = (0, 0);
+        let (mut map, mut number, mut used) = (0, 0, 0);
         for _ in 0..count {
-            let index = self.classes.length(count)?;
+            // In the order of first use: the next that was not used yet, or one that was.
+            let index = self.classes.length(used)?;
+            used = used.max(index + 1);
             let class = out.classes.get(index).ok_or(NodeError::Reference)?;
             mtime_ns = self.mtime(class.flags, mtime_ns)?;
             ctime_ns = if class.flags & flag::CTIME_IS_MTIME != 0 {
@@ -235,7 +243,8 @@ impl Columns<'_> {
                 end: content.end as u32,
             });
         }
-        if map == out.maps.len() && number == out.numbers.len() {
+        let all = (out.maps.len(), out.numbers.len(), out.classes.len());
+        if (map, number, used) == all {
             Ok(())
         } else {
             Err(NodeError::Reference)

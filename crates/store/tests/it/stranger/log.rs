@@ -192,7 +192,10 @@ fn read_kind(kind: u8, body: &mut Bytes<'_>) -> Read<Body> {
             source: body.array()?,
         },
         8 => Body::Config {
-            kind: body.u8()?,
+            kind: match body.u8()? {
+                kind @ 1..=6 => kind,
+                _ => return Err(String::from("configuration of an unknown kind")),
+            },
             id: body.array()?,
             json: if body.flag()? {
                 Some(body.bytes(49152)?.to_vec())
