@@ -11,6 +11,7 @@ mod collect;
 mod crash;
 mod faults;
 mod find;
+mod flips;
 mod generations;
 mod golden;
 mod index;
