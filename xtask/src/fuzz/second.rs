@@ -21,6 +21,8 @@ pub(crate) mod keys;
 pub(crate) mod log;
 #[path = "../../../crates/store/tests/it/stranger/pack.rs"]
 pub(crate) mod pack;
+#[path = "../../../crates/store/tests/it/stranger/parity.rs"]
+pub(crate) mod parity;
 #[path = "../../../crates/store/tests/it/stranger/point.rs"]
 pub(crate) mod point;
 #[path = "../../../crates/store/tests/it/stranger/tree.rs"]

@@ -7,6 +7,7 @@ use base::{ChunkId, Clock, Code, Env, Fault, Random, StoreId, Timestamp};
 use format::entry::{Content, Extent, FileEntry, FileKey, Node};
 use format::header::Header;
 use format::keys::{KeyFile, Keyring, MasterKey, NewSlot, wrap};
+use format::pack::Parity;
 use format::replica::ChunkReader;
 use format::seal::Sealer;
 use format::tree::{Boundary, Editor, NodeSink, Value};
@@ -68,7 +69,7 @@ impl World {
         let key_file = KeyFile::random(&env);
         let master = MasterKey::random(&env);
         let ring = Keyring::random(&env, store).next_generation(&env, 0);
-        let header = Header::new(&ring, 1_700_000_000).encode();
+        let header = Header::new(&ring, 1_700_000_000, Parity::default()).encode();
         let slot = wrap(&env, store, &master, &NewSlot::KeyFile(key_file.clone()));
         let slot = slot.expect("a key file needs no stretching");
         let object = ring.seal(&env, &master).expect("a small ring");

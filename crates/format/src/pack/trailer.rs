@@ -392,6 +392,7 @@ pub fn read_plain_toc(
         domain: 0,
         generation: 0,
         class,
+        parity: Parity::None,
         trailer_bytes: 0,
     };
     parse_toc(toc, &tail)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base::{Env, PointId, SourceId};
 use format::keys::{KeyFile, NewSlot, Unlock};
 use objects::{Memory, ObjectName, Objects};
-use store::{CommitSpec, Place, Store};
+use store::{CommitSpec, Place, Store, VerifySpec};
 use testkit::Dice;
 
 use crate::model::{Files, backup, files, new_point, read, write};
@@ -127,7 +127,7 @@ impl Reference {
             }
             is_told |= store.point_object(&point.id).is_err();
         }
-        let report = store.verify(&mut |_| ControlFlow::Continue(()));
+        let report = store.verify(&VerifySpec::default(), &mut |_| ControlFlow::Continue(()));
         is_told |= !report.is_ok_and(|report| report.is_sound());
         match is_told {
             true => Found::Told,

@@ -8,7 +8,7 @@ use format::keys::{KeyFile, Keyring, Unlock, unwrap};
 use format::log::{
     Body, Chain, Commit, Config, ConfigKind, LogKey, PointFacts, Record, RecordHash,
 };
-use format::pack::{self, Class, OpenPack};
+use format::pack::{self, Class, OpenPack, Parity};
 use format::point::{Consistency, Point, PointHash, Stats, TreeFormat};
 use format::seal::{Kind, Sealer};
 
@@ -262,7 +262,7 @@ fn chunk(world: &Rc<World>) -> Target {
     })
 }
 
-fn sample_pack(world: &World, class: Class) -> pack::SealedPack {
+fn sample_pack(world: &World, class: Class, parity: Parity) -> pack::SealedPack {
     let kind = match class {
         Class::Data => Kind::Data,
         Class::Meta => Kind::Tree,
@@ -274,12 +274,17 @@ fn sample_pack(world: &World, class: Class) -> pack::SealedPack {
         let sealed = world.sealer.seal(&world.env, kind, &id, &plain);
         open.push(&sealed).expect("room");
     }
-    open.finish(&world.env, &world.sealer)
+    open.finish(&world.env, &world.sealer, parity)
 }
 
 /// Inputs are whole packs, which get the name that their trailer, where they say it begins, has.
 fn pack(world: &Rc<World>) -> Target {
-    let corpus = [Class::Data, Class::Meta].map(|class| sample_pack(world, class).bytes);
+    let kinds = [
+        (Class::Data, Parity::None),
+        (Class::Data, Parity::Double),
+        (Class::Meta, Parity::Double),
+    ];
+    let corpus = kinds.map(|(class, parity)| sample_pack(world, class, parity).bytes);
     let world = Rc::clone(world);
     Target::new("pack", corpus.to_vec(), move |input| {
         let tail = input.last_chunk::<12>();
@@ -319,7 +324,7 @@ fn pack(world: &Rc<World>) -> Target {
 /// Inputs are plain tables of contents.
 fn contents(world: &Rc<World>) -> Target {
     let class = Class::Data;
-    let sample = sample_pack(world, class);
+    let sample = sample_pack(world, class, Parity::None);
     let body = 8 << 10;
     let corpus = vec![pack::plain_toc(&sample.entries)];
     Target::new("contents", corpus, move |input| {
