@@ -57,6 +57,7 @@ impl Host {
             env: env.clone(),
             host: world.machine.clone(),
             zone: world.zone.clone(),
+            pool_warn: pool_warn(world)?,
         })?;
         let service = Service::new(engine.clone(), Arc::new(Look::new(store)), env);
         Ok(Self {
@@ -164,6 +165,25 @@ fn wanted_parity(world: &World) -> Result<Parity, Fault> {
         Some(value) if value == "off" => Ok(Parity::None),
         Some(value) => {
             let detail = format!("DOZO_PARITY is {}, neither on nor off", value.display());
+            Err(Fault::new(Code::UsageError).with("detail", detail))
+        }
+    }
+}
+
+/// Returns at how many percent of the pool's file system in use an alert shall say so, if `DOZO_POOL_WARN` says it: whoever
+/// shares a large disk with other things knows better than the default, and 100 is never.
+fn pool_warn(world: &World) -> Result<Option<u8>, Fault> {
+    let Some(value) = world.variables.get(OsStr::new("DOZO_POOL_WARN")) else {
+        return Ok(None);
+    };
+    let percent = value.to_str().and_then(|text| text.parse().ok());
+    match percent.filter(|percent| (1..=100).contains(percent)) {
+        Some(percent) => Ok(Some(percent)),
+        None => {
+            let detail = format!(
+                "DOZO_POOL_WARN is {}, not a number of percent from 1 to 100",
+                value.display()
+            );
             Err(Fault::new(Code::UsageError).with("detail", detail))
         }
     }

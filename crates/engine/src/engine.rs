@@ -60,6 +60,9 @@ pub struct EngineConfig {
     pub host: String,
     /// This computer's time zone: schedules of new groups are in it.
     pub zone: TimeZone,
+    /// How much of the pool's file system may be used before an alert says so, in percent, 100 for never; by default as
+    /// the pool says.
+    pub pool_warn: Option<u8>,
 }
 
 /// See the module.
@@ -74,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) home: Home,
     pub(crate) pool: Arc<dyn Pool>,
     pub(crate) worker: Arc<dyn Worker>,
+    pub(crate) pool_warn: Option<u8>,
     pub(crate) catalog: Catalog,
     /// Why the data directory cannot be written, if it cannot: then the catalog is in memory.
     unwritable: Option<Fault>,
@@ -111,6 +115,7 @@ impl Engine {
             home: config.home,
             pool: config.pool,
             worker: config.worker,
+            pool_warn: config.pool_warn,
             catalog,
             unwritable,
             runner: Runner::default(),

@@ -12,7 +12,7 @@ use crate::catalog::SetBack;
 use crate::engine::{Engine, Health, JobQuery, POOL, SERVER};
 use crate::jobs::JobState;
 use crate::model::path_text;
-use crate::pool::{PoolStatus, Volume, VolumeState};
+use crate::pool::{PoolStatus, Room, Volume, VolumeState};
 use crate::scheduler::{self, Stop};
 
 /// Time between two looks.
@@ -93,7 +93,13 @@ impl Engine {
     fn look_after_room(&self, status: &PoolStatus, now: Timestamp) -> Result<(), Fault> {
         let catalog = &self.inner.catalog;
         // A place that cannot tell says so when it is full.
-        match status.space.filter(|room| room.free < room.warn) {
+        let warns = |room: &Room| match self.inner.pool_warn {
+            Some(percent) => {
+                room.free < room.total / 100 * 100_u64.saturating_sub(u64::from(percent))
+            }
+            None => room.free < room.warn,
+        };
+        match status.space.filter(warns) {
             Some(room) => {
                 let fault = Fault::new(Code::PoolLowSpace)
                     .with("path", &status.place)

@@ -94,3 +94,31 @@ fn a_part_of_the_pool_is_verified_at_a_rate() {
     assert_eq!(said.unwrap().status.code(), Some(2));
     assert!(!other.path("data/pool/format").try_exists().unwrap());
 }
+
+#[test]
+fn a_pool_is_nearly_full_when_it_was_said_to_be() {
+    let place = Place::new();
+    place.directory("docs");
+    place.point("docs");
+    let status = |percent: &str| {
+        let output = place
+            .command(&["status"])
+            .env("DOZO_POOL_WARN", percent)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    // The disk that the tests run on is neither empty nor full.
+    let (exit, shown) = status("1");
+    assert_eq!(exit, Some(0), "{shown}");
+    assert!(shown.contains("is nearly full"), "{shown}");
+    let (exit, shown) = status("100");
+    assert_eq!(exit, Some(0), "{shown}");
+    assert!(!shown.contains("is nearly full"), "{shown}");
+    for percent in ["0", "101", "half", "85 %"] {
+        assert_eq!(status(percent).0, Some(2), "{percent}");
+    }
+}

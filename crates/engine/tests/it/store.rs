@@ -95,6 +95,7 @@ fn open(world: &World, store: &Store) -> Engine {
         env: env.clone(),
         host: "web01".to_owned(),
         zone: base::schedule::zone("UTC").unwrap(),
+        pool_warn: None,
     })
     .unwrap()
 }

@@ -486,6 +486,7 @@ impl World {
             env: self.env.clone(),
             host: "web01".to_owned(),
             zone: schedule::zone(self.zone).unwrap(),
+            pool_warn: None,
         })
     }
 
