@@ -1,10 +1,11 @@
 //! `cargo xtask`: chores of the project that are programs, not scripts.
 //!
-//! `bench` measures Dozo beside its peers, `scale` measures what grows with what is stored, `parity` what mending costs,
-//! `fuzz` gives readers what no writer wrote. The style guide is held by `tests/tidy.rs`, which
-//! cargo runs with all other tests.
+//! `bench` measures Dozo beside its peers, `crash` tries what is left after crashes, `scale` measures what grows with what is
+//! stored, `parity` what mending costs, `fuzz` gives readers what no writer wrote. The style guide is held by `tests/tidy.rs`,
+//! which cargo runs with all other tests.
 
 mod bench;
+mod crash;
 mod fuzz;
 mod parity;
 mod scale;
@@ -27,6 +28,8 @@ enum Task {
     Bench(bench::args::Bench),
     /// Give every reader of stored or received bytes inputs that no writer wrote
     Fuzz(fuzz::Fuzz),
+    /// Try what crashes, faults, kills and power cuts leave of a store
+    Crash(crash::Crash),
     /// Measure what trees, index and log cost at sizes that nobody stores for a try
     Scale(scale::Scale),
     /// Measure what parity costs, what it mends, and how fast
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Xtask::parse().task {
         Task::Bench(args) => bench::main(args),
         Task::Fuzz(args) => fuzz::main(&args),
+        Task::Crash(args) => crash::main(&args),
         Task::Scale(args) => scale::main(&args),
         Task::Parity(args) => parity::main(&args),
     };

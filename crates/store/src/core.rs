@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use base::fault::Code;
-use base::limits::{COLLECT_LOOKS_EVERY, LOG_PACKS_MAX};
+use base::limits::{COLLECT_LOOKS_EVERY, LOG_PACKS_MAX, PACKS_IN_FLIGHT};
 use base::{Env, Fault, PackName, SessionId, SourceId, StoreId};
 use format::chunker::ChunkerKey;
 use format::log::{Body, Commit};
@@ -34,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) id: StoreId,
     pub(crate) keys: Keys,
     pub(crate) generations: Generations,
+    pub(crate) packs_in_flight: usize,
     pub(crate) boundary: Boundary,
     pub(crate) index: Index,
     pub(crate) caches: Caches,
@@ -70,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) ownership: Option<Ownership>,
     pub(crate) generations: Generations,
     pub(crate) volumes: Option<Registry>,
+    pub(crate) packs_in_flight: usize,
 }
 
 impl Core {
@@ -78,6 +80,7 @@ impl Core {
         Self {
             id: parts.keys.ring.store,
             generations: parts.generations,
+            packs_in_flight: parts.packs_in_flight.clamp(1, PACKS_IN_FLIGHT),
             boundary: Boundary::new(&domain.chunker_key().node_key()),
             objects: parts.objects,
             env: parts.env,

@@ -10,7 +10,7 @@
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use base::Fault;
-use base::limits::GENERATION_CHUNKS_MAX;
+use base::limits::{GENERATION_CHUNKS_MAX, PACKS_IN_FLIGHT};
 use format::keys::Keyring;
 use format::log::Body;
 use format::seal::Sealer;
@@ -23,12 +23,16 @@ use crate::keys;
 pub struct Limits {
     /// Chunks sealed under one generation of keys, at least 1, at most [`GENERATION_CHUNKS_MAX`].
     pub generation_chunks: u64,
+    /// Packs that a session makes durable at once, at least 1, at most [`PACKS_IN_FLIGHT`]. With one, the same calls come in
+    /// the same order every time.
+    pub packs_in_flight: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             generation_chunks: GENERATION_CHUNKS_MAX,
+            packs_in_flight: PACKS_IN_FLIGHT,
         }
     }
 }

@@ -234,6 +234,7 @@ fn open(opening: Opening<'_>) -> Result<Store, Fault> {
     let sealed = index.sealed_under(domain.id, domain.current())?;
     let core = Arc::new(Core::new(Parts {
         generations: Generations::new(&keys.ring, sealed, opening.limits),
+        packs_in_flight: opening.limits.packs_in_flight,
         objects,
         env: env.clone(),
         keys,

@@ -1,12 +1,12 @@
 //! From plain chunks to durable, indexed packs: the write path of one session.
 //!
 //! A chunk is sealed and checked on the thread that brings it; packs that are full go through a [`Flow`] to
-//! [`PACKS_IN_FLIGHT`] threads that make them durable, index them, and only then forget them.
+//! [`PACKS_IN_FLIGHT`](base::limits::PACKS_IN_FLIGHT) threads that make them durable, index them, and only then forget them.
 //!
 //! Invariants:
 //! - nothing is put in a pack that has not been opened again and hashed to its own name (R9);
 //! - only the index says that a chunk is known, never the presence of an object (R5);
-//! - memory: [`PACKS_OPEN`] + 1 packs being filled, [`PACKS_IN_FLIGHT`] being written; producers wait;
+//! - memory: [`PACKS_OPEN`] + 1 packs being filled, as many being written as there are threads; producers wait;
 //! - after the first failure every call fails with that failure.
 
 use std::collections::{BTreeSet, HashSet};
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use base::fault::Code;
-use base::limits::{LOG_PACKS_MAX, PACKS_IN_FLIGHT, PACKS_OPEN};
+use base::limits::{LOG_PACKS_MAX, PACKS_OPEN};
 use base::{ChunkHash, ChunkId, Fault, PackName, SessionId};
 use format::pack::{Class, OpenPack};
 use format::seal::{Kind, Sealed};
@@ -62,7 +62,7 @@ impl Writer {
             load,
             pending: Mutex::default(),
             open: std::array::from_fn(|_| Mutex::default()),
-            full: Flow::new(PACKS_IN_FLIGHT),
+            full: Flow::new(core.packs_in_flight),
             relied_upon: Mutex::default(),
             loose: Mutex::default(),
             new_bytes: AtomicU64::new(0),
@@ -72,7 +72,7 @@ impl Writer {
             shared,
             threads: Mutex::default(),
         };
-        for _ in 0..PACKS_IN_FLIGHT {
+        for _ in 0..core.packs_in_flight {
             let shared = Arc::clone(&writer.shared);
             let work = move || shared.full.work(|pack| shared.publish(pack));
             let started = std::thread::Builder::new().spawn(work);

@@ -16,11 +16,13 @@
 //!
 //! A `SimDisk` is a handle: clones see the same disk.
 
+mod beside;
 mod crash;
 mod knobs;
+mod print;
 mod state;
 
-pub use crash::CrashStates;
+pub use crash::{CrashState, CrashStates};
 pub use knobs::{Call, Injection, Knobs, Times};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +32,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use objects::Space;
 use objects::disk::{DirEntry, Disk, Errno, Node, TMP_DIR};
 
+use crate::Dice;
 use knobs::Switchboard;
+use print::Contents;
 use state::{Entry, FileId, Op, State, split_path};
 
 /// A simulated disk.
@@ -55,6 +59,7 @@ struct Inner {
     switches: Switchboard,
     locks: BTreeMap<String, Holders>,
     origin: String,
+    contents: Contents,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +106,7 @@ impl SimDisk {
                 switches: Switchboard::default(),
                 locks: BTreeMap::new(),
                 origin,
+                contents: Contents::default(),
             }),
             unlocked: Condvar::new(),
         }))
@@ -126,7 +132,7 @@ impl SimDisk {
     /// If there are fewer than `k` operations.
     pub fn crash_states(&self, k: usize, seed: u64) -> CrashStates {
         let inner = self.inner();
-        CrashStates::new(&inner.base, &inner.ops, k, seed)
+        CrashStates::new(&inner.base, &inner.ops, k, seed, &inner.contents)
     }
 
     /// Returns the disk as a new process finds it after the writer was killed when the first `k` operations were
@@ -141,6 +147,28 @@ impl SimDisk {
             inner.ops[..k].to_vec(),
             format!("killed after operation {k}"),
         )
+    }
+
+    /// Returns a number that is the same for disks of one history that show the same names and bytes: see
+    /// [`CrashState::fingerprint`].
+    pub fn fingerprint(&self) -> u64 {
+        let inner = self.inner();
+        print::whole(&inner.live, &inner.contents)
+    }
+
+    /// Returns another disk with the same on it, all of it durable.
+    pub fn copy(&self) -> SimDisk {
+        let inner = self.inner();
+        Self::from_state(inner.live.clone(), Vec::new(), inner.origin.clone())
+    }
+
+    /// Puts the operations from the `from`th on into an order that they could have had if files had been stored by threads:
+    /// up to `width` at once of those that follow one another in the directories below `tops`. What is on the
+    /// disk stays the same, what is pending when does not.
+    pub fn store_at_once(&self, from: usize, tops: &[&str], width: usize, seed: u64) {
+        let inner = &mut *self.inner();
+        let dirs = inner.live.dirs_below(tops);
+        beside::mix(&mut inner.ops[from..], &dirs, width, &mut Dice::new(seed));
     }
 
     /// Returns how this disk came about: which crash state of which point it is.

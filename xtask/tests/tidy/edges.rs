@@ -26,7 +26,8 @@ const BELOW: &[(&str, &[&str])] = &[
     ),
     ("model", &[]),
     ("testkit", &["base", "objects", "format"]),
-    ("xtask", &["base", "format", "store", "api"]),
+    ("crash", &["base", "format", "objects", "store", "testkit"]),
+    ("xtask", &["base", "format", "store", "api", "crash"]),
 ];
 
 /// Licences whose terms Apache-2.0 code can be shipped under.

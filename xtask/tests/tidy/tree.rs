@@ -33,11 +33,11 @@ pub(crate) fn rust() -> Vec<Text> {
     found
 }
 
-/// Returns those that are part of the product: no tests, no xtask, no testkit, no model.
+/// Returns those that are part of the product: no tests, no xtask, no testkit, no model, no crash.
 pub(crate) fn product() -> Vec<Text> {
     let mut all = rust();
     all.retain(|t| {
-        let is_for_tests = ["/testkit/", "/model/"]
+        let is_for_tests = ["/testkit/", "/model/", "/crates/crash/"]
             .iter()
             .any(|of| t.path.contains(of));
         t.path.contains("/src/") && !t.path.starts_with("xtask") && !is_for_tests

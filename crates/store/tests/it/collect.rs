@@ -8,6 +8,7 @@ use base::fault::Code;
 use base::{Env, Fault, SourceId};
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
+use objects::disk::Errno;
 use objects::faulty::{Call, Misdeed, Times};
 use objects::{
     DeleteError, Faulty, GetError, ListError, Listed, Local, Memory, ObjectName, Objects, PutError,
@@ -15,7 +16,7 @@ use objects::{
 };
 use store::VerifySpec;
 use store::{CollectProgress, CollectionReport, CommitSpec, Place, Store};
-use testkit::{Dice, Knobs, SimDisk};
+use testkit::{Dice, Injection, Knobs, SimDisk};
 
 use crate::model::{Files, Key, backup, files, new_point, read, violation, write};
 
@@ -343,6 +344,44 @@ fn a_tree_that_cannot_be_read_keeps_everything() {
     store.drop_replica(&source).unwrap();
     collect(&store).unwrap();
     assert_eq!(packs_of(&disk), Vec::<String>::new());
+}
+
+/// Two sources that are backed up for the first time at once bring a chunk twice. An index that is built from the log finds it
+/// in the pack that the log names last, whatever the one thought that decided what goes; and if that one goes, in the other.
+#[test]
+fn of_two_copies_the_one_that_stays_is_found_by_an_index_built_anew() {
+    let (env, _) = testkit::env(15);
+    let mut dice = Dice::new(15);
+    let disk = SimDisk::new();
+    let key = Key::new(&env);
+    let store = key.create(place(&disk), &env);
+    let [source, other] = [(); 2].map(|()| SourceId::random(&env));
+    let content = files(&[("shared", &dice.bytes(40_000))]);
+    let one = store.begin(source, None).unwrap();
+    write(&one, &Files::new(), &content).unwrap();
+    let two = store.begin(other, None).unwrap();
+    write(&two, &Files::new(), &content).unwrap();
+    // Durable before the other one's, and named after them.
+    let id = two.put_chunk(&Sealer::hash(b"more"), b"more").unwrap();
+    two.read_chunk(&id).unwrap();
+    let spec = || CommitSpec::with_point(new_point());
+    one.commit(spec()).unwrap();
+    two.commit(spec()).unwrap();
+    // A kill between the record that deletes and the removal.
+    disk.inject(Injection {
+        call: testkit::Call::Remove,
+        passes: 0,
+        errno: Errno::IO,
+        times: testkit::Times::Always,
+    });
+    collect(&store).unwrap_err();
+    drop(store);
+    let killed = disk.copy();
+    let anew = key.open(place(&killed), &env).unwrap();
+    assert_eq!(violation(&anew, &[], std::slice::from_ref(&content)), None);
+    // And nobody takes it for garbage.
+    collect(&anew).unwrap();
+    assert_eq!(violation(&anew, &[], &[content]), None);
 }
 
 #[test]

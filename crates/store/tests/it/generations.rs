@@ -42,6 +42,7 @@ impl World {
     fn try_open(&self, disk: &SimDisk) -> Result<Store, base::Fault> {
         let limits = Limits {
             generation_chunks: LIMIT,
+            ..Limits::default()
         };
         let (key, place) = (self.key.unlock(), place(disk));
         Store::open_with(place, &key, &self.env, Place::Memory, limits)

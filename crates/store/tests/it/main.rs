@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod misorder;
-mod model;
 mod stranger;
 
 mod clock;
@@ -20,3 +19,5 @@ mod repair;
 mod sessions;
 mod verify;
 mod volumes;
+
+use ::crash::world as model;

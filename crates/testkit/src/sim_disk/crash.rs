@@ -1,9 +1,11 @@
 //! What a machine may find on a simulated disk after a power cut.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::SimDisk;
+use super::print::{Contents, Print};
 use super::state::{DirId, FileId, Op, State};
 use crate::Dice;
 
@@ -21,12 +23,60 @@ pub struct CrashStates {
     seed: u64,
     /// All before the first pending operation.
     head: State,
+    print: Print,
     /// From the first pending operation to the crash.
     tail: Arc<[Op]>,
     /// Indexes into the tail of what may be lost.
     pending: Vec<usize>,
     /// The next subset, and whether its torn variant is next.
     next: (usize, bool),
+}
+
+/// One of them.
+pub struct CrashState {
+    state: State,
+    print: u64,
+    origin: Origin,
+    contents: Contents,
+}
+
+/// How a state came about.
+struct Origin {
+    k: usize,
+    seed: u64,
+    index: usize,
+    count: usize,
+    subset: Vec<bool>,
+    is_torn: bool,
+}
+
+impl CrashState {
+    /// Returns a number that is the same for states that show the same names and the same bytes under them, and, as far as
+    /// 64 bits can tell, for no others of the same history.
+    pub fn fingerprint(&self) -> u64 {
+        self.print
+    }
+
+    /// Returns the disk as the machine finds it.
+    pub fn disk(self) -> SimDisk {
+        let origin = self.origin.to_string();
+        let disk = SimDisk::from_state(self.state, Vec::new(), origin);
+        disk.inner().contents = self.contents;
+        disk
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.subset.iter().map(|k| if *k { '1' } else { '0' });
+        let kept: String = bits.collect();
+        let (k, index, count) = (self.k, self.index, self.count);
+        let (torn, seed) = (self.is_torn, self.seed);
+        write!(
+            f,
+            "power cut after operation {k}, subset {index} of {count} (kept {kept}), torn: {torn}, seed {seed}"
+        )
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,7 +167,7 @@ fn forget(fates: &mut [Fate], ops: &[Op], forgotten: FileId) {
 }
 
 impl CrashStates {
-    pub(super) fn new(base: &State, ops: &[Op], k: usize, seed: u64) -> Self {
+    pub(super) fn new(base: &State, ops: &[Op], k: usize, seed: u64, contents: &Contents) -> Self {
         let ops = &ops[..k];
         let fates = fates(ops);
         let first = fates
@@ -142,6 +192,7 @@ impl CrashStates {
         Self {
             k,
             seed,
+            print: Print::of(&head, contents),
             head,
             pending: pending.map(|(i, _)| i).collect(),
             tail: tail.into(),
@@ -188,8 +239,8 @@ impl CrashStates {
         Dice::new(mixed)
     }
 
-    /// Returns the disk with the operations kept, or `None` if it should be torn and no kept write can be.
-    fn state(&self, index: usize, torn: bool) -> Option<SimDisk> {
+    /// Returns the state with the operations kept, or `None` if it should be torn and no kept write can be.
+    fn state(&self, index: usize, torn: bool) -> Option<CrashState> {
         let subset = self.subset(index);
         let mut kept = vec![true; self.tail.len()];
         for (i, keep) in self.pending.iter().zip(&subset) {
@@ -216,14 +267,35 @@ impl CrashStates {
                 op => state.apply(op),
             }
         }
-        let kept: String = subset.iter().map(|k| if *k { '1' } else { '0' }).collect();
-        let origin = format!(
-            "power cut after operation {}, subset {index} of {} (kept {kept}), torn: {torn}, seed {}",
-            self.k,
-            self.subset_count(),
-            self.seed,
-        );
-        Some(SimDisk::from_state(state, Vec::new(), origin))
+        Some(CrashState {
+            print: self.print.after(&self.head, &state),
+            contents: self.print.contents.clone(),
+            state,
+            origin: Origin {
+                k: self.k,
+                seed: self.seed,
+                index,
+                count: self.subset_count(),
+                subset,
+                is_torn: torn,
+            },
+        })
+    }
+
+    /// Returns the next state, which costs less than the disk that shows it.
+    pub fn next_state(&mut self) -> Option<CrashState> {
+        while self.next.0 < self.subset_count() {
+            let (index, torn) = self.next;
+            self.next = if torn {
+                (index + 1, false)
+            } else {
+                (index, true)
+            };
+            if let Some(state) = self.state(index, torn) {
+                return Some(state);
+            }
+        }
+        None
     }
 }
 
@@ -263,17 +335,6 @@ impl Iterator for CrashStates {
     type Item = SimDisk;
 
     fn next(&mut self) -> Option<SimDisk> {
-        while self.next.0 < self.subset_count() {
-            let (index, torn) = self.next;
-            self.next = if torn {
-                (index + 1, false)
-            } else {
-                (index, true)
-            };
-            if let Some(disk) = self.state(index, torn) {
-                return Some(disk);
-            }
-        }
-        None
+        self.next_state().map(CrashState::disk)
     }
 }

@@ -3,7 +3,7 @@
 //! Directories and file contents are shared between states until one changes them, so that a crash state costs
 //! little more than what differs in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -139,6 +139,18 @@ impl State {
             Some(Entry::Dir(_)) => Err(Errno::ISDIR),
             None => Err(Errno::NOENT),
         }
+    }
+
+    /// Returns the directories in those of some names in the root.
+    pub(super) fn dirs_below(&self, tops: &[&str]) -> HashSet<DirId> {
+        let tops = tops.iter().filter_map(|top| self.dir(top).ok());
+        let entries = tops.flat_map(|top| self.dirs[top].values());
+        entries
+            .filter_map(|entry| match entry {
+                Entry::Dir(dir) => Some(*dir),
+                Entry::File(_) => None,
+            })
+            .collect()
     }
 
     pub(super) fn linked_files(&self) -> BTreeSet<FileId> {

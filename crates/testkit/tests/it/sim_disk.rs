@@ -295,3 +295,56 @@ fn damage_is_durable() {
         [files([("dir/a", b"cytes")])].into()
     );
 }
+
+#[test]
+fn fingerprints_are_equal_where_names_and_bytes_are() {
+    let disk = disk();
+    let knobs = Knobs {
+        named_drafts: true,
+        ..Knobs::default()
+    };
+    disk.set(knobs);
+    for (path, bytes) in [("dir/a", 1), ("dir/b", 2), ("dir/c", 2)] {
+        put(&disk, path, &[bytes; 1500], false).expect("put");
+    }
+    disk.remove("dir/b").expect("removed");
+    let mut seen = BTreeMap::new();
+    for k in 0..=disk.ops() {
+        let mut states = disk.crash_states(k, 1);
+        while let Some(state) = states.next_state() {
+            let print = state.fingerprint();
+            let found = state.disk();
+            assert_eq!(found.fingerprint(), print, "{}", found.origin());
+            let files = found.files();
+            assert_eq!(*seen.entry(print).or_insert_with(|| files.clone()), files);
+        }
+    }
+    let different: BTreeSet<_> = seen.values().collect();
+    assert_eq!(different.len(), seen.len());
+    assert!(seen.len() > 50, "{}", seen.len());
+}
+
+#[test]
+fn files_stored_at_once_are_the_same_files_and_more_is_pending() {
+    let one_by_one = disk();
+    for path in ["dir/a", "dir/b", "dir/c"] {
+        put(&one_by_one, path, path.as_bytes(), true).expect("put");
+        one_by_one.sync_dir("dir").expect("synced");
+    }
+    let pending = |disk: &SimDisk| {
+        let points = 0..=disk.ops();
+        points.map(|k| disk.crash_states(k, 1).pending()).max()
+    };
+    let before = pending(&one_by_one);
+    let at_once = one_by_one.killed_at(one_by_one.ops());
+    at_once.store_at_once(0, &[""], 3, 7);
+    assert_eq!(at_once.ops(), one_by_one.ops());
+    assert!(pending(&at_once) > before, "{at_once:?}");
+    assert_eq!(at_once.killed_at(at_once.ops()).files(), one_by_one.files());
+    let elsewhere = one_by_one.killed_at(one_by_one.ops());
+    elsewhere.store_at_once(0, &["dir"], 3, 7);
+    assert_eq!(
+        format!("{elsewhere:?}"),
+        format!("{:?}", one_by_one.killed_at(one_by_one.ops()))
+    );
+}

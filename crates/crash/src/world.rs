@@ -1,9 +1,10 @@
-//! A store beside a model of what it ought to hold.
+//! A store beside a model of what it ought to hold: what all tests of crashes and faults stand on.
 //!
 //! The model is a plain map from path to bytes for every acknowledged point; comparing reads every listed point back
 //! in full, through the tree and every chunk.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use base::fault::Code;
@@ -15,14 +16,15 @@ use format::point::Consistency;
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
 use format::tree::Cursor;
-use objects::Objects;
-use store::{CommitSpec, Committed, NewPoint, Place, Reading, Session, Store};
+use objects::{Local, Objects};
+use store::{CollectionReport, CommitSpec, Committed, NewPoint, Place, Reading, Session, Store};
+use testkit::SimDisk;
 
 /// The files of a source: path to content.
-pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// Returns files from pairs.
-pub(crate) fn files(pairs: &[(&str, &[u8])]) -> Files {
+pub fn files(pairs: &[(&str, &[u8])]) -> Files {
     pairs
         .iter()
         .map(|(path, bytes)| (String::from(*path), bytes.to_vec()))
@@ -30,33 +32,47 @@ pub(crate) fn files(pairs: &[(&str, &[u8])]) -> Files {
 }
 
 /// What opens every store of these tests.
-#[derive(Clone)]
-pub(crate) struct Key(KeyFile);
+#[derive(Clone, Debug)]
+pub struct Key(KeyFile);
 
 impl Key {
-    pub(crate) fn new(env: &Env) -> Self {
+    /// Returns one by chance.
+    pub fn new(env: &Env) -> Self {
         Self(KeyFile::random(env))
     }
 
-    pub(crate) fn slots(&self) -> Vec<NewSlot> {
+    /// Returns what a store is made with.
+    pub fn slots(&self) -> Vec<NewSlot> {
         vec![NewSlot::KeyFile(self.0.clone())]
     }
 
-    pub(crate) fn unlock(&self) -> Unlock {
+    /// Returns what opens it.
+    pub fn unlock(&self) -> Unlock {
         Unlock::KeyFile(self.0.clone())
     }
 
-    pub(crate) fn create(&self, objects: Arc<dyn Objects>, env: &Env) -> Store {
+    /// Makes a store.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn create(&self, objects: Arc<dyn Objects>, env: &Env) -> Store {
         Store::create(objects, &self.slots(), env, Place::Memory).expect("a new store")
     }
 
-    pub(crate) fn open(&self, objects: Arc<dyn Objects>, env: &Env) -> Result<Store, Fault> {
+    /// Opens a store, with an index built anew.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open(&self, objects: Arc<dyn Objects>, env: &Env) -> Result<Store, Fault> {
         Store::open(objects, &self.unlock(), env, Place::Memory)
     }
 }
 
 /// Writes the difference between `before` and `now` into a session.
-pub(crate) fn write(session: &Session, before: &Files, now: &Files) -> Result<(), Fault> {
+///
+/// # Errors
+/// The session is lost.
+pub fn write(session: &Session, before: &Files, now: &Files) -> Result<(), Fault> {
     let mut paths: Vec<_> = before.keys().chain(now.keys()).collect();
     paths.sort_by_key(|path| FileKey::from_path(path.as_bytes()).expect("a path").0);
     paths.dedup();
@@ -106,7 +122,7 @@ fn entry(session: &Session, bytes: &[u8]) -> Result<FileEntry, Fault> {
 }
 
 /// Returns a point to be made.
-pub(crate) fn new_point() -> NewPoint {
+pub fn new_point() -> NewPoint {
     NewPoint {
         address: String::from("here:/etc"),
         group: String::from("group"),
@@ -118,7 +134,10 @@ pub(crate) fn new_point() -> NewPoint {
 }
 
 /// Synchronizes `source` from `before` to `now` and makes a point.
-pub(crate) fn backup(
+///
+/// # Errors
+/// As [`Store::begin`] and [`Session::commit`].
+pub fn backup(
     store: &Store,
     source: SourceId,
     before: &Files,
@@ -132,7 +151,10 @@ pub(crate) fn backup(
 }
 
 /// Returns what reads chunks of a store that has a point or a replica.
-pub(crate) fn reader(store: &Store) -> Reading {
+///
+/// # Panics
+/// If it has neither, or the index fails.
+pub fn reader(store: &Store) -> Reading {
     let points = store.points().expect("an index");
     let replicas = store.replicas().expect("an index");
     match (points.first(), replicas.first()) {
@@ -146,7 +168,10 @@ pub(crate) fn reader(store: &Store) -> Reading {
 }
 
 /// Reads all files beneath a root back.
-pub(crate) fn read(store: &Store, root: &base::ChunkId) -> Result<Files, Fault> {
+///
+/// # Errors
+/// The tree or a chunk is damaged or missing.
+pub fn read(store: &Store, root: &base::ChunkId) -> Result<Files, Fault> {
     let tree = &reader(store);
     let broken = |error: format::tree::TreeError| {
         Fault::new(Code::TreeDamaged)
@@ -179,11 +204,7 @@ pub(crate) fn read(store: &Store, root: &base::ChunkId) -> Result<Files, Fault> 
 
 /// Says what is wrong with `store`, of which the points `known` were acknowledged and of which every point is
 /// one of `states`.
-pub(crate) fn violation(
-    store: &Store,
-    known: &[(PointId, &Files)],
-    states: &[Files],
-) -> Option<String> {
+pub fn violation(store: &Store, known: &[(PointId, &Files)], states: &[Files]) -> Option<String> {
     let points = match store.points() {
         Ok(points) => points,
         Err(fault) => return Some(format!("points cannot be listed: {fault:?}")),
@@ -212,4 +233,21 @@ pub(crate) fn violation(
         }
     }
     None
+}
+
+/// Returns a simulated disk as a place for objects.
+///
+/// # Panics
+/// If it cannot be opened.
+pub fn place(disk: &SimDisk) -> Arc<dyn Objects> {
+    Arc::new(Local::open(disk.clone()).expect("a disk that opens"))
+}
+
+/// Collects with nobody in the way.
+///
+/// # Errors
+/// As [`Store::plan_collection`] and [`store::Collection::execute`].
+pub fn collect(store: &Store) -> Result<CollectionReport, Fault> {
+    let go_on = &mut |_| ControlFlow::Continue(());
+    store.plan_collection(go_on)?.execute(go_on)
 }

@@ -1,0 +1,3 @@
+//! A bounded part of what `cargo xtask crash` does.
+
+mod states;
