@@ -6,6 +6,7 @@
 use anyhow::{Result, anyhow};
 use base::Env;
 use clap::{Args, Subcommand};
+use crash::faults;
 use crash::states::{self, Effort};
 
 /// Cores that the checks use.
@@ -25,6 +26,8 @@ pub(crate) struct Crash {
 enum Part {
     /// Crash states of histories on a simulated disk
     T4(States),
+    /// Every call of every step fails or lies
+    T5(Runs),
 }
 
 #[derive(Args, Debug)]
@@ -32,6 +35,16 @@ struct States {
     /// End when so many states were enumerated
     #[arg(long, default_value_t = 1_000_000)]
     states: u64,
+    /// The first history
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Args, Debug)]
+struct Runs {
+    /// End when there were so many runs
+    #[arg(long, default_value_t = 50_000)]
+    runs: u64,
     /// The first history
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -53,6 +66,7 @@ fn run(part: &Part) -> Result<()> {
     let began = clock.since_boot();
     let said = match part {
         Part::T4(args) => t4(args)?,
+        Part::T5(args) => t5(args)?,
     };
     let seconds = (clock.since_boot() - began).as_secs_f64();
     println!("{said}, in {seconds:.0} s");
@@ -64,7 +78,32 @@ fn all(night: bool) -> Result<()> {
     run(&Part::T4(States {
         states: 1_000_000 * times,
         seed: 1,
+    }))?;
+    run(&Part::T5(Runs {
+        runs: 50_000 * times,
+        seed: 1,
     }))
+}
+
+fn t5(args: &Runs) -> Result<String> {
+    let seen = faults::sweep(args.seed, args.runs, THREADS).map_err(|what| anyhow!(what))?;
+    let failed: Vec<String> = seen
+        .failed
+        .iter()
+        .map(|(code, count)| format!("{code:?} {count}"))
+        .collect();
+    Ok(format!(
+        "T5, T9: {} runs (histories from seed {}): {} steps withstood it, the others failed with {}; {} disks lied, {} of those with damage, all \
+         of it told, {} mended; {} disks opened again; 0 lost",
+        seen.runs,
+        args.seed,
+        seen.withstood,
+        failed.join(", "),
+        seen.lies,
+        seen.told,
+        seen.mended,
+        seen.opened,
+    ))
 }
 
 fn t4(args: &States) -> Result<String> {

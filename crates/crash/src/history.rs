@@ -7,13 +7,16 @@
 //! done is made of that by mixing their calls ([`SimDisk::store_at_once`]).
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use base::fault::Code;
 use base::{ChunkId, Env, Fault, PointId, SourceId};
 use format::log::ConfigKind;
-use store::{CollectProgress, CommitSpec, Limits, Place, Session, Store};
+use objects::Local;
+use store::{CollectProgress, CommitSpec, Limits, Place, Session, Store, VerifySpec};
 use testkit::{Dice, Knobs, SimDisk};
 
-use crate::world::{Files, Key, backup, collect, new_point, place, write};
+use crate::world::{Files, Key, backup, collect, new_point, place, read, write};
 
 /// Steps of a history after its beginning.
 const STEPS: usize = 7;
@@ -58,11 +61,64 @@ pub struct History {
     pub copied: u64,
 }
 
+/// What may be done to a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A synchronization that makes a point.
+    Backup,
+    /// One that makes none.
+    Synchronize,
+    /// A session that is given up.
+    GiveUp,
+    /// Two sessions of two sources at once.
+    TwoAtOnce,
+    /// A point is deleted, by hand or because it expires.
+    Delete,
+    /// A point is read while it is deleted and collected.
+    ReadWhileItGoes,
+    /// A replica is dropped.
+    DropReplica,
+    /// A collection, with what it copies and deletes.
+    Collect,
+    /// A collection that waits for a session, which commits.
+    CollectBeside,
+    /// A document of the engine is stored.
+    Configure,
+    /// The store is closed and opened; its index is built anew.
+    Reopen,
+    /// It is killed in the middle of a session, and opened.
+    Kill,
+    /// Every point is read in full.
+    Restore,
+    /// Every byte is verified, and what is damaged is repaired.
+    Verify,
+}
+
+impl Step {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Backup,
+        Self::Synchronize,
+        Self::GiveUp,
+        Self::TwoAtOnce,
+        Self::Delete,
+        Self::ReadWhileItGoes,
+        Self::DropReplica,
+        Self::Collect,
+        Self::CollectBeside,
+        Self::Configure,
+        Self::Reopen,
+        Self::Kill,
+        Self::Restore,
+        Self::Verify,
+    ];
+}
+
 /// A history in the making.
-struct Maker {
-    history: History,
+pub(crate) struct Maker {
+    pub(crate) history: History,
     env: Env,
-    store: Store,
+    pub(crate) store: Store,
     dice: Dice,
     limits: Limits,
     knobs: Knobs,
@@ -137,7 +193,7 @@ pub(crate) fn one_pack_at_a_time() -> Limits {
 }
 
 impl Maker {
-    fn new(seed: u64, knobs: Knobs) -> Self {
+    pub(crate) fn new(seed: u64, knobs: Knobs) -> Self {
         let (env, _) = testkit::env(seed);
         let mut dice = Dice::new(seed);
         let disk = SimDisk::new();
@@ -181,39 +237,108 @@ impl Maker {
         maker
     }
 
-    fn step(&mut self, number: usize) -> Result<(), Fault> {
+    pub(crate) fn step(&mut self, number: usize) -> Result<(), Fault> {
         let before = self.ops();
-        let mut width = 2;
-        match self.dice.below(20) {
-            0..=3 => {
-                let source = self.any_source();
-                self.back_up(source)?;
-            }
-            4 => self.synchronize()?,
-            5 => self.give_up()?,
-            6..=8 => {
-                width = 4;
-                self.two_at_once()?;
-            }
-            9 | 10 => drop(self.delete_any()?),
-            11 => self.read_while_it_goes()?,
-            12 => self.drop_any_replica()?,
-            13..=15 => self.collect_alone()?,
-            16 => self.collect_beside()?,
-            17 => self.configure()?,
-            18 => self.reopen()?,
-            _ => self.kill()?,
-        }
+        let (step, width) = match self.dice.below(20) {
+            0..=3 => (Step::Backup, 2),
+            4 => (Step::Synchronize, 2),
+            5 => (Step::GiveUp, 2),
+            6..=8 => (Step::TwoAtOnce, 4),
+            9 | 10 => (Step::Delete, 2),
+            11 => (Step::ReadWhileItGoes, 2),
+            12 => (Step::DropReplica, 2),
+            13..=15 => (Step::Collect, 2),
+            16 => (Step::CollectBeside, 2),
+            17 => (Step::Configure, 2),
+            18 => (Step::Reopen, 2),
+            _ => (Step::Kill, 2),
+        };
+        self.act(step)?;
         self.thin_out()?;
         // Whatever chance says, each of them has a point that goes and what that leaves.
         if number == STEPS / 2 || number == STEPS - 1 {
-            self.delete_any()?;
-            self.collect_alone()?;
+            self.act(Step::Delete)?;
+            self.act(Step::Collect)?;
         }
         let seed = self.dice.roll();
         let disk = &self.history.disk;
         disk.store_at_once(before, &["packs", "meta"], width, seed);
         Ok(())
+    }
+
+    /// Does one thing.
+    pub(crate) fn act(&mut self, step: Step) -> Result<(), Fault> {
+        match step {
+            Step::Backup => {
+                let source = self.any_source();
+                self.back_up(source)
+            }
+            Step::Synchronize => self.synchronize(),
+            Step::GiveUp => self.give_up(),
+            Step::TwoAtOnce => self.two_at_once(),
+            Step::Delete => self.delete_any(),
+            Step::ReadWhileItGoes => self.read_while_it_goes(),
+            Step::DropReplica => self.drop_any_replica(),
+            Step::Collect => self.collect_alone(),
+            Step::CollectBeside => self.collect_beside(),
+            Step::Configure => self.configure(),
+            Step::Reopen => self.reopen(),
+            Step::Kill => self.kill(),
+            Step::Restore => self.restore(),
+            Step::Verify => self.verify(),
+        }
+    }
+
+    /// Returns another that goes on from here, on a disk of its own on which all is durable.
+    pub(crate) fn fork(&self) -> Result<Self, Fault> {
+        let (env, _) = testkit::env(!self.history.seed);
+        let disk = self.history.disk.copy();
+        let key = self.history.key.clone();
+        let store = Store::open_with(
+            place(&disk),
+            &key.unlock(),
+            &env,
+            Place::Memory,
+            self.limits,
+        )?;
+        // It opened it, and nothing of that is of interest.
+        disk.checkpoint();
+        let promises = self.history.promises.iter();
+        let promises = promises.map(|promise| Promise {
+            from: if promise.to == usize::MAX {
+                0
+            } else {
+                usize::MAX
+            },
+            to: usize::MAX,
+            gone: if promise.gone == usize::MAX {
+                usize::MAX
+            } else {
+                0
+            },
+            point: promise.point,
+            content: promise.content.clone(),
+        });
+        Ok(Self {
+            history: History {
+                seed: self.history.seed,
+                disk,
+                key,
+                sources: self.history.sources.clone(),
+                states: self.history.states.clone(),
+                promises: promises.collect(),
+                steps: self.history.steps.clone(),
+                collected: 0,
+                copied: 0,
+            },
+            env,
+            store,
+            dice: self.dice.clone(),
+            limits: self.limits,
+            knobs: self.knobs,
+            now: self.now.clone(),
+            shared: self.shared.clone(),
+        })
     }
 
     fn say(&mut self, what: impl Into<String>) {
@@ -320,11 +445,10 @@ impl Maker {
         Ok(())
     }
 
-    /// Deletes a point by chance and returns it.
-    fn delete_any(&mut self) -> Result<Option<PointId>, Fault> {
+    fn delete_any(&mut self) -> Result<(), Fault> {
         let alive = self.alive();
         if alive.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let chosen = alive[self.dice.index(alive.len())];
         self.delete(chosen)
@@ -332,11 +456,11 @@ impl Maker {
 
     fn alive(&self) -> Vec<usize> {
         let promises = self.history.promises.iter().enumerate();
-        let alive = promises.filter(|(_, promise)| promise.to == usize::MAX);
+        let alive = promises.filter(|(_, it)| it.from != usize::MAX && it.to == usize::MAX);
         alive.map(|(at, _)| at).collect()
     }
 
-    fn delete(&mut self, chosen: usize) -> Result<Option<PointId>, Fault> {
+    fn delete(&mut self, chosen: usize) -> Result<(), Fault> {
         self.say("a point is deleted");
         let ops = self.ops();
         let promise = &mut self.history.promises[chosen];
@@ -344,7 +468,7 @@ impl Maker {
         let point = promise.point;
         self.store.delete_point(&point)?;
         self.history.promises[chosen].gone = self.ops();
-        Ok(Some(point))
+        Ok(())
     }
 
     /// Keeps few points.
@@ -421,6 +545,32 @@ impl Maker {
             .put_config(ConfigKind::Policy, [1; 16], Some(value))
     }
 
+    fn restore(&mut self) -> Result<(), Fault> {
+        self.say("every point is read");
+        for chosen in self.alive() {
+            let promise = &self.history.promises[chosen];
+            let root = self.store.point(&promise.point)?.root;
+            // What does not fail is what was stored.
+            assert!(
+                read(&self.store, &root)? == promise.content,
+                "other content than was stored"
+            );
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self) -> Result<(), Fault> {
+        self.say("verification");
+        let spec = VerifySpec {
+            deep: true,
+            repair: true,
+            ..VerifySpec::default()
+        };
+        self.store
+            .verify(&spec, &mut |_| ControlFlow::Continue(()))
+            .map(drop)
+    }
+
     fn reopen(&mut self) -> Result<(), Fault> {
         self.say("closed and opened");
         self.open_again()
@@ -444,8 +594,17 @@ impl Maker {
     }
 
     fn open_again(&mut self) -> Result<(), Fault> {
-        let (key, disk) = (self.history.key.unlock(), place(&self.history.disk));
-        self.store = Store::open_with(disk, &key, &self.env, Place::Memory, self.limits)?;
+        let local = Local::open(self.history.disk.clone()).map_err(|error| {
+            // As the store says it of a directory.
+            let why = std::error::Error::source(&error).map(ToString::to_string);
+            Fault::new(Code::PoolUnwritable).with(
+                "reason",
+                format_args!("{error}: {}", why.unwrap_or_default()),
+            )
+        })?;
+        let key = self.history.key.unlock();
+        let local = Arc::new(local);
+        self.store = Store::open_with(local, &key, &self.env, Place::Memory, self.limits)?;
         Ok(())
     }
 }
@@ -458,7 +617,7 @@ pub fn go_on(store: &Store, source: SourceId, next: &Files) -> Result<PointId, S
     let failed = |fault| format!("the store does not go on: {fault:?}");
     let replica = store.replica(&source).map_err(failed)?;
     let before = match replica {
-        Some(replica) => crate::world::read(store, &replica.root).map_err(failed)?,
+        Some(replica) => read(store, &replica.root).map_err(failed)?,
         None => Files::new(),
     };
     let made = backup(store, source, &before, next).map_err(failed)?;

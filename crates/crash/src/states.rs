@@ -10,18 +10,15 @@
 //! cut short in every way in turn.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use base::{Env, PointId};
 use objects::Local;
-use store::{Store, VerifySpec};
 use testkit::SimDisk;
 
 use crate::history::{History, go_on};
-use crate::world::{Files, collect, files, read, violation};
+use crate::promised::Promised;
+use crate::world::Files;
 
 /// How thoroughly states are looked at.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +93,7 @@ pub fn explore(seed: u64, states: u64, threads: usize, effort: Effort) -> Result
                         }
                     }
                     let history = History::new(next.fetch_add(1, Ordering::SeqCst));
-                    let seen = Explorer::new(&history, effort).explore();
+                    let seen = Explorer::new(effort).explore(&history);
                     let mut total = total.lock().expect("nobody panics with it");
                     match seen {
                         Ok(tally) => total.0.add(&tally),
@@ -115,47 +112,22 @@ pub fn explore(seed: u64, states: u64, threads: usize, effort: Effort) -> Result
 /// # Errors
 /// In words: the first violation, and what repeats it.
 pub fn explore_one(history: &History, effort: Effort) -> Result<Tally, String> {
-    Explorer::new(history, effort).explore()
+    Explorer::new(effort).explore(history)
 }
 
-struct Explorer<'a> {
-    history: &'a History,
+/// Looks at what is left of histories, at what is equal once.
+pub(crate) struct Explorer {
     effort: Effort,
-    tally: Tally,
+    pub(crate) tally: Tally,
     /// What was looked at: fingerprints of disks, with what was promised of them.
     seen: HashSet<(u64, u64)>,
     /// The same of disks that were opened as a place.
     opened: HashSet<(u64, u64)>,
 }
 
-/// What was promised at a crash point.
-struct Promised<'a> {
-    known: Vec<(PointId, &'a Files)>,
-    gone: Vec<PointId>,
-    /// The same as a number.
-    print: u64,
-}
-
-impl<'a> Promised<'a> {
-    fn at(history: &'a History, k: usize) -> Self {
-        let (known, gone) = (history.known(k), history.gone(k));
-        let mut hasher = DefaultHasher::new();
-        for (point, _) in &known {
-            point.0.hash(&mut hasher);
-        }
-        gone.len().hash(&mut hasher);
+impl Explorer {
+    pub(crate) fn new(effort: Effort) -> Self {
         Self {
-            known,
-            gone,
-            print: hasher.finish(),
-        }
-    }
-}
-
-impl<'a> Explorer<'a> {
-    fn new(history: &'a History, effort: Effort) -> Self {
-        Self {
-            history,
             effort,
             tally: Tally::default(),
             seen: HashSet::new(),
@@ -163,17 +135,17 @@ impl<'a> Explorer<'a> {
         }
     }
 
-    fn explore(mut self) -> Result<Tally, String> {
+    fn explore(mut self, history: &History) -> Result<Tally, String> {
         self.tally.histories = 1;
-        let disk = &self.history.disk;
+        let disk = &history.disk;
         for k in 0..=disk.ops() {
             self.tally.points += 1;
-            let promised = Promised::at(self.history, k);
+            let promised = Promised::at(history, k);
             self.cut(disk, k, &promised, true)
-                .and_then(|()| self.kill(disk, k, &promised))
+                .and_then(|()| self.kill(k, &promised))
                 .map_err(|what| {
-                    let seed = self.history.seed;
-                    let steps = self.history.steps.join("\n");
+                    let seed = history.seed;
+                    let steps = history.steps.join("\n");
                     format!("{what}\nrepeat: cargo xtask crash t4 --seed {seed} --states 1\n{steps}\n{disk:?}")
                 })?;
         }
@@ -181,7 +153,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// Looks at what a power cut after `k` operations leaves of a disk.
-    fn cut(
+    pub(crate) fn cut(
         &mut self,
         disk: &SimDisk,
         k: usize,
@@ -211,26 +183,43 @@ impl<'a> Explorer<'a> {
         Ok(())
     }
 
-    /// Looks at what a new process finds when the owner was killed after `k` operations; and, now and then, what a power cut
-    /// leaves of what that process makes of it.
-    fn kill(&mut self, disk: &SimDisk, k: usize, promised: &Promised<'_>) -> Result<(), String> {
-        if !(k as u64 + self.history.seed).is_multiple_of(self.effort.kill) {
+    /// Looks at a disk as a new process finds it.
+    pub(crate) fn found(&mut self, disk: &SimDisk, promised: &Promised<'_>) -> Result<(), String> {
+        let print = disk.fingerprint();
+        if !self.opened.insert((print, promised.print)) {
             return Ok(());
         }
-        let killed = disk.killed_at(k);
+        self.tally.distinct += 1;
+        self.look(disk, print, promised, true)
+    }
+
+    /// Looks at what a new process finds when the owner was killed after `k` operations; and, now and then, what a power cut
+    /// leaves of what that process makes of it.
+    fn kill(&mut self, k: usize, promised: &Promised<'_>) -> Result<(), String> {
+        let history = promised.history;
+        if !(k as u64 + history.seed).is_multiple_of(self.effort.kill) {
+            return Ok(());
+        }
+        let killed = history.disk.killed_at(k);
         let broken = |what| format!("{}: {what}", killed.origin());
         let (env, _) = testkit::env(k as u64);
-        let store = self.history.open(&killed, &env);
+        let store = promised.history.open(&killed, &env);
         let store = store.map_err(|fault| broken(format!("the store does not open: {fault:?}")))?;
-        self.whole(&store, promised).map_err(broken)?;
+        promised.check(&store).map_err(broken)?;
         // All content that killed sessions may have brought, so that what they left is relied upon.
-        let next: Files = self.history.states.iter().flat_map(Files::clone).collect();
-        let made = go_on(&store, self.history.sources[0], &next).map_err(broken)?;
+        let next: Files = promised
+            .history
+            .states
+            .iter()
+            .flat_map(Files::clone)
+            .collect();
+        let made = go_on(&store, promised.history.sources[0], &next).map_err(broken)?;
         drop(store);
         self.tally.killed += 1;
         let mut known = promised.known.clone();
         known.push((made, &next));
         let promised = Promised {
+            history,
             known,
             gone: promised.gone.clone(),
             print: k as u64 + 1,
@@ -251,10 +240,10 @@ impl<'a> Explorer<'a> {
         let (env, _) = testkit::env(print);
         let broken = |what| format!("{}: {what}", disk.origin());
         let began = disk.ops();
-        let store = self.history.open(disk, &env);
+        let store = promised.history.open(disk, &env);
         let store = store.map_err(|fault| broken(format!("the store does not open: {fault:?}")))?;
         let recovered = began..=disk.ops();
-        self.whole(&store, promised).map_err(broken)?;
+        promised.check(&store).map_err(broken)?;
         if first && recovered.clone().count() > 8 && print.is_multiple_of(self.effort.recovery) {
             let cut = disk.killed_at(disk.ops());
             for k in recovered {
@@ -263,64 +252,8 @@ impl<'a> Explorer<'a> {
         }
         if first && (print >> 8).is_multiple_of(self.effort.go_on) {
             self.tally.went_on += 1;
-            self.goes_on(disk, store, promised, &env).map_err(broken)?;
+            promised.goes_on(disk, store, &env).map_err(broken)?;
         }
         Ok(())
-    }
-
-    /// Says what is wrong with a store as it is.
-    fn whole(&self, store: &Store, promised: &Promised<'_>) -> Result<(), String> {
-        if let Some(what) = violation(store, &promised.known, &self.history.states) {
-            return Err(what);
-        }
-        let points = store.points().map_err(|fault| format!("{fault:?}"))?;
-        if let Some(point) = points
-            .iter()
-            .find(|point| promised.gone.contains(&point.id))
-        {
-            return Err(format!("deleted point {} is back", point.id));
-        }
-        for replica in store.replicas().map_err(|fault| format!("{fault:?}"))? {
-            match read(store, &replica.root) {
-                Ok(found) if self.history.states.contains(&found) => {}
-                // What was acknowledged after the history's end.
-                Ok(found) if promised.known.iter().any(|(_, known)| found == **known) => {}
-                Ok(_) => return Err(String::from("a replica has content that never was")),
-                Err(fault) => return Err(format!("a replica is not readable: {fault:?}")),
-            }
-        }
-        Ok(())
-    }
-
-    /// Another backup, a collection, a verification, another opening.
-    fn goes_on(
-        &self,
-        disk: &SimDisk,
-        store: Store,
-        promised: &Promised<'_>,
-        env: &Env,
-    ) -> Result<(), String> {
-        // Content that killed sessions may have brought, so that what they left is relied upon.
-        let mut next = files(&[("a", &[9; 1000]), ("after", b"the crash")]);
-        next.extend(self.history.states.last().cloned().unwrap_or_default());
-        let made = go_on(&store, self.history.sources[0], &next)?;
-        let mut known = promised.known.clone();
-        known.push((made, &next));
-        let whole = |store: &Store, when: &str| {
-            let what = violation(store, &known, &self.history.states);
-            what.map_or(Ok(()), |what| Err(format!("{when}: {what}")))
-        };
-        whole(&store, "after going on")?;
-        collect(&store).map_err(|fault| format!("nothing can be collected: {fault:?}"))?;
-        whole(&store, "after collecting")?;
-        let report = store.verify(&VerifySpec::default(), &mut |_| ControlFlow::Continue(()));
-        let report = report.map_err(|fault| format!("nothing can be verified: {fault:?}"))?;
-        if !report.is_sound() {
-            return Err(format!("damage is found: {:?}", report.faults));
-        }
-        drop(store);
-        let again = self.history.open(disk, env);
-        let again = again.map_err(|fault| format!("it does not open again: {fault:?}"))?;
-        whole(&again, "after opening again")
     }
 }

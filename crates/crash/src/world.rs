@@ -15,7 +15,7 @@ use format::keys::{KeyFile, NewSlot, Unlock};
 use format::point::Consistency;
 use format::replica::{ChunkReader, ReplicaWriter};
 use format::seal::Sealer;
-use format::tree::Cursor;
+use format::tree::{Cursor, TreeError};
 use objects::{Local, Objects};
 use store::{CollectionReport, CommitSpec, Committed, NewPoint, Place, Reading, Session, Store};
 use testkit::SimDisk;
@@ -173,10 +173,11 @@ pub fn reader(store: &Store) -> Reading {
 /// The tree or a chunk is damaged or missing.
 pub fn read(store: &Store, root: &base::ChunkId) -> Result<Files, Fault> {
     let tree = &reader(store);
-    let broken = |error: format::tree::TreeError| {
-        Fault::new(Code::TreeDamaged)
+    let broken = |error: TreeError| match error {
+        TreeError::Read { fault, .. } => fault,
+        error => Fault::new(Code::TreeDamaged)
             .with("reason", &error)
-            .because(error)
+            .because(error),
     };
     let mut found = Files::new();
     let mut cursor = Cursor::<FileEntry>::new(tree, root).map_err(broken)?;

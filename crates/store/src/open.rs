@@ -244,9 +244,7 @@ fn open(opening: Opening<'_>) -> Result<Store, Fault> {
         ownership: opening.ownership,
         volumes: opening.volumes,
     }));
-    if core.volumes.is_some() {
-        core.retry_unreadable()?;
-    }
+    core.retry_unreadable()?;
     if mode == Mode::Write {
         recover::recover(&core)?;
     }

@@ -502,7 +502,8 @@ impl Store {
 }
 
 impl Core {
-    /// Looks once more at packs that could not be read when they were indexed: what they are on may be back.
+    /// Looks once more at packs that could not be read when they were indexed: what they are on may be back, and a medium
+    /// that fails once may not fail twice.
     pub(crate) fn retry_unreadable(&self) -> Result<(), Fault> {
         let mut unreadable = Vec::new();
         self.index.each_pack(|_, pack| {

@@ -12,6 +12,6 @@ mod world;
 
 pub use dice::Dice;
 pub use image::{Image, runs};
-pub use sim_disk::{Call, CrashState, CrashStates, Injection, Knobs, SimDisk, Times};
+pub use sim_disk::{Call, CrashState, CrashStates, Injection, Knobs, Misdeed, SimDisk, Times};
 pub use tempfile::{TempDir, tempdir};
 pub use world::{Handles, SeededRandom, VirtualClock, env};

@@ -11,7 +11,8 @@
 //! of the directory that names it then brings an empty file there. A name that reaches the disk without such a sync
 //! comes together with the file's bytes.
 //!
-//! A failed sync makes nothing durable, and later syncs do not either: the kernel has marked the pages clean. The
+//! A failed sync makes nothing durable, and later syncs do not either: the kernel has marked the pages clean. It takes nothing
+//! back that an earlier one made durable. The
 //! only files are immutable ones as [`Disk`] makes them; there are no permissions and no symbolic links.
 //!
 //! A `SimDisk` is a handle: clones see the same disk.
@@ -23,7 +24,7 @@ mod print;
 mod state;
 
 pub use crash::{CrashState, CrashStates};
-pub use knobs::{Call, Injection, Knobs, Times};
+pub use knobs::{Call, Injection, Knobs, Misdeed, Times};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,6 +37,9 @@ use crate::Dice;
 use knobs::Switchboard;
 use print::Contents;
 use state::{Entry, FileId, Op, State, split_path};
+
+/// What a disk loses or puts elsewhere at once.
+const BLOCK_BYTES: usize = 4096;
 
 /// A simulated disk.
 #[derive(Clone)]
@@ -186,6 +190,11 @@ impl SimDisk {
         self.inner().switches.injections.push(injection);
     }
 
+    /// Ends all that was ordered; what it has done stays.
+    pub fn heal(&self) {
+        self.inner().switches.injections.clear();
+    }
+
     /// Returns how often a call was made, failed ones included.
     pub fn calls(&self, call: Call) -> u64 {
         self.inner().switches.calls(call)
@@ -271,7 +280,7 @@ impl Inner {
         } else if !self.switches.knobs.ignore_file_sync {
             self.record(op);
         }
-        ordered
+        ordered.map(drop)
     }
 
     fn used_bytes(&self) -> u64 {
@@ -283,6 +292,33 @@ impl Inner {
             .sum()
     }
 
+    /// Does to bytes on their way to a file what a disk does that says all is well.
+    fn lie(&mut self, lie: Misdeed, file: FileId, bytes: &mut [u8]) {
+        let block = bytes.len() / 2 / BLOCK_BYTES * BLOCK_BYTES;
+        let block = block..bytes.len().min(block + BLOCK_BYTES);
+        if lie == Misdeed::Misdirects {
+            let others = self.live.linked_files().into_iter();
+            let longest = others
+                .filter(|other| *other != file)
+                .max_by_key(|other| (self.live.files[*other].len(), *other));
+            if let Some(other) = longest {
+                let mut there = self.live.files[other].to_vec();
+                let at = there.len() / 2 / BLOCK_BYTES * BLOCK_BYTES;
+                let len = block.len().min(there.len() - at);
+                there[at..at + len].copy_from_slice(&bytes[block.clone()][..len]);
+                self.record(Op::Damage {
+                    file: other,
+                    bytes: there.into(),
+                });
+            }
+        }
+        match lie {
+            Misdeed::Loses | Misdeed::Misdirects => bytes[block].fill(0),
+            Misdeed::Flips => flip(bytes),
+            Misdeed::Fails(_) | Misdeed::Shortens => {}
+        }
+    }
+
     /// Writes what fits, as a real disk does, and then says that it is full.
     fn write(&mut self, file: FileId, bytes: &[u8]) -> Result<(), Errno> {
         let ordered = self.switches.enter(Call::Write);
@@ -292,16 +328,19 @@ impl Inner {
         };
         let keep = match ordered {
             Err(_) => bytes.len() / 2,
-            Ok(()) => bytes.len(),
+            Ok(_) => bytes.len(),
         };
         let fits = keep.min(usize::try_from(room).unwrap_or(usize::MAX));
         if fits > 0 {
             let offset = self.live.files[file].len();
-            let bytes = bytes[..fits].into();
+            let mut bytes = bytes[..fits].to_vec();
+            if let Ok(Some(lie)) = ordered {
+                self.lie(lie, file, &mut bytes);
+            }
             self.record(Op::Write {
                 file,
                 offset,
-                bytes,
+                bytes: bytes.into(),
             });
         }
         ordered?;
@@ -309,6 +348,13 @@ impl Inner {
             return Err(Errno::NOSPC);
         }
         Ok(())
+    }
+}
+
+fn flip(bytes: &mut [u8]) {
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 0x10;
     }
 }
 
@@ -436,7 +482,7 @@ impl Disk for SimDisk {
         } else if !inner.switches.knobs.ignore_dir_sync {
             inner.record(Op::SyncDir { dir });
         }
-        ordered
+        ordered.map(drop)
     }
 
     fn make_dir(&self, dir: &str) -> Result<(), Errno> {
@@ -465,12 +511,18 @@ impl Disk for SimDisk {
 
     fn read_at(&self, file: &FileId, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
         let inner = &mut *self.inner();
-        inner.switches.enter(Call::Read)?;
+        let lie = inner.switches.enter(Call::Read)?;
         let bytes = &inner.live.files[*file];
         let start = usize::try_from(offset).map_or(bytes.len(), |at| at.min(bytes.len()));
         let most = inner.switches.knobs.read_bytes_max.unwrap_or(usize::MAX);
-        let len = out.len().min(bytes.len() - start).min(most.max(1));
+        let mut len = out.len().min(bytes.len() - start).min(most.max(1));
+        if lie == Some(Misdeed::Shortens) {
+            len = len.div_ceil(2);
+        }
         out[..len].copy_from_slice(&bytes[start..start + len]);
+        if lie == Some(Misdeed::Flips) {
+            flip(&mut out[..len]);
+        }
         Ok(len)
     }
 

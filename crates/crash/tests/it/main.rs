@@ -1,3 +1,4 @@
 //! A bounded part of what `cargo xtask crash` does.
 
+mod faults;
 mod states;

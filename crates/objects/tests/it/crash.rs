@@ -2,7 +2,7 @@
 
 use objects::disk::Errno;
 use objects::{GetError, Local, ObjectName, Objects, PutError};
-use testkit::{Call, Dice, Injection, Knobs, SimDisk, Times};
+use testkit::{Call, Dice, Injection, Knobs, Misdeed, SimDisk, Times};
 
 /// What must be on the disk from an operation on, until another.
 struct Promise {
@@ -230,7 +230,7 @@ pub(crate) fn fault(call: Call, passes: u64, errno: Errno, times: Times) -> Inje
     Injection {
         call,
         passes,
-        errno,
+        misdeed: Misdeed::Fails(errno),
         times,
     }
 }

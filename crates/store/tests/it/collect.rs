@@ -371,7 +371,7 @@ fn of_two_copies_the_one_that_stays_is_found_by_an_index_built_anew() {
     disk.inject(Injection {
         call: testkit::Call::Remove,
         passes: 0,
-        errno: Errno::IO,
+        misdeed: testkit::Misdeed::Fails(Errno::IO),
         times: testkit::Times::Always,
     });
     collect(&store).unwrap_err();

@@ -9,7 +9,7 @@ use objects::disk::Errno;
 use objects::{Local, Objects};
 use store::VerifySpec;
 use store::{CommitSpec, Place, Store};
-use testkit::{Call, Dice, Injection, Knobs, SimDisk, Times};
+use testkit::{Call, Dice, Injection, Knobs, Misdeed, SimDisk, Times};
 
 use crate::collect::collect;
 use crate::model::{Files, Key, backup, files, new_point, reader, violation, write};
@@ -38,7 +38,7 @@ fn sweep(errno: Errno, expected: &[Code]) {
             disk.inject(Injection {
                 call,
                 passes,
-                errno,
+                misdeed: Misdeed::Fails(errno),
                 times: Times::Always,
             });
             let result = backup(&store, source, &first, &second);
@@ -119,7 +119,7 @@ fn sweep_collection(errno: Errno, times: Times) {
             disk.inject(Injection {
                 call,
                 passes,
-                errno,
+                misdeed: Misdeed::Fails(errno),
                 times,
             });
             let result = collect(&store);
@@ -196,7 +196,7 @@ fn a_process_that_may_not_open_more_files_is_not_the_pools_fault() {
         disk.inject(Injection {
             call,
             passes,
-            errno,
+            misdeed: Misdeed::Fails(errno),
             times,
         });
         let fault = backup(&store, source, &Files::new(), &content).unwrap_err();

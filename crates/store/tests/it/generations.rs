@@ -8,7 +8,7 @@ use format::log::Body;
 use objects::disk::Errno;
 use objects::{Local, Objects};
 use store::{Limits, Place, Store};
-use testkit::{Call, Dice, Injection, SimDisk, Times};
+use testkit::{Call, Dice, Injection, Misdeed, SimDisk, Times};
 
 use crate::model::{Files, Key, backup, files, violation};
 
@@ -205,7 +205,7 @@ fn a_ring_that_cannot_be_written_ends_the_session_and_the_next_one_goes_on() {
             world.disk.inject(Injection {
                 call,
                 passes,
-                errno: Errno::NOSPC,
+                misdeed: Misdeed::Fails(Errno::NOSPC),
                 times: Times::Once,
             });
             let result = backup(&store, world.source, &old, &new);

@@ -247,7 +247,7 @@ fn a_repair_whose_place_fails_at_any_call_can_be_done_again() {
             world.disk.inject(Injection {
                 call,
                 passes,
-                errno: Errno::IO,
+                misdeed: testkit::Misdeed::Fails(Errno::IO),
                 times: Times::Always,
             });
             let repaired = store.repair_packs(&damaged, &mut go_on);

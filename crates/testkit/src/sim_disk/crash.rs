@@ -118,10 +118,8 @@ fn fates(ops: &[Op]) -> Vec<Fate> {
                 continue;
             }
             Op::SyncDir { dir } => (Target::Dir(*dir), Fate::Durable),
-            Op::LoseFile { file } => {
-                unnamed.remove(file);
-                (Target::File(*file), Fate::Pending)
-            }
+            // What an earlier sync without a name has done stays done.
+            Op::LoseFile { file } => (Target::File(*file), Fate::Pending),
             Op::LoseDir { dir } => (Target::Dir(*dir), Fate::Pending),
             Op::Forget { file } => {
                 forget(&mut fates, &ops[..i], *file);

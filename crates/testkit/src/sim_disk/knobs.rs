@@ -59,15 +59,30 @@ pub enum Times {
     Always,
 }
 
-/// A call that fails.
+/// What a call does instead of what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misdeed {
+    /// Fails, and says so.
+    Fails(Errno),
+    /// Of a write: says that it worked, and one block of it is zeros.
+    Loses,
+    /// Of a write: says that it worked, and one block of it is zeros here and stands in another file instead.
+    Misdirects,
+    /// Of a write or a read: says that it worked, and the middle one of the bits is turned over.
+    Flips,
+    /// Of a read: gives half of what there is.
+    Shortens,
+}
+
+/// A call that fails or lies.
 #[derive(Clone, Copy, Debug)]
 pub struct Injection {
     /// Which.
     pub call: Call,
     /// How many of them still work before.
     pub passes: u64,
-    /// What it fails with.
-    pub errno: Errno,
+    /// What it does then.
+    pub misdeed: Misdeed,
     /// How often.
     pub times: Times,
 }
@@ -85,8 +100,8 @@ impl Switchboard {
         self.counts.get(&call).copied().unwrap_or(0)
     }
 
-    /// Counts a call; the oldest injection that applies decides.
-    pub(super) fn enter(&mut self, call: Call) -> Result<(), Errno> {
+    /// Counts a call; the oldest injection that applies decides. Returns the lie that it tells, if it does.
+    pub(super) fn enter(&mut self, call: Call) -> Result<Option<Misdeed>, Errno> {
         *self.counts.entry(call).or_default() += 1;
         let mut result = match call {
             Call::Draft
@@ -100,7 +115,7 @@ impl Switchboard {
             {
                 Err(Errno::ROFS)
             }
-            _ => Ok(()),
+            _ => Ok(None),
         };
         self.injections.retain_mut(|injection| {
             if injection.call != call {
@@ -110,8 +125,11 @@ impl Switchboard {
                 injection.passes -= 1;
                 return true;
             }
-            if result.is_ok() {
-                result = Err(injection.errno);
+            if matches!(result, Ok(None)) {
+                result = match injection.misdeed {
+                    Misdeed::Fails(errno) => Err(errno),
+                    lie => Ok(Some(lie)),
+                };
             }
             injection.times == Times::Always
         });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use objects::disk::{Disk, Errno, TMP_DIR};
-use testkit::{Call, Injection, Knobs, SimDisk, Times};
+use testkit::{Call, Injection, Knobs, Misdeed, SimDisk, Times};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -200,7 +200,7 @@ fn a_sync_after_a_failed_one_makes_nothing_durable() {
     disk.inject(Injection {
         call: Call::Sync,
         passes: 0,
-        errno: Errno::IO,
+        misdeed: Misdeed::Fails(Errno::IO),
         times: Times::Once,
     });
     let mut draft = disk.draft().expect("started");
@@ -274,7 +274,7 @@ fn injected_errors_come_at_their_call() {
     let injection = Injection {
         call: Call::Write,
         passes: 1,
-        errno: Errno::NOSPC,
+        misdeed: Misdeed::Fails(Errno::NOSPC),
         times: Times::Always,
     };
     disk.inject(injection);

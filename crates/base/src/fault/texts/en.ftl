@@ -349,7 +349,7 @@ PoolUnwritable-try =
     Run `dozo pool status` once it is writable.
 
 PoolReadOnly-what = Nothing can be protected: the pool {$path} is read-only
-PoolReadOnly-why = Its file system was mounted so, or the kernel made it read-only after a disk error. Existing recovery points can still be looked at and restored.
+PoolReadOnly-why = Its file system was mounted so, the kernel made it read-only after a disk error, or Dozo itself stopped writing because the disk would not say that something was stored for good. Existing recovery points can still be looked at and restored.
 PoolReadOnly-try =
     Look at `dmesg` for disk errors before anything else.
     Mount it writable again: `mount -o remount,rw {$path}`; then start `dozo up` anew.
