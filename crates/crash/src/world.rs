@@ -156,15 +156,18 @@ pub fn backup(
 /// If it has neither, or the index fails.
 pub fn reader(store: &Store) -> Reading {
     let points = store.points().expect("an index");
-    let replicas = store.replicas().expect("an index");
-    match (points.first(), replicas.first()) {
-        (Some(point), _) => store.read_point(&point.id).expect("a point"),
-        (None, Some(replica)) => {
-            let reading = store.read_replica(&replica.source).expect("an index");
-            reading.expect("a replica")
-        }
-        (None, None) => panic!("nothing to read"),
-    }
+    // Others may delete points meanwhile.
+    let mut points = points
+        .iter()
+        .filter_map(|point| store.read_point(&point.id).ok());
+    let reading = points.next().or_else(|| {
+        let replicas = store.replicas().expect("an index");
+        let mut replicas = replicas
+            .iter()
+            .map(|replica| store.read_replica(&replica.source));
+        replicas.find_map(|reading| reading.expect("an index"))
+    });
+    reading.expect("something to read")
 }
 
 /// Reads all files beneath a root back.

@@ -194,6 +194,10 @@ impl Store {
             Err(error @ (GetError::Failed { .. } | GetError::Away { .. })) => {
                 return Err(faults::get(&core.place, error));
             }
+            // Its record went before its object: it was deleted since it was looked up.
+            Err(GetError::Missing { .. }) if core.index.point(id)?.is_none() => {
+                return Err(Fault::new(Code::PointUnknown).with("point", id));
+            }
             Err(error) => return Err(damaged(faults::reason(&error)).because(error)),
         };
         if PointHash::of(&bytes) != info.object {

@@ -561,6 +561,8 @@ fn a_verification_beside_collections_finds_nothing_wrong() {
 
 /// Backs one source up again and again, and deletes its points but the last two.
 fn live(store: &Store, source: SourceId, seed: u64, stop: &AtomicBool) {
+    // However it ends, nobody waits for it.
+    let _ended = Ended(stop);
     let mut dice = Dice::new(seed);
     let mut content = Files::new();
     let mut points = Vec::new();
@@ -587,7 +589,14 @@ fn live(store: &Store, source: SourceId, seed: u64, stop: &AtomicBool) {
             assert_eq!(read(store, root).unwrap(), *content);
         }
     }
-    stop.store(true, Ordering::SeqCst);
+}
+
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]
