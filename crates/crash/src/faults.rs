@@ -29,7 +29,7 @@ use crate::world::read;
 const PLACES: usize = 4;
 
 /// Calls, and what they do.
-const MISDEEDS: [(&[Call], &[Misdeed]); 5] = [
+const MISDEEDS: [(&[Call], &[Misdeed]); 6] = [
     (
         &[
             Call::Draft,
@@ -65,6 +65,10 @@ const MISDEEDS: [(&[Call], &[Misdeed]); 5] = [
     (
         &[Call::Remove],
         &[Misdeed::Fails(Errno::IO), Misdeed::Fails(Errno::ROFS)],
+    ),
+    (
+        &[Call::Write],
+        &[Misdeed::Loses, Misdeed::Misdirects, Misdeed::Flips],
     ),
 ];
 
@@ -191,12 +195,12 @@ impl<'a> Sweep<'a> {
         }
         for (call, misdeed, count) in counted {
             for passes in (0..count).step_by(stride(call, count)) {
-                for times in [Times::Once, Times::Always] {
+                for times in times_of(call, misdeed) {
                     let injection = Injection {
                         call,
                         passes,
                         misdeed,
-                        times,
+                        times: *times,
                     };
                     swept.runs += 1;
                     self.run(injection, swept)
@@ -270,6 +274,14 @@ impl<'a> Sweep<'a> {
     }
 }
 
+/// A disk that lies about every write is past help: a copy is written to it as well.
+fn times_of(call: Call, misdeed: Misdeed) -> &'static [Times] {
+    match (call, misdeed) {
+        (_, Misdeed::Fails(_)) | (Call::Read, _) => &[Times::Once, Times::Always],
+        _ => &[Times::Once],
+    }
+}
+
 /// Opening looks into each of 512 directories: of such calls not every one is failed, but some all along.
 fn stride(call: Call, count: u64) -> usize {
     match call {
@@ -320,14 +332,18 @@ fn check_lie(maker: Maker, swept: &mut Swept) -> Result<(), String> {
     let promised = Promised::at(history, history.disk.ops());
     let unread = unread(&store, &promised)?;
     let report = verify(&store)?;
-    if report.is_sound() && report.repaired.is_empty() {
+    if report.is_sound() {
         return match unread {
             None => Ok(()),
             Some(what) => Err(format!("verification does not tell that {what}")),
         };
     }
     swept.told += 1;
-    if report.is_sound() && self::unread(&store, &promised)?.is_none() {
+    let mended = report.repaired.len() as u64 + report.mended;
+    if report.damaged == mended {
+        if let Some(what) = self::unread(&store, &promised)? {
+            return Err(format!("all is mended, and {what}"));
+        }
         swept.mended += 1;
     }
     Ok(())

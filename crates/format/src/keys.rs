@@ -21,8 +21,8 @@ pub use key_file::{BadKeyFile, KeyFile};
 pub use ring::{Domain, Generation, Keyring, RingError, SigningKey};
 pub(crate) use ring::{SIGNATURE_BYTES, verified};
 pub use slot::{
-    NewSlot, Passphrase, PassphraseCost, PassphraseTooShort, SlotError, SlotKind, Unlock, unwrap,
-    wrap,
+    NewSlot, Passphrase, PassphraseCost, PassphraseTooShort, SlotError, SlotKind, Unlock,
+    check_slot, unwrap, wrap,
 };
 
 use base::Env;

@@ -6,6 +6,7 @@
 //! signature. What is written is read back by every later version: `tests/golden/v1`.
 
 pub mod chunker;
+pub mod copies;
 pub mod entry;
 pub mod header;
 pub mod keys;

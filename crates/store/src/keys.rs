@@ -3,15 +3,20 @@
 //! The `format` object is written last: a store whose making was interrupted is none, and can be made again in the
 //! same place. The keys left there by such an attempt belong to another store id and are stepped over.
 
+use std::collections::BTreeMap;
+
 use base::fault::Code;
 use base::{Env, Fault, StoreId};
+use format::copies::twin_name;
 use format::header::{self, Header, HeaderError};
 use format::keys::{
-    Keyring, MasterKey, NewSlot, RingError, SlotError, Unlock, ring_object_name, unwrap, wrap,
+    Keyring, MasterKey, NewSlot, RingError, SlotError, Unlock, check_slot, ring_object_name,
+    unwrap, wrap,
 };
 use format::pack::Parity;
 use objects::{GetError, ObjectName, Objects, PutError};
 
+use crate::copies::{put_back, put_twin, read_twin};
 use crate::faults;
 use crate::log::Mode;
 use crate::open::named;
@@ -49,9 +54,11 @@ pub(crate) fn make(
     let mut ring = Keyring::random(env, store);
     ring.number = next_free(objects, "ring", place)?;
     let put = |name: String, bytes: &[u8]| {
-        objects
-            .put_new(&named(name), bytes)
-            .map_err(|error| faults::put(place, None, error))
+        let name = named(name);
+        let done = objects.put_new(&name, bytes);
+        done.map_err(|error| faults::put(place, None, error))?;
+        put_twin(objects, &name, bytes);
+        Ok(())
     };
     let free = next_free(objects, "slot", place)?;
     for (number, slot) in (free..).zip(slots) {
@@ -79,28 +86,32 @@ pub(crate) fn load(
     place: &str,
     mode: Mode,
 ) -> Result<Keys, Fault> {
-    let format_object = match objects.get(&format_object()) {
-        Ok(bytes) => bytes,
-        Err(error @ GetError::Missing { .. }) => {
-            let fault = Fault::new(Code::PoolNotAPool).with("path", place);
-            return Err(fault.because(error));
-        }
-        Err(error) => return Err(faults::get(place, error)),
-    };
-    let header = Header::parse(&format_object).map_err(|error| header_fault(place, error))?;
+    let (format_object, header) =
+        read_twin(objects, place, mode, &format_object(), |read| match read {
+            Ok(bytes) => match Header::parse(&bytes) {
+                Ok(header) => Ok((bytes, header)),
+                Err(error) => Err(header_fault(place, error)),
+            },
+            Err(error @ GetError::Missing { .. }) => {
+                let fault = Fault::new(Code::PoolNotAPool).with("path", place);
+                Err(fault.because(error))
+            }
+            Err(error) => Err(faults::get(place, error)),
+        })?;
     if mode == Mode::Write {
         header
             .check_writable()
             .map_err(|error| header_fault(place, error))?;
     }
-    let master = unlocked(objects, header.store, unlock, place)?;
-    let ring = newest_ring(objects, &header, &master, place)?;
+    let master = unlocked(objects, header.store, unlock, place, mode)?;
+    let ring = newest_ring(objects, &header, &master, place, mode)?;
     if mode == Mode::Write {
         // A killed owner may have published it without the sync that makes it stay, and chunks will be sealed with it.
         let name = named(ring_object_name(ring.number));
         objects
             .settle(&name)
             .map_err(|error| faults::put(place, None, error))?;
+        copy_all(objects, place)?;
     }
     Ok(Keys {
         ring,
@@ -131,7 +142,10 @@ pub(crate) fn put_ring(
     }
     let name = named(ring_object_name(next.number));
     match objects.put_new(&name, &bytes) {
-        Ok(()) => return Ok(next),
+        Ok(()) => {
+            put_twin(objects, &name, &bytes);
+            return Ok(next);
+        }
         Err(PutError::Exists { .. } | PutError::Unsure { .. }) => {}
         Err(error) => return Err(faults::put(place, None, error)),
     }
@@ -149,6 +163,99 @@ pub(crate) fn put_ring(
     }
 }
 
+/// Compares `format` and every key with its copy. Returns what is damaged, and whether it has its bytes back.
+///
+/// # Errors
+/// The place does not answer, or does not take what is mended.
+pub(crate) fn compare(
+    objects: &dyn Objects,
+    place: &str,
+    keys: &Keys,
+    repair: bool,
+) -> Result<Vec<(Fault, bool)>, Fault> {
+    let mut names = vec![format_object()];
+    for kind in ["slot", "ring"] {
+        names.extend(
+            numbered(objects, kind, place)?
+                .into_iter()
+                .map(|(_, name)| name),
+        );
+    }
+    let store = keys.ring.store;
+    let is_whole = |name: &ObjectName, bytes: &[u8]| match name.as_str() {
+        header::OBJECT_NAME => bytes == keys.format_object,
+        slot if slot.starts_with("keys/slot-") => !matches!(
+            check_slot(store, bytes),
+            Err(SlotError::Malformed(_) | SlotError::Damaged)
+        ),
+        _ => matches!(
+            Keyring::open(store, bytes, &keys.master),
+            Ok(_) | Err(RingError::OtherStore(_))
+        ),
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let twin = named(twin_name(name.as_str()));
+        let read = |name: &ObjectName| match objects.get(name) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(GetError::Missing { .. } | GetError::Unreadable { .. }) => Ok(None),
+            Err(error) => Err(faults::get(place, error)),
+        };
+        let (this, other) = (read(&name)?, read(&twin)?);
+        if this.is_some() && this == other {
+            continue;
+        }
+        let has_twin = other.is_some();
+        let this = this.filter(|bytes| is_whole(&name, bytes));
+        let other = other.filter(|bytes| is_whole(&name, bytes));
+        let fault = |name: &ObjectName| {
+            let reason = format!("{name}: the object is missing or damaged");
+            let fault = Fault::new(Code::PoolUnreadable).with("reason", reason);
+            fault.with("path", place)
+        };
+        match (this, other) {
+            (Some(bytes), _) => {
+                if repair {
+                    // One that was never made is made; one that cannot go stays what it is.
+                    drop(objects.delete(&twin));
+                    put_twin(objects, &name, &bytes);
+                }
+                if has_twin {
+                    found.push((fault(&twin), repair));
+                }
+            }
+            (None, Some(bytes)) => {
+                if repair {
+                    put_back(objects, place, &name, &bytes)?;
+                }
+                found.push((fault(&name), repair));
+            }
+            (None, None) => found.push((fault(&name), false)),
+        }
+    }
+    Ok(found)
+}
+
+/// Gives `format` and every key a copy that has none.
+fn copy_all(objects: &dyn Objects, place: &str) -> Result<(), Fault> {
+    let mut names = vec![format_object()];
+    for kind in ["slot", "ring"] {
+        names.extend(
+            numbered(objects, kind, place)?
+                .into_iter()
+                .map(|(_, name)| name),
+        );
+    }
+    for name in names {
+        if let Ok(None) = objects.head(&named(twin_name(name.as_str())))
+            && let Ok(bytes) = objects.get(&name)
+        {
+            put_twin(objects, &name, &bytes);
+        }
+    }
+    Ok(())
+}
+
 /// Returns whether a ring has the number, the signing key and the newest generation that are expected.
 fn follows(ring: &Keyring, expected: &Keyring) -> bool {
     ring.number == expected.number
@@ -162,18 +269,37 @@ fn unlocked(
     store: StoreId,
     unlock: &Unlock,
     place: &str,
+    mode: Mode,
 ) -> Result<MasterKey, Fault> {
-    let mut refused = None;
+    let (mut refused, mut damaged) = (None, None);
     for (_, name) in numbered(objects, "slot", place)? {
-        let bytes = objects
-            .get(&name)
-            .map_err(|error| faults::get(place, error))?;
+        let bytes = read_twin(objects, place, mode, &name, |read| {
+            let bytes = read.map_err(|error| faults::get(place, error))?;
+            match check_slot(store, &bytes) {
+                Err(error @ (SlotError::Malformed(_) | SlotError::Damaged)) => {
+                    Err(slot_fault(place, error))
+                }
+                // What else is wrong with it is no damage.
+                _ => Ok(bytes),
+            }
+        });
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            // Another one may open.
+            Err(fault) => {
+                damaged.get_or_insert(fault);
+                continue;
+            }
+        };
         match unwrap(store, &bytes, unlock) {
             Ok(master) => return Ok(master),
             // A slot of another kind or store says nothing about the secret.
             Err(SlotError::OtherKind(_) | SlotError::OtherStore(_)) => {}
             Err(error) => refused = Some(error),
         }
+    }
+    if let Some(fault) = damaged {
+        return Err(fault);
     }
     Err(match (refused, unlock) {
         (Some(error), _) => slot_fault_of(place, unlock, error),
@@ -188,18 +314,23 @@ fn newest_ring(
     header: &Header,
     master: &MasterKey,
     place: &str,
+    mode: Mode,
 ) -> Result<Keyring, Fault> {
     let mut refused = None;
     for (_, name) in numbered(objects, "ring", place)?.into_iter().rev() {
-        let bytes = objects
-            .get(&name)
-            .map_err(|error| faults::get(place, error))?;
-        match Keyring::open(header.store, &bytes, master) {
-            Ok(ring) if header.is_of(&ring) => return Ok(ring),
-            Ok(_) => refused = Some(RingError::NotAuthentic),
-            Err(RingError::OtherStore(_)) => {}
-            // An older ring lacks the newest keys: falling back to it would damage what comes after.
-            Err(error) => return Err(ring_fault(place, error)),
+        let opened = read_twin(objects, place, mode, &name, |read| {
+            let bytes = read.map_err(|error| faults::get(place, error))?;
+            match Keyring::open(header.store, &bytes, master) {
+                Ok(ring) => Ok(Some(ring)),
+                Err(RingError::OtherStore(_)) => Ok(None),
+                Err(error) => Err(ring_fault(place, error)),
+            }
+        });
+        // An older ring lacks the newest keys: falling back to it would damage what comes after.
+        match opened? {
+            Some(ring) if header.is_of(&ring) => return Ok(ring),
+            Some(_) => refused = Some(RingError::NotAuthentic),
+            None => {}
         }
     }
     Err(ring_fault(
@@ -208,23 +339,25 @@ fn newest_ring(
     ))
 }
 
-/// Returns the objects `keys/<kind>-<n>` in the order of their numbers.
+/// Returns the objects `keys/<kind>-<n>` in the order of their numbers, those too of which only a copy is left.
 fn numbered(
     objects: &dyn Objects,
     kind: &str,
     place: &str,
 ) -> Result<Vec<(u64, ObjectName)>, Fault> {
     let prefix = format!("keys/{kind}-");
-    let found = objects
-        .list(&prefix)
-        .map_err(|error| faults::list(place, error))?;
-    let number = |name: ObjectName| {
-        let number = name.as_str().strip_prefix(&prefix)?.parse().ok()?;
-        Some((number, name))
-    };
-    let mut found: Vec<_> = found.into_iter().filter_map(|o| number(o.name)).collect();
-    found.sort();
-    Ok(found)
+    let mut found = BTreeMap::new();
+    // One that is gone may have its copy.
+    for prefix in [&twin_name(&prefix), &prefix] {
+        let listed = objects.list(prefix);
+        for object in listed.map_err(|error| faults::list(place, error))? {
+            let number = object.name.as_str().strip_prefix(prefix);
+            if let Some(number) = number.and_then(|number| number.parse().ok()) {
+                found.insert(number, named(format!("keys/{kind}-{number}")));
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
 }
 
 fn next_free(objects: &dyn Objects, kind: &str, place: &str) -> Result<u64, Fault> {

@@ -51,6 +51,7 @@
 
 mod cache;
 mod collect;
+mod copies;
 mod core;
 mod durable;
 mod faults;

@@ -4,6 +4,8 @@
 //! someone else never appends again; an answer that was lost is settled by reading the slot back; the first record
 //! after opening carries a new epoch.
 //!
+//! A record that is missing or damaged is read from its [copy](crate::copies).
+//!
 //! The index remembers how far it has folded the log in. What follows is read and folded at opening; if the index is not of
 //! this history, all of it is.
 
@@ -17,6 +19,7 @@ use format::seal::Sealer;
 use objects::{GetError, ObjectName, Objects, PutError};
 
 use self::replay::Ahead;
+use crate::copies::{self, Copies, Pending};
 use crate::durable::DurablePack;
 use crate::faults;
 use crate::index::{Applied, Entry, Index};
@@ -43,6 +46,8 @@ pub(crate) struct Log {
     retention: RetentionClock,
     /// Why nothing is appended any more.
     stopped: Option<Fault>,
+    /// What has no copy yet.
+    pending: Pending,
 }
 
 /// What loading needs.
@@ -61,18 +66,32 @@ impl Source<'_> {
     /// `LogDamaged`: a record is missing or not what was written; the place does not answer.
     pub(crate) fn load(&self, index: &Index) -> Result<Log, Fault> {
         let key = LogKey::new(&self.keys.ring);
-        let last = self.last_slot()?;
-        let mut applied = self.start(index, last)?;
+        let copies = Copies::find(self.objects);
+        let mut last = self.last_slot(&copies)?;
+        let mut applied = self.start(index, &key, last, &copies)?;
         let mut chain = applied.chain;
         let sealer = self.keys.ring.first_domain().sealer();
         let read = |class, name| self.trailer(&sealer, class, name);
         let mut ahead = Ahead::default();
         let mut has_deleted = false;
         while chain.next <= last {
-            let bytes = self.record(chain.next)?;
-            let record = chain
-                .accept(&key, &bytes)
-                .map_err(|error| damaged_record(chain.next, error))?;
+            let seq = chain.next;
+            let record = self.record(seq, &copies, |bytes| {
+                let accepted = chain.accept(&key, bytes);
+                accepted.map_err(|error| damaged_record(seq, error))
+            });
+            let record = match record {
+                Err(fault)
+                    if fault.code == Code::LogDamaged
+                        && copies.are_whole_before(seq)
+                        && !self.ends_something(&key, seq + 1, last) =>
+                {
+                    self.put_away(seq, last, &fault)?;
+                    last = seq - 1;
+                    break;
+                }
+                done => done?,
+            };
             has_deleted |= matches!(record.body, Body::Delete { .. });
             applied.chain = chain;
             applied.retention_now_ns = record.retention_now_ns;
@@ -94,6 +113,12 @@ impl Source<'_> {
             self.objects
                 .settle(&slot(last))
                 .map_err(|error| faults::put(self.place, None, error))?;
+            copies::fill(self.objects, &copies.gaps(last), |seq| {
+                let bytes = read_slot(self.objects, self.place, seq)?;
+                let record = key.open(&bytes);
+                let record = record.map_err(|error| damaged_record(seq, error))?;
+                Ok((bytes, record.body))
+            });
         }
         let retention = RetentionClock::resume(self.env, applied.retention_now_ns, index.anchor()?);
         Ok(Log {
@@ -104,32 +129,42 @@ impl Source<'_> {
             writer: self.env.bytes(),
             retention,
             stopped: None,
+            pending: Pending::default(),
         })
     }
 
-    /// Returns the highest slot in use, after checking that none below it is missing.
-    fn last_slot(&self) -> Result<u64, Fault> {
+    /// Returns the highest slot in use, after checking that none below it is missing: neither the record nor its copy is there.
+    fn last_slot(&self, copies: &Copies) -> Result<u64, Fault> {
         let found = self
             .objects
             .list("log/")
             .map_err(|error| faults::list(self.place, error))?;
+        // Other names are not records.
+        let seqs = found.iter().filter(|object| object.name.leaf().len() == 20);
+        let seqs = seqs.filter_map(|object| object.name.leaf().parse::<u64>().ok());
         let mut next = 1;
-        for object in &found {
-            // Other names are not records.
-            if object.name.leaf().len() != 20 {
-                continue;
-            }
-            if object.name != slot(next) {
-                let fault = Fault::new(Code::LogDamaged).with("sequence", next);
+        for seq in seqs.chain([copies.last() + 1]) {
+            if let Some(missing) = (next..seq).find(|seq| !copies.has(*seq)) {
+                let fault = Fault::new(Code::LogDamaged).with("sequence", missing);
                 return Err(fault.with("reason", "the record is missing"));
             }
-            next += 1;
+            next = next.max(seq + 1);
         }
-        Ok(next - 1)
+        Ok(found
+            .last()
+            .and_then(|object| object.name.leaf().parse().ok())
+            .unwrap_or(0)
+            .max(copies.last()))
     }
 
     /// Returns how far the index has folded this very log, or empties it.
-    fn start(&self, index: &Index, last: u64) -> Result<Applied, Fault> {
+    fn start(
+        &self,
+        index: &Index,
+        key: &LogKey,
+        last: u64,
+        copies: &Copies,
+    ) -> Result<Applied, Fault> {
         let begin = Applied::begin(&self.keys.format_object, self.env);
         let Some(applied) = index.applied()? else {
             return Ok(begin);
@@ -138,7 +173,12 @@ impl Source<'_> {
         let same = match seq {
             0 => applied.chain.head == begin.chain.head,
             _ if seq > last => false,
-            _ => RecordHash::of(&self.record(seq)?) == applied.chain.head,
+            _ => self.record(seq, copies, |bytes| {
+                let is_same = RecordHash::of(bytes) == applied.chain.head;
+                // A whole one of another history is no damage.
+                let opened = key.open(bytes).map(|_| is_same);
+                opened.map_err(|error| damaged_record(seq, error))
+            })?,
         };
         if same {
             return Ok(applied);
@@ -148,8 +188,53 @@ impl Source<'_> {
         Ok(begin)
     }
 
-    fn record(&self, seq: u64) -> Result<Vec<u8>, Fault> {
-        read_slot(self.objects, self.place, seq)
+    /// Reads a record, and what `accept` makes of it: of a copy if it does not take the record itself. Then the copy takes its place.
+    fn record<T>(
+        &self,
+        seq: u64,
+        copies: &Copies,
+        mut accept: impl FnMut(&[u8]) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let read = read_slot(self.objects, self.place, seq);
+        let fault = match read.and_then(|bytes| accept(&bytes)) {
+            Ok(found) => return Ok(found),
+            Err(fault) if fault.code == Code::LogDamaged => fault,
+            Err(fault) => return Err(fault),
+        };
+        for bytes in copies.of_record(self.objects, seq) {
+            let Ok(found) = accept(&bytes) else {
+                continue;
+            };
+            tracing::warn!(seq, fault = ?fault, "a record is damaged, its copy is not");
+            if self.mode == Mode::Write {
+                copies::put_back(self.objects, self.place, &slot(seq), &bytes)?;
+            }
+            return Ok(found);
+        }
+        Err(fault)
+    }
+
+    /// Returns whether one of some records says that something is over.
+    fn ends_something(&self, key: &LogKey, first: u64, last: u64) -> bool {
+        (first..=last).any(|seq| {
+            let read = read_slot(self.objects, self.place, seq).ok();
+            let record = read.and_then(|bytes| key.open(&bytes).ok());
+            record.is_some_and(|record| copies::ends_something(&record.body))
+        })
+    }
+
+    /// Ends the log before a damaged record that has no copy, nor has one behind it: what was over has. So nothing of it was
+    /// acknowledged; sessions were about to be.
+    fn put_away(&self, first: u64, last: u64, fault: &Fault) -> Result<(), Fault> {
+        tracing::warn!(first, last, fault = ?fault, "records of unfinished work are damaged and left out");
+        if self.mode == Mode::Read {
+            return Ok(());
+        }
+        // From the end, so that whoever is cut off leaves a damaged record where there was one.
+        for seq in (first..=last).rev() {
+            copies::put_away(self.objects, self.place, &slot(seq))?;
+        }
+        Ok(())
     }
 
     fn trailer(
@@ -208,6 +293,8 @@ impl Log {
         }
         self.put(objects, place, record.seq, &bytes)?;
         self.chain = chain;
+        let seq = record.seq;
+        self.pending.add_record(objects, seq, bytes, &record.body);
         Ok(Entry {
             applied: Applied {
                 chain,
@@ -216,6 +303,11 @@ impl Log {
             anchor: self.retention.anchor(),
             record,
         })
+    }
+
+    /// Has an object copied that the next record will name.
+    pub(crate) fn copy_later(&mut self, name: String, bytes: Vec<u8>) {
+        self.pending.add(name, bytes);
     }
 
     /// Appends nothing from here on, and returns why.

@@ -11,6 +11,7 @@ use format::tree::Totals;
 use objects::{DeleteError, GetError};
 
 use crate::Store;
+use crate::copies::{Copies, put_back};
 use crate::core::Core;
 use crate::faults;
 use crate::log::{nanoseconds, read_slot};
@@ -134,12 +135,15 @@ impl Core {
             let detail = "a recovery point does not decode to what was encoded";
             return Err(Fault::new(Code::Internal).with("detail", detail));
         }
+        let name = point.object_name();
         self.objects
-            .put_new(&named(point.object_name()), &bytes)
+            .put_new(&named(&name), &bytes)
             .map_err(|error| self.write_fault(error))?;
+        let object = PointHash::of(&bytes);
+        self.log().copy_later(name, bytes);
         Ok(PointFacts {
             id: point.id,
-            object: PointHash::of(&bytes),
+            object,
             time_ns: point.time_ns,
             consistency: point.consistency,
             warnings: point.warnings,
@@ -176,11 +180,35 @@ impl Store {
         self.core().index.point(id)?.ok_or_else(unknown)
     }
 
-    /// Reads a recovery point's own object: its address and group as they were, and the point before it.
+    /// Reads a recovery point's own object: its address and group as they were, and the point before it. One that is damaged gets
+    /// its bytes back from its copy.
     ///
     /// # Errors
-    /// `PointUnknown`; `PointDamaged` if it is missing or not what the log says.
+    /// `PointUnknown`; `PointDamaged` if it is missing or not what the log says, and so is its copy.
     pub fn point_object(&self, id: &PointId) -> Result<Point, Fault> {
+        let fault = match self.point_object_itself(id) {
+            Err(fault) if fault.code == Code::PointDamaged => fault,
+            done => return done,
+        };
+        let (core, info) = (self.core(), self.point(id)?);
+        let name = named(object_name(info.source, *id));
+        let copies = Copies::find(&*core.objects);
+        let mut copies = copies.of_object(&*core.objects, &name);
+        let Some(bytes) = copies.find(|bytes| PointHash::of(bytes) == info.object) else {
+            return Err(fault);
+        };
+        tracing::warn!(%name, fault = ?fault, "a point's object is damaged, its copy is not");
+        if self.read_only().is_none() {
+            put_back(&*core.objects, &core.place, &name, &bytes)?;
+        }
+        Point::open(&core.keys.ring, info.source, *id, &bytes).map_err(|_| fault)
+    }
+
+    /// As [`Self::point_object`], without help.
+    ///
+    /// # Errors
+    /// As [`Self::point_object`].
+    pub(crate) fn point_object_itself(&self, id: &PointId) -> Result<Point, Fault> {
         let core = self.core();
         let info = self.point(id)?;
         let damaged = |reason: String| {
@@ -188,8 +216,7 @@ impl Store {
                 .with("point", id)
                 .with("reason", reason)
         };
-        let name = named(object_name(info.source, *id));
-        let bytes = match core.objects.get(&name) {
+        let bytes = match core.objects.get(&named(object_name(info.source, *id))) {
             Ok(bytes) => bytes,
             Err(error @ (GetError::Failed { .. } | GetError::Away { .. })) => {
                 return Err(faults::get(&core.place, error));

@@ -6,6 +6,7 @@
 //! what is damaged.
 
 mod everything;
+mod small;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -94,6 +95,8 @@ pub struct VerifyReport {
     pub damage: Vec<Damage>,
     /// Packs that were damaged and have their bytes back.
     pub repaired: Vec<PackName>,
+    /// How many of what is too small to mend itself were damaged and have their bytes back, from the other copy.
+    pub mended: u64,
 }
 
 impl VerifyReport {

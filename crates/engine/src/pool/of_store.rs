@@ -110,7 +110,7 @@ impl Pool for Store {
             faults: report.faults,
             points_hurt: report.points_hurt,
             damage: report.damage.into_iter().map(damage).collect(),
-            repaired: report.repaired.len() as u64,
+            repaired: report.repaired.len() as u64 + report.mended,
             packs_away: report.packs_away,
         })
     }

@@ -216,6 +216,14 @@ pub fn unwrap(store: StoreId, slot: &[u8], with: &Unlock) -> Result<MasterKey, S
     Ok(MasterKey(Secret::new(bytes)))
 }
 
+/// Says what can be said of a slot without its secret.
+///
+/// # Errors
+/// As [`unwrap`], but not that the secret is wrong or of another kind.
+pub fn check_slot(store: StoreId, slot: &[u8]) -> Result<(), SlotError> {
+    parse(store, slot).map(drop)
+}
+
 fn parse(store: StoreId, bytes: &[u8]) -> Result<(&[u8], &[u8], Slot), SlotError> {
     let mut fields = Reader::new(bytes);
     if fields.array()? != *MAGIC {

@@ -1,6 +1,7 @@
 //! What the format promises, through its public door.
 
 mod chunker;
+mod copies;
 mod entry;
 mod golden;
 mod header;

@@ -13,7 +13,6 @@ use base::fault::Code;
 use base::limits::{TREE_DEPTH_MAX, VERIFY_THREADS};
 use base::{ChunkId, Fault, PackName, PointId};
 use format::entry::{Extent, FileEntry, FileKey};
-use format::log::{LogKey, RecordHash};
 use format::tree::{Cursor, NodeRef, children};
 
 use super::{Damage, OnProgress, PATHS_MAX, Run, VerifyReport, VerifySpec, unless_unreachable};
@@ -22,7 +21,6 @@ use crate::core::Core;
 use crate::durable::{self, FindPackError};
 use crate::faults;
 use crate::index::{PackRow, PackState};
-use crate::log::{damaged_record, read_slot};
 use crate::reading::Reading;
 
 /// A pack that was read, and what was wrong with it.
@@ -56,7 +54,7 @@ impl Store {
             self.repair_found(&mut bad, again.collect(), &mut run.report)?;
         }
         let chunks = run.damaged_chunks(&bad)?;
-        run.read_log(self.log_seq())?;
+        run.read_small(self.log_seq(), spec.repair && self.read_only().is_none())?;
         let trees = Trees {
             run,
             chunks,
@@ -230,37 +228,6 @@ impl Run<'_> {
         }
         Ok(damaged)
     }
-
-    /// Reads every record up to `last`: each was sealed by this store for its place, and names the one before it.
-    fn read_log(&mut self, last: u64) -> Result<(), Fault> {
-        let core = self.core;
-        let key = LogKey::new(&core.keys.ring);
-        let mut previous = None;
-        for seq in 1..=last {
-            let read = read_slot(&*core.objects, &core.place, seq).and_then(|bytes| {
-                let record = key.open(&bytes).map_err(|e| damaged_record(seq, e))?;
-                let follows = previous.is_none_or(|hash| record.previous == hash);
-                Ok((RecordHash::of(&bytes), record.seq == seq && follows))
-            });
-            previous = match read {
-                Ok((hash, true)) => Some(hash),
-                Ok((_, false)) => {
-                    let fault = Fault::new(Code::LogDamaged).with("sequence", seq);
-                    let reason = "it does not follow the record before it";
-                    self.report.add(fault.with("reason", reason));
-                    None
-                }
-                Err(fault) if fault.code == Code::LogDamaged => {
-                    self.report.add(fault);
-                    None
-                }
-                Err(fault) => return Err(fault),
-            };
-            self.report.records += 1;
-            self.read(0)?;
-        }
-        Ok(())
-    }
 }
 
 /// The trees of a store, each node looked at once however many points share it.
@@ -284,7 +251,7 @@ impl Trees<'_> {
         let mut damage: BTreeMap<(ChunkId, Vec<u8>), Vec<PointId>> = BTreeMap::new();
         for point in store.points()? {
             let read = store.read_point(&point.id);
-            let read = read.and_then(|reading| Ok((reading, store.point_object(&point.id)?)));
+            let read = read.and_then(|reading| Ok((reading, self.point_object(store, &point.id)?)));
             let is_hurt = match read {
                 Ok((reading, _)) => {
                     let is_hurt = self.is_hurt(&reading.root(), 0)?;
@@ -299,10 +266,7 @@ impl Trees<'_> {
                 }
                 // Deleted meanwhile.
                 Err(fault) if fault.code == Code::PointUnknown => continue,
-                Err(fault) if fault.code == Code::PointDamaged => {
-                    self.run.report.add(fault);
-                    true
-                }
+                Err(fault) if fault.code == Code::PointDamaged => true,
                 Err(fault) => return Err(fault),
             };
             self.run.report.points += 1;
@@ -317,6 +281,20 @@ impl Trees<'_> {
         });
         self.run.report.damage = damage.collect();
         Ok(self.run.report)
+    }
+
+    /// Reads a point's object, and reports what is wrong with it, be it mended or not.
+    fn point_object(&mut self, store: &Store, id: &PointId) -> Result<(), Fault> {
+        let Err(fault) = store.point_object_itself(id) else {
+            return Ok(());
+        };
+        if fault.code == Code::PointDamaged {
+            self.run.report.add(fault.clone());
+            store.point_object(id)?;
+            self.run.report.mended += 1;
+            return Ok(());
+        }
+        Err(fault)
     }
 
     /// Returns which chunks are damaged below a root, with a path that needs each. Goes only where something is.

@@ -388,9 +388,18 @@ fn a_sound_point_verifies_and_a_missing_pack_is_found() {
     );
 }
 
+/// Removes the copies of what is too small to mend itself.
+fn remove_copies(disk: &SimDisk) {
+    for path in pack_paths(disk, "copies/") {
+        let name = path.parse().expect("an object's name");
+        place(disk).delete(&name).expect("deleted");
+    }
+}
+
 #[test]
 fn a_damaged_point_object_is_told() {
     let (disk, _, store, _) = one_point();
+    remove_copies(&disk);
     let point = store.points().expect("as before the fault").remove(0);
     let path = pack_paths(&disk, "points/").remove(0);
     disk.damage(&path, |bytes| bytes[100] ^= 1);
@@ -403,6 +412,7 @@ fn a_damaged_or_missing_log_record_is_told() {
     let (env, _) = testkit::env(6);
     let (disk, key, store, _) = one_point();
     drop(store);
+    remove_copies(&disk);
     let paths = pack_paths(&disk, "log/");
     for path in &paths {
         let copy = disk.killed_at(disk.ops());
@@ -486,6 +496,7 @@ fn verifying_everything_finds_whatever_is_damaged_and_whom_it_hurts() {
     );
     drop(store);
     let classes = ["packs/", "meta/", "log/", "points/"];
+    remove_copies(&disk);
     let paths = classes.iter().flat_map(|class| pack_paths(&disk, class));
     let mut seen = 0;
     for path in paths {
@@ -493,6 +504,7 @@ fn verifying_everything_finds_whatever_is_damaged_and_whom_it_hurts() {
             let copy = disk.killed_at(disk.ops());
             // What the index knows from before the damage is not believed.
             let store = key.open(place(&copy), &env).expect("opened");
+            remove_copies(&copy);
             match is_missing {
                 true => {
                     let name = path.parse().expect("an object's name");
@@ -517,4 +529,53 @@ fn verifying_everything_finds_whatever_is_damaged_and_whom_it_hurts() {
     }
     // Two packs, two records and the point, damaged and missing.
     assert!(seen >= 2 * 5, "{seen}");
+}
+
+/// Every small object of a store and every copy of one, damaged in four ways: one alone is mended, by opening or by a verification,
+/// and what was there is kept.
+#[test]
+fn what_is_too_small_to_mend_itself_is_mended_from_its_copy() {
+    let (env, _) = testkit::env(6);
+    let (disk, key, store, content) = one_point();
+    let point = store.points().expect("as before the fault").remove(0).id;
+    let before = disk.files();
+    drop(store);
+    let small = ["format", "keys/", "log/", "points/", "copies/"];
+    let is_small = |path: &&String| small.iter().any(|prefix| path.starts_with(prefix));
+    let paths: Vec<&String> = before.keys().filter(is_small).collect();
+    assert!(paths.len() >= 10, "{paths:?}");
+    let damages: [fn(&mut Vec<u8>); 3] = [
+        |bytes| bytes[60] ^= 4,
+        |bytes| bytes.fill(0),
+        |bytes| bytes.truncate(bytes.len() / 2),
+    ];
+    for path in paths {
+        for damage in 0..=damages.len() {
+            let copy = disk.killed_at(disk.ops());
+            match damages.get(damage) {
+                Some(damage) => copy.damage(path, damage),
+                None => {
+                    let name = path.parse().expect("an object's name");
+                    place(&copy).delete(&name).expect("deleted");
+                }
+            }
+            let at = format!("{path}, damage {damage}");
+            let store = key.open(place(&copy), &env);
+            let store = store.unwrap_or_else(|fault| panic!("{at}: {fault:?}"));
+            assert_eq!(violation(&store, &[(point, &content)], &[]), None, "{at}");
+            let spec = VerifySpec {
+                repair: true,
+                ..VerifySpec::default()
+            };
+            let report = store.verify(&spec, &mut go_on).expect("verified");
+            assert_eq!(report.damaged, report.mended, "{at}: {report:?}");
+            let report = store.verify(&spec, &mut go_on).expect("verified");
+            assert!(report.is_sound(), "{at}: {report:?}");
+            let after = copy.files();
+            assert_eq!(after.get(path), before.get(path), "{at}");
+            let was_there = damage < damages.len() && !path.starts_with("copies/");
+            let kept = after.keys().any(|path| path.starts_with("quarantine/"));
+            assert_eq!(kept, was_there, "{at}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use base::{ChunkId, PackName, PointId, SessionId, SourceId};
+use format::copies::{decode, encode};
 use format::header::Header;
 use format::keys::{KeyFile, Keyring, Unlock, unwrap};
 use format::log::{
@@ -31,6 +32,7 @@ pub(super) fn targets(world: &Rc<World>) -> Vec<Target> {
         chunk(world),
         pack(world),
         contents(world),
+        copies(world),
     ]
 }
 
@@ -52,6 +54,21 @@ fn header(world: &Rc<World>) -> Target {
             ours.map(|header| header.store.0),
             theirs.map(|format| format.store),
         )
+    })
+}
+
+/// What is read is what is written again: nothing is taken for an entry that is none.
+fn copies(world: &Rc<World>) -> Target {
+    let entries = [("log/00000000000000000001", world.header.as_slice())];
+    let twice = [entries[0], ("points/a/b", b"a point")];
+    let corpus = vec![encode(entries), encode(twice), encode([])];
+    Target::new("copies", corpus, |input| {
+        let entries = decode(input);
+        let again = encode(entries.iter().copied());
+        match entries.is_empty() || decode(&again) == entries {
+            true => Ok(!entries.is_empty()),
+            false => Err(String::from("entries do not read back")),
+        }
     })
 }
 
