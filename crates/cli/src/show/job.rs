@@ -195,7 +195,10 @@ fn verified(outcome: &OutcomeView) -> String {
     );
     let read = match outcome.repaired {
         0 => read,
-        n => format!("{read}: {} repaired", counted(n, "pack was", "packs were")),
+        n => format!(
+            "{read}: {} repaired",
+            counted(n, "object was", "objects were")
+        ),
     };
     match (
         outcome.damaged.saturating_sub(outcome.repaired),

@@ -226,6 +226,15 @@ fn a_damaged_log_record_is_told_as_long_as_it_is_damaged() {
     let whole = fs::read(&record).unwrap();
     fs::write(&record, &whole[1..]).unwrap();
     let said = bench.run("pool verify");
+    assert_eq!(said.exit, 3, "{}", said.all());
+    assert!(said.err.contains("1 object was repaired"), "{}", said.all());
+    assert_eq!(fs::read(&record).unwrap(), whole);
+
+    // Without its copy it stays damaged.
+    fs::remove_dir_all(bench.path("data/pool/copies/log")).unwrap();
+    fs::remove_file(&record).unwrap();
+    fs::write(&record, &whole[1..]).unwrap();
+    let said = bench.run("pool verify");
     assert_eq!(said.exit, 8, "{}", said.all());
     assert!(
         said.err.contains("every recovery point can be restored"),
