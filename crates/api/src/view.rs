@@ -5,6 +5,7 @@ mod group;
 mod job;
 mod point;
 mod restore;
+mod server;
 mod source;
 mod status;
 
@@ -20,6 +21,7 @@ pub use point::{
     PointListView, PointStatsView, PointView, RangeListView, RangeView, XattrView,
 };
 pub use restore::{ConflictView, RestorePlanView};
+pub use server::AdoptionView;
 pub use source::{ReplicaView, SelectionView, SourceListView, SourceView};
 pub use status::{
     ExplainListView, ExplainView, Health, OwnerView, PoolView, StatusView, VolumeState, VolumeView,

@@ -91,6 +91,9 @@ pub enum Command {
     /// The storage pool
     #[command(subcommand)]
     Pool(Pool),
+    /// This backup server
+    #[command(subcommand)]
+    Server(Server),
     /// Explain a code that an error ended with
     Explain {
         /// The code, or a number of the original product; without it, all codes are listed
@@ -468,5 +471,19 @@ pub enum Pool {
         /// It will never come back: what was on it is missing from now on
         #[arg(long)]
         lost: bool,
+    },
+}
+
+/// `dozo server`.
+#[derive(Debug, Subcommand)]
+pub enum Server {
+    /// Begin anew with the pool of a server that is lost: groups, members and recovery points come from the pool
+    Adopt {
+        /// The pool: the directory `pool` of the lost server, or a copy of it. It is used where it is
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        pool: PathBuf,
+        /// The key file of the lost server, `server.key`, or a copy of it
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        key: PathBuf,
     },
 }

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::{Client, Operations};
-use base::Fault;
 use base::fault::Code;
 use base::limits::{SILENCE_ENDURED, SILENCE_TOLD};
+use base::{Fault, SourceId};
 use engine::Home;
 use engine::home::not_a_directory;
 use server::{ServeError, Serving, serve};
@@ -177,7 +177,7 @@ pub fn own(world: &mut World, data_dir: &Path, manner: Manner) -> Result<Local, 
 
 /// Returns whether nothing was ever kept in `data_dir`; a pool that is gone leaves its catalog.
 fn is_new(data_dir: &Path) -> bool {
-    let traces = ["pool", "catalog.db"];
+    let traces = ["pool", "catalog.db", "adopting"];
     traces
         .iter()
         .all(|trace| std::fs::symlink_metadata(data_dir.join(trace)).is_err())
@@ -197,12 +197,33 @@ impl Local {
     fn open(world: &mut World, home: Home, manner: Manner) -> Result<Self, Fault> {
         let socket = home.socket();
         let host = Host::open(world, home)?;
-        Ok(Self {
+        Ok(Self::of(host, socket, manner))
+    }
+
+    fn of(host: Host, socket: PathBuf, manner: Manner) -> Self {
+        Self {
             serving: Mutex::new(None),
             operations: host.speak()(manner.language),
             host,
             socket,
-        })
+        }
+    }
+
+    /// Opens a data directory whose pool is being adopted.
+    ///
+    /// # Errors
+    /// As [`Host::open_adopting`].
+    pub fn adopting(world: &World, home: Home, manner: Manner) -> Result<Self, Fault> {
+        let socket = home.socket();
+        Ok(Self::of(Host::open_adopting(world, home)?, socket, manner))
+    }
+
+    /// Stops the protection of everything: see [`Host::stop_all_members`].
+    ///
+    /// # Errors
+    /// The pool cannot be written.
+    pub fn stop_all_members(&self) -> Result<Vec<(SourceId, String)>, Fault> {
+        self.host.stop_all_members()
     }
 
     /// Returns the operations.

@@ -10,6 +10,7 @@ pub mod point;
 pub mod pool;
 pub mod protect;
 pub mod restore;
+pub mod server;
 pub mod source;
 pub mod up;
 

@@ -1,16 +1,15 @@
 //! The server's parts, joined: key file, store, worker, engine, operations.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use agent::journal::kept::Keeper;
 use base::fault::Code;
-use base::{Env, Fault};
+use base::{Env, Fault, SourceId};
 use engine::scheduler::Stop;
 use engine::{Engine, EngineConfig, Home};
 use format::keys::{KeyFile, NewSlot, Unlock};
@@ -18,6 +17,7 @@ use server::Service;
 use server::router::Speak;
 use store::{Parity, Store};
 
+use crate::adopt;
 use crate::look::Look;
 use crate::worker::LocalWorker;
 use crate::world::World;
@@ -36,10 +36,24 @@ impl Host {
     /// restoring.
     ///
     /// # Errors
+    /// - `AdoptionUnfinished`: a pool was being adopted.
     /// - `PoolMissing`: there was a pool once, and its place is empty.
     /// - `StoreKeyMissing`, `StoreKeyWrong`: the key file does not open the pool.
     /// - The store's and the engine's own.
     pub fn open(world: &World, home: Home) -> Result<Self, Fault> {
+        adopt::refuse_unfinished(&home)?;
+        Self::open_any(world, home)
+    }
+
+    /// Opens a data directory whose pool is being adopted: for whoever adopts it, and nobody else.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_adopting(world: &World, home: Home) -> Result<Self, Fault> {
+        Self::open_any(world, home)
+    }
+
+    fn open_any(world: &World, home: Home) -> Result<Self, Fault> {
         let env = world.env.clone();
         let store = open_store(&home, &env, world)?;
         let worker = Arc::new(LocalWorker {
@@ -100,6 +114,14 @@ impl Host {
             .map_err(Fault::exhausted)?;
         *self.schedule.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(())
+    }
+
+    /// Stops the protection of everything: replicas and points stay as they are. Returns each source with its group.
+    ///
+    /// # Errors
+    /// The pool cannot be written.
+    pub fn stop_all_members(&self) -> Result<Vec<(SourceId, String)>, Fault> {
+        self.engine.stop_all_members()
     }
 
     /// Returns why nothing can be changed here, if nothing can.
@@ -211,11 +233,11 @@ fn open_pool(home: &Home, unlock: &Unlock, env: &Env, command: &str) -> Result<S
     }
 }
 
-fn is_there(path: &Path) -> Result<bool, Fault> {
+pub(crate) fn is_there(path: &Path) -> Result<bool, Fault> {
     path.try_exists().map_err(|e| unreadable(path, e))
 }
 
-fn unreadable(path: &Path, error: io::Error) -> Fault {
+pub(crate) fn unreadable(path: &Path, error: io::Error) -> Fault {
     if let Some(fault) = Fault::of_exhaustion(&error) {
         return fault.because(error);
     }
@@ -242,22 +264,7 @@ fn read_key(path: &Path) -> Result<Option<KeyFile>, Fault> {
 /// Makes the key file, durably: what is sealed under a key that a power cut takes away is lost.
 fn make_key(path: &Path, env: &Env) -> Result<KeyFile, Fault> {
     let key = KeyFile::random(env);
-    let temporary = path.with_extension("key.new");
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| {
-            file.write_all(key.to_text().as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| match path.parent() {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
-        });
+    let written = adopt::put_durably(path, key.to_text().as_bytes());
     written.map_err(|e| unreadable(path, e))?;
     Ok(key)
 }

@@ -7,6 +7,7 @@
 //! Data goes to stdout, talk to stderr; exit codes are those of the catalogue of faults. This is the only crate that
 //! reads arguments and environment, and both enter through [`World`].
 
+pub mod adopt;
 pub mod archive;
 pub mod args;
 pub mod backend;
@@ -35,6 +36,7 @@ use base::limits::DESCRIPTORS_MIN;
 use base::{Fault, Lang};
 use clap::{CommandFactory, Parser};
 
+use adopt::Adopt;
 use args::{Cli, Command, LangArg};
 use backend::Purpose;
 use session::{DONE, Manner, Session};
@@ -123,6 +125,9 @@ fn dispatch(cli: &Cli, manner: Manner, world: &mut World) -> Result<u8, Problem>
             Ok(if taken_away.is_ok() { DONE } else { 1 })
         }
         Command::Up(args) => command::up::run(world, manner, &data_dir, args),
+        Command::Server(args::Server::Adopt { pool, key }) => {
+            command::server::adopt(world, manner, &data_dir, &Adopt { pool, key })
+        }
         other => {
             let backend =
                 backend::open(world, &data_dir, purpose(other), manner).map_err(problem)?;
@@ -195,6 +200,7 @@ fn with(session: &mut Session<'_>, command: &Command) -> Result<u8, Problem> {
             command::pool::remove(session, volume, *lost)
         }
         Command::Up(_)
+        | Command::Server(_)
         | Command::Mount(_)
         | Command::Restore(_)
         | Command::MountGuard { .. }

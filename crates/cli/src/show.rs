@@ -8,6 +8,7 @@ pub mod find;
 pub mod group;
 pub mod job;
 pub mod point;
+pub mod server;
 pub mod source;
 pub mod status;
 pub mod when;

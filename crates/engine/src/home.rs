@@ -6,6 +6,7 @@
 //! cache/          the chunk index
 //! run/            the socket of a running server
 //! pool/           the store
+//! adopting        only while a pool is being adopted: where it is
 //! lock            held (flock) by the one process that works here; its text says who
 //! ```
 //!
@@ -163,6 +164,11 @@ impl Home {
     /// Returns where the key file is.
     pub fn key_file(&self) -> PathBuf {
         self.path.join("server.key")
+    }
+
+    /// Returns where it is said that a pool is being adopted, from the first step of that to after the last one.
+    pub fn adoption(&self) -> PathBuf {
+        self.path.join("adopting")
     }
 
     /// Returns the directory where disks of the pool are mounted.

@@ -33,6 +33,18 @@ pub(crate) struct Keys {
     pub(crate) parity: Parity,
 }
 
+impl Keys {
+    /// Refuses a store that a newer version has changed so that this one may only read it.
+    ///
+    /// # Errors
+    /// `StoreVersionUnsupported`.
+    pub(crate) fn check_writable(&self, place: &str) -> Result<(), Fault> {
+        let header = Header::parse(&self.format_object);
+        let writable = header.and_then(|header| header.check_writable());
+        writable.map_err(|error| header_fault(place, error))
+    }
+}
+
 /// Returns the name of the object that says that this is a store.
 pub(crate) fn format_object() -> ObjectName {
     named(header::OBJECT_NAME)
@@ -99,9 +111,8 @@ pub(crate) fn load(
             Err(error) => Err(faults::get(place, error)),
         })?;
     if mode == Mode::Write {
-        header
-            .check_writable()
-            .map_err(|error| header_fault(place, error))?;
+        let writable = header.check_writable();
+        writable.map_err(|error| header_fault(place, error))?;
     }
     let master = unlocked(objects, header.store, unlock, place, mode)?;
     let ring = newest_ring(objects, &header, &master, place, mode)?;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base::fault::Code;
-use base::{Env, Fault};
+use base::{Env, Fault, StoreId};
 use format::keys::{NewSlot, Unlock};
 use format::pack::Parity;
 use objects::{Local, ObjectName, Objects, OpenError};
@@ -145,6 +145,26 @@ impl Store {
             limits: Limits::default(),
             volumes,
         })
+    }
+
+    /// Tries whether the store in a directory could be opened for reading and writing, and returns which one it is. Nothing is
+    /// changed but the text of its lock.
+    ///
+    /// # Errors
+    /// As [`Self::open_at`], but nothing of its log is looked at.
+    pub fn try_at(
+        directory: &Path,
+        unlock: &Unlock,
+        env: &Env,
+        command: &str,
+    ) -> Result<StoreId, Fault> {
+        let place = directory.display().to_string();
+        let local = Local::read_only_at(directory).map_err(|error| open_fault(&place, error))?;
+        let keys = keys::load(&local, unlock, &place, Mode::Read)?;
+        keys.check_writable(&place)?;
+        // What is no store gets no lock.
+        let _ownership = Ownership::take(&directory.join(LOCK), command, env)?;
+        Ok(keys.ring.store)
     }
 
     /// Makes a store in any place and opens it. Who may write is the caller's care.

@@ -262,13 +262,9 @@ impl Registry {
         if !is_name(name) {
             return Err(Fault::new(Code::VolumeNameInvalid).with("volume", name));
         }
-        if links
-            .iter()
-            .any(|link| link.name == name || link.path == path)
-        {
-            return Err(refused(
-                "the pool has it already, or another one of that name",
-            ));
+        let mut known = links.iter();
+        if let Some(link) = known.find(|link| link.name == name || link.path == path) {
+            return self.take_in_again(link, path);
         }
         if links.len() >= VOLUMES_MAX {
             return Err(refused(&format!(
@@ -290,6 +286,32 @@ impl Registry {
         self.look().map(drop)
     }
 
+    /// Leads the link of a volume that is away to where the volume is now: the pool was moved, or the volume, or both.
+    fn take_in_again(&self, link: &Link, path: &Path) -> Result<(), Fault> {
+        let refused = |reason: &str| {
+            Fault::new(Code::VolumeUnfit)
+                .with("path", path.display())
+                .with("reason", reason)
+        };
+        let of_this_pool = format!("\nstore {}\n", self.store);
+        let identity = fs::read_to_string(path.join(IDENTITY)).unwrap_or_default();
+        if self.open_at(&link.path).is_ok() || !identity.contains(&of_this_pool) {
+            return Err(refused(
+                "the pool has it already, or another one of that name",
+            ));
+        }
+        let real = fs::canonicalize(path).map_err(|error| refused(&error.to_string()))?;
+        self.claim(&real).map_err(|reason| refused(&reason))?;
+        // No volume's name begins with a dot.
+        let new = self.pool.join(LINKS).join(format!(".{}", link.name));
+        let led = remove_if_there(&new)
+            .and_then(|()| std::os::unix::fs::symlink(&real, &new))
+            .and_then(|()| fs::rename(&new, self.link_path(&link.name, link.drains)))
+            .and_then(|()| self.sync_links());
+        led.map_err(|error| unwritable(&self.pool, &error))?;
+        self.look().map(drop)
+    }
+
     /// Makes a directory a volume of this pool, if it is empty or was one before.
     fn claim(&self, path: &Path) -> Result<(), String> {
         let text = |error: io::Error| error.to_string();
@@ -300,7 +322,13 @@ impl Registry {
             Some(before) if before == identity.as_bytes() => {}
             // The pool's directory was moved, and this is how its volumes are told.
             Some(before) if String::from_utf8_lossy(&before).contains(&store) => {
-                fs::remove_file(path.join(IDENTITY)).map_err(text)?;
+                // At once: what holds packs and no identity would be taken for something else.
+                let new = path.join(format!(".{IDENTITY}"));
+                fs::write(&new, &identity)
+                    .and_then(|()| fs::File::open(&new)?.sync_all())
+                    .and_then(|()| fs::rename(&new, path.join(IDENTITY)))
+                    .and_then(|()| fs::File::open(path)?.sync_all())
+                    .map_err(text)?;
             }
             Some(_) => return Err(String::from("it belongs to another pool")),
             None => {
@@ -631,6 +659,13 @@ fn list(place: &dyn Objects, path: &str) -> Result<Vec<Listed>, Fault> {
 fn is_name(text: &str) -> bool {
     let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c);
     (1..=VOLUME_NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(fits)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Fault {

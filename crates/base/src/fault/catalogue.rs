@@ -69,6 +69,12 @@ catalogue! {
     DataDirectoryEmpty Warning NotFound 4 s[] ids[] (path);
     /// What was named as data directory is none.
     DataDirectoryNotADirectory Warning FixInput 5 s[] ids[] (path);
+    /// The data directory that shall adopt a pool holds something already.
+    DataDirectoryInUse Warning FixInput 5 s[] ids[] (path found);
+    /// The adoption of a pool has begun in the data directory, and has not ended.
+    AdoptionUnfinished Warning FixInput 5 s[] ids[] (path pool);
+    /// A pool that cannot be written cannot be adopted.
+    AdoptionReadOnly Warning Denied 5 s[] ids[] (pool key);
     /// Another process works on the data directory.
     DataDirectoryBusy Warning Retry 6 s[] ids[] (path pid since command);
     /// The data directory cannot be made or written.
@@ -211,6 +217,8 @@ catalogue! {
     StoreKeyMissing Critical Denied 5 s[] ids[] (path);
     /// The key file belongs to another pool.
     StoreKeyWrong Critical Denied 5 s[] ids[] (path);
+    /// A file that was named as key file cannot be read, or is none.
+    KeyFileUnusable Warning FixInput 5 s[] ids[] (path reason);
     /// The passphrase is not the one the data was encrypted under.
     PassphraseMismatch Warning Denied 5 s[24] ids["34507" "100262"] ();
     /// The passphrase is too short.

@@ -9,7 +9,7 @@ use base::fault::{Code, Fault, Kind, Lang, Severity};
 const PARTS: [&str; 3] = ["what", "why", "try"];
 
 /// The commands that exist; a text must not recommend any other.
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "dozo explain",
     "dozo group create",
     "dozo group list",
@@ -34,6 +34,7 @@ const COMMANDS: [&str; 28] = [
     "dozo pool verify",
     "dozo protect",
     "dozo restore",
+    "dozo server adopt",
     "dozo source accept",
     "dozo source check",
     "dozo source list",

@@ -163,12 +163,7 @@ fn next(
     once: bool,
 ) -> Result<(), Problem> {
     let source = shell_word(job.source.as_deref().unwrap_or_default());
-    // Typed without the option, the commands would look elsewhere.
-    let option = if session.world.data_dir(None) == data_dir {
-        String::new()
-    } else {
-        format!(" --data-dir {}", shell_word(&data_dir.to_string_lossy()))
-    };
+    let option = data_dir_option(session.world, data_dir);
     let point = point_of(job).map(show::short).unwrap_or_default();
     let mut lines = vec![
         ("see how it stands", "status".to_owned()),
@@ -196,8 +191,16 @@ fn next(
     session.print("\n")
 }
 
+/// Returns the option without which a command, typed as it is, would look elsewhere.
+pub(crate) fn data_dir_option(world: &World, data_dir: &Path) -> String {
+    if world.data_dir(None) == data_dir {
+        return String::new();
+    }
+    format!(" --data-dir {}", shell_word(&data_dir.to_string_lossy()))
+}
+
 /// Returns `text` as one word of a shell.
-fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-:@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

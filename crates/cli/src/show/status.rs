@@ -15,7 +15,13 @@ pub fn status(view: &StatusView, other: Option<&OwnerView>, here: &Here) -> Stri
     let health = match view.health {
         Health::Ok => promise(&view.sources),
         Health::Attention => "Something needs attention:".to_owned(),
-        Health::Empty => "Nothing is protected yet. Try: dozo protect PATH".to_owned(),
+        Health::Empty if view.sources.is_empty() => {
+            "Nothing is protected yet. Try: dozo protect PATH".to_owned()
+        }
+        Health::Empty => format!(
+            "Nothing is protected now; the recovery points of {} are kept. Try: dozo protect PATH",
+            counted(view.sources.len() as u64, "source", "sources")
+        ),
     };
     let mut out = format!("{health}\n");
     for sentence in &view.attention {
@@ -51,12 +57,19 @@ pub fn status(view: &StatusView, other: Option<&OwnerView>, here: &Here) -> Stri
 }
 
 fn promise(sources: &[SourceView]) -> String {
-    let waiting = sources.iter().filter(|s| s.health == "waiting").count();
-    match waiting {
+    let count = |health: &str| sources.iter().filter(|s| s.health == health).count() as u64;
+    let kept = match count("waiting") {
         0 => "Every member has a recovery point as new as its policy promises.".to_owned(),
         n => format!(
             "Every promise is kept; {} for the first recovery point.",
-            counted(n as u64, "member waits", "members wait")
+            counted(n, "member waits", "members wait")
+        ),
+    };
+    match count("inactive") {
+        0 => kept,
+        n => format!(
+            "{kept}\n{} protected, and the recovery points are kept.",
+            counted(n, "source is not", "sources are not")
         ),
     }
 }

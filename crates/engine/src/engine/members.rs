@@ -351,6 +351,31 @@ impl Engine {
         self.replica_happening(&source.id, Happening::Stopped)
     }
 
+    /// Stops the protection of every member, in every group: their replicas and points stay as they are. Returns every source
+    /// that is in a group, protected until now or not, with the name of that.
+    ///
+    /// # Errors
+    /// The pool's own; whoever asks again goes on.
+    pub fn stop_all_members(&self) -> Result<Vec<(SourceId, String)>, Fault> {
+        let _deciding = self.deciding();
+        let inventory = self.inventory();
+        let active: Vec<&Member> = inventory.active_members().map(|(m, _)| m).collect();
+        let stopped = active.iter().map(|member| Member {
+            stopped: true,
+            ..(*member).clone()
+        });
+        let documents: Vec<Document> = stopped.map(|member| config::member(&member)).collect();
+        self.put(&documents)?;
+        for member in active {
+            self.replica_happening(&member.source, Happening::Stopped)?;
+        }
+        let members = inventory.members.keys();
+        let grouped = members.filter_map(|source| Some((*source, inventory.member(source)?.1)));
+        Ok(grouped
+            .map(|(id, group)| (id, group.name.clone()))
+            .collect())
+    }
+
     fn refuse_held(&self, inventory: &Inventory, source: &SourceId) -> Result<(), Fault> {
         for point in self.inner.catalog.points(Some(source))? {
             if let Some(reason) = inventory.holds.get(&point.id) {

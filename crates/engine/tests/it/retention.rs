@@ -245,3 +245,39 @@ fn nobody_begins_to_read_a_point_that_was_just_deleted() {
     deleting.delete_point(&point.to_string()).unwrap();
     assert_eq!(code(begun.recv().unwrap()), Code::PointUnknown);
 }
+
+#[test]
+fn after_all_members_are_stopped_nothing_is_made_and_nothing_expires() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    protect(&engine, &world.folder("b"));
+    keep(&engine, 1, 0);
+    live(&engine, &world, 1);
+    let before = world.pool.points();
+    let grouped = engine.stop_all_members().unwrap();
+    let groups: Vec<&str> = grouped.iter().map(|(_, group)| &**group).collect();
+    assert_eq!(groups, ["default", "default"]);
+    live(&engine, &world, 60);
+    assert_eq!(world.pool.points(), before);
+    assert_eq!(
+        engine.stop_all_members().unwrap(),
+        grouped,
+        "again is the same"
+    );
+
+    // Where somebody says so the protection goes on, and nowhere else.
+    let resumed = protect(&engine, &world.folder("a")).source.id;
+    live(&engine, &world, 3);
+    let is_of_other = |point: &engine::pool::Point| point.source != resumed;
+    let of_other = |points: Vec<engine::pool::Point>| {
+        let points = points.into_iter().filter(is_of_other);
+        points.collect::<Vec<_>>()
+    };
+    assert_eq!(of_other(world.pool.points()), of_other(before.clone()));
+    assert!(
+        !before
+            .iter()
+            .any(|p| !is_of_other(p) && world.pool.points().contains(p))
+    );
+}

@@ -54,6 +54,23 @@ DataDirectoryNotADirectory-why = It is a file, a device or a link that leads now
 DataDirectoryNotADirectory-try =
     Name a directory with `--data-dir` or DOZO_DATA_DIR; one that is not there yet is made.
 
+DataDirectoryInUse-what = No pool can be adopted into the data directory {$path}: it holds {$found}
+DataDirectoryInUse-why = It belongs to a server already, or did once. Nothing in it was changed.
+DataDirectoryInUse-try =
+    If the pool is adopted already, go on with it: `dozo status`.
+    Name an empty directory, or one that is not there yet, with `--data-dir`.
+
+AdoptionUnfinished-what = The adoption of the pool {$pool} into the data directory {$path} has not ended
+AdoptionUnfinished-why = It was interrupted. Until it is complete nothing is protected and nothing expires; no recovery point is lost.
+AdoptionUnfinished-try =
+    Run it again: `dozo server adopt --pool {$pool} --key FILE`.
+
+AdoptionReadOnly-what = The pool {$pool} cannot be adopted: it is read-only
+AdoptionReadOnly-why = Its file system was mounted so, or the kernel made it read-only after a disk error. The key file {$key} opens it, so it can be looked at and restored from. Nothing was changed.
+AdoptionReadOnly-try =
+    Only to look and restore: `mkdir -m 700 ./look && cp {$key} ./look/server.key && ln -s {$pool} ./look/pool`, then `dozo point list --data-dir ./look` and `dozo restore SOURCE --to DIR --data-dir ./look`.
+    To adopt it, look at `dmesg` for disk errors, mount it writable (`mount -o remount,rw`), and run the command again.
+
 DataDirectoryBusy-what = The data directory {$path} is in use by process {$pid} ({$command})
 DataDirectoryBusy-why = Only one process may work on a data directory at a time. That one started at {$since} and is still alive.
 DataDirectoryBusy-try =
@@ -334,7 +351,7 @@ PoolMissing-what = There is no pool at {$path}
 PoolMissing-why = Its file system is not mounted, or it was moved or removed. A new, empty pool is never made in its place, because that would look like a loss.
 PoolMissing-try =
     Mount the file system that holds the pool, then run `dozo pool status`.
-    Name the right place with `--data-dir`.
+    Name the right place with `--data-dir`, or with `--pool` if it is to be adopted.
 
 PoolUnreadable-what = Cannot read from the pool {$path}
 PoolUnreadable-why = The operating system refused: {$reason}. Nothing was changed; what was being read may well be there.
@@ -443,8 +460,9 @@ PoolOwned-try =
     Wait until process {$pid} ends, or stop it, then run the command again.
 
 PoolNotAPool-what = {$path} is not a pool
-PoolNotAPool-why = It has no FORMAT object, with which every pool begins.
+PoolNotAPool-why = It has no object `format`, with which every pool begins.
 PoolNotAPool-try =
+    A pool is the directory `pool` in a data directory: name that one.
     Check the path, and whether the right file system is mounted.
 
 PoolNotEmpty-what = Cannot make a pool in {$path}: the directory is not empty
@@ -468,8 +486,14 @@ StoreKeyMissing-try =
 StoreKeyWrong-what = The key file {$path} does not open this pool
 StoreKeyWrong-why = It belongs to another pool, or is damaged. Nothing was touched.
 StoreKeyWrong-try =
-    Put this pool's own key file there.
+    Use this pool's own key file: `server.key` from the data directory of the server that made the pool, or a copy of that.
     Open the pool with its passphrase, if one was set.
+
+KeyFileUnusable-what = {$path} cannot be used as a key file
+KeyFileUnusable-why = {$reason}. Nothing was touched.
+KeyFileUnusable-try =
+    Name `server.key` from the data directory of the server that made the pool, or a copy of that.
+    A copy on paper is one line that begins with `dozo-key-1`; a slip in typing it is noticed.
 
 PassphraseMismatch-what = The passphrase is not the right one
 PassphraseMismatch-why = It does not open the keys of this store. Nothing was changed or read.

@@ -54,6 +54,23 @@ DataDirectoryNotADirectory-why = データ ディレクトリまたはその上�
 DataDirectoryNotADirectory-try =
     `--data-dir` または DOZO_DATA_DIR でディレクトリを指定してください。まだないディレクトリは作成されます。
 
+DataDirectoryInUse-what = データ ディレクトリ {$path} には {$found} があるため、プールを引き継げません
+DataDirectoryInUse-why = このディレクトリは、すでに別のサーバーが使用しているか、以前に使用していたものです。ディレクトリの内容は変更していません。
+DataDirectoryInUse-try =
+    プールの引き継ぎが済んでいる場合は、そのまま使用できます: `dozo status`。
+    空のディレクトリ、またはまだ存在しないディレクトリを `--data-dir` で指定してください。
+
+AdoptionUnfinished-what = データ ディレクトリ {$path} へのプール {$pool} の引き継ぎが完了していません
+AdoptionUnfinished-why = 引き継ぎが途中で中断されました。完了するまで、保護も回復ポイントの期限切れの処理も行われません。回復ポイントは失われていません。
+AdoptionUnfinished-try =
+    もう一度実行してください: `dozo server adopt --pool {$pool} --key FILE`
+
+AdoptionReadOnly-what = プール {$pool} は読み取り専用のため、引き継げません
+AdoptionReadOnly-why = ファイル システムが読み取り専用でマウントされているか、ディスク エラーの後にカーネルが読み取り専用に切り替えました。鍵ファイル {$key} で開けるため、参照と復元は可能です。何も変更していません。
+AdoptionReadOnly-try =
+    参照と復元だけを行う場合は、`mkdir -m 700 ./look && cp {$key} ./look/server.key && ln -s {$pool} ./look/pool` を実行した後、`dozo point list --data-dir ./look` と `dozo restore SOURCE --to DIR --data-dir ./look` を使用してください。
+    引き継ぐ場合は、`dmesg` でディスク エラーがないか確認し、書き込み可能な状態でマウントし直してから (`mount -o remount,rw`)、コマンドをもう一度実行してください。
+
 DataDirectoryBusy-what = データ ディレクトリ {$path} は、プロセス {$pid} ({$command}) が使用中です
 DataDirectoryBusy-why = 1 つのデータ ディレクトリを同時に使用できるプロセスは 1 つだけです。このプロセスは {$since} に開始され、現在も動作しています。
 DataDirectoryBusy-try =
@@ -331,7 +348,7 @@ PoolMissing-what = {$path} に記憶域プールがありません
 PoolMissing-why = ファイル システムがマウントされていないか、プールが移動または削除されました。データが失われたように見えるのを避けるため、代わりに空のプールを作成することはありません。
 PoolMissing-try =
     プールのあるファイル システムをマウントしてから、`dozo pool status` を実行してください。
-    `--data-dir` で正しい場所を指定してください。
+    `--data-dir` で正しい場所を指定してください。プールを引き継ぐ場合は `--pool` で指定してください。
 
 PoolUnreadable-what = 記憶域プール {$path} を読み取れません
 PoolUnreadable-why = オペレーティング システムに拒否されました: {$reason}。何も変更されていません。読み取ろうとしたデータは残っている可能性があります。
@@ -434,8 +451,9 @@ PoolOwned-try =
     プロセス {$pid} の終了を待つか停止してから、コマンドをもう一度実行してください。
 
 PoolNotAPool-what = {$path} は記憶域プールではありません
-PoolNotAPool-why = すべてのプールにあるはずの FORMAT オブジェクトがありません。
+PoolNotAPool-why = すべてのプールにあるはずの `format` オブジェクトがありません。
 PoolNotAPool-try =
+    プールは、データ ディレクトリの中の `pool` ディレクトリです。そのディレクトリを指定してください。
     パスと、正しいファイル システムがマウントされているかを確認してください。
 
 PoolNotEmpty-what = {$path} に記憶域プールを作成できません。ディレクトリが空ではありません
@@ -459,8 +477,14 @@ StoreKeyMissing-try =
 StoreKeyWrong-what = 鍵ファイル {$path} では、この記憶域プールを開けません
 StoreKeyWrong-why = 別のプールの鍵ファイルか、ファイルが破損しています。何も変更していません。
 StoreKeyWrong-try =
-    このプールの鍵ファイルを置いてください。
+    このプールの鍵ファイルを使用してください。プールを作成したサーバーのデータ ディレクトリにある `server.key`、またはそのコピーです。
     暗号化パスフレーズが設定されている場合は、それを使ってプールを開いてください。
+
+KeyFileUnusable-what = {$path} は鍵ファイルとして使用できません
+KeyFileUnusable-why = {$reason}。何も変更していません。
+KeyFileUnusable-try =
+    プールを作成したサーバーのデータ ディレクトリにある `server.key`、またはそのコピーを指定してください。
+    紙に控えた鍵は `dozo-key-1` で始まる 1 行です。入力に誤りがあれば検出されます。
 
 PassphraseMismatch-what = 暗号化パスフレーズが正しくありません
 PassphraseMismatch-why = このパスフレーズでは鍵を開けません。読み取りも変更も行っていません。
