@@ -20,9 +20,10 @@ use ureq::http::{Method, Request};
 
 use self::patience::Patience;
 use crate::view::{
-    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
-    JobListView, JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView,
-    RangeListView, RestorePlanView, SourceListView, SourceView, StatusView,
+    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupChangeView,
+    GroupListView, GroupView, JobListView, JobView, MemberListView, PointListView, PointView,
+    PoolView, ProtectedView, RangeListView, RestorePlanView, SourceListView, SourceView,
+    StatusView,
 };
 use crate::{Document, Operations, Problem, View, request, route};
 
@@ -349,8 +350,8 @@ impl Operations for Client {
     fn change_group(
         &self,
         name: &str,
-        request: &request::ChangeGoals,
-    ) -> Result<GroupView, Problem> {
+        request: &request::ChangeGroup,
+    ) -> Result<GroupChangeView, Problem> {
         self.send(Method::PATCH, &route::fill(route::GROUP, name), request)
     }
 

@@ -4,9 +4,10 @@
 //! directory), so that a command does the same in both.
 
 use crate::view::{
-    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
-    JobListView, JobView, MemberListView, PointListView, PointView, PoolView, ProtectedView,
-    RangeListView, RestorePlanView, SourceListView, SourceView, StatusView,
+    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupChangeView,
+    GroupListView, GroupView, JobListView, JobView, MemberListView, PointListView, PointView,
+    PoolView, ProtectedView, RangeListView, RestorePlanView, SourceListView, SourceView,
+    StatusView,
 };
 use crate::{Problem, request};
 
@@ -212,15 +213,16 @@ pub trait Operations: Send + Sync {
     /// As [`Self::status`].
     fn create_group(&self, request: &request::CreateGroup) -> Result<GroupView, Problem>;
 
-    /// Changes a group's policy.
+    /// Changes a group's policy, or says what would be. What would let recovery points go at once is refused unless the
+    /// request says that they may.
     ///
     /// # Errors
     /// As [`Self::status`].
     fn change_group(
         &self,
         name: &str,
-        request: &request::ChangeGoals,
-    ) -> Result<GroupView, Problem>;
+        request: &request::ChangeGroup,
+    ) -> Result<GroupChangeView, Problem>;
 
     /// Lets sources join a group.
     ///

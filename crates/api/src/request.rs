@@ -134,6 +134,20 @@ pub struct ChangeGoals {
     pub retention: ChangeRetention,
 }
 
+/// Change a group's policy, if no recovery point would go at once by that.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChangeGroup {
+    /// What changes.
+    #[serde(flatten)]
+    pub goals: ChangeGoals,
+    /// Only say what would be.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Recovery points may go.
+    #[serde(default)]
+    pub expire: bool,
+}
+
 /// Change how long points are kept: what is absent stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeRetention {

@@ -13,7 +13,8 @@ pub use find::{
     ChangeView, Changed, DiffView, FindView, FoundPointView, FoundView, UnreadView, VersionView,
 };
 pub use group::{
-    GoalsView, GroupListView, GroupView, MemberListView, PolicyView, ProtectedView, RetentionView,
+    ExpiringPointView, ExpiringView, GoalsView, GroupChangeView, GroupListView, GroupView,
+    MemberListView, PolicyView, ProtectedView, RetentionView,
 };
 pub use job::{JobListView, JobState, JobView, OutcomeView, ProgressView, StepView, WarningView};
 pub use point::{

@@ -341,6 +341,8 @@ pub const SYNC_MINUTES_MIN: u16 = 15;
 pub const SYNC_MINUTES_MAX: u16 = 24 * 60;
 /// Longest text about its owner that is read from a lock file, where of a command line a thousand characters are kept.
 pub const OWNER_BYTES_MAX: u64 = 64 << 10;
+/// Recovery points that are named of each member that a change of policy takes them from.
+pub const EXPIRING_LISTED_MAX: usize = 5;
 /// Longest text that is read for a key file, which is one line of a hundred bytes.
 pub const KEY_FILE_BYTES_MAX: u64 = 4 << 10;
 /// Times the ownership of a directory is tried to be taken, and the time between them.

@@ -337,6 +337,12 @@ pub enum Group {
         /// What changes.
         #[command(flatten)]
         goals: Goals,
+        /// Only say which recovery points would be deleted at once
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask whether recovery points may be deleted at once
+        #[arg(long, conflicts_with = "dry_run")]
+        yes: bool,
     },
     /// Let sources join; a path that is no source yet becomes one
     Add {

@@ -228,6 +228,8 @@ fn purpose(command: &Command) -> Purpose {
             | args::Pool::Remove { .. },
         ) => Purpose::Work,
         Command::Find(_)
+        // It may wait for an answer.
+        | Command::Group(args::Group::Set { .. })
         | Command::Point(
             args::Point::List { .. } | args::Point::Browse { .. } | args::Point::Diff { .. },
         )

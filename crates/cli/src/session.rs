@@ -1,6 +1,8 @@
 //! What a command works with: the operations, the world, and how to answer.
 
 use std::io::{self, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use api::{Document, Operations, Problem, View};
 use base::fault::Code;
@@ -14,6 +16,9 @@ use crate::world::World;
 pub const DONE: u8 = 0;
 /// Exit code of a command that did what it could, and said what not.
 pub const DONE_WITH_WARNINGS: u8 = 3;
+
+/// How often whoever waits for an answer looks whether a person wants the command to end.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How a command answers.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +73,36 @@ impl Session<'_> {
     /// Says something beside the data.
     pub fn say(&mut self, text: &str) {
         say(self.world, text);
+    }
+
+    /// Returns whether somebody is there to answer a question.
+    pub fn can_ask(&self) -> bool {
+        self.world.answers.is_some()
+    }
+
+    /// Asks whether to go on. What is not plainly yes is no, an end by Ctrl-C too.
+    pub fn ask(&mut self, question: &str) -> bool {
+        let Some(mut answers) = self.world.answers.take() else {
+            return false;
+        };
+        let _ = write!(self.world.err, "{question} [y/N] ");
+        let _ = self.world.err.flush();
+        let (give, take) = mpsc::channel();
+        // A thread that waits for a line cannot be told to end; the process does not wait for it.
+        let asked = std::thread::Builder::new().spawn(move || {
+            let mut line = String::new();
+            let read = answers.read_line(&mut line);
+            give.send(read.is_ok() && ["y", "yes"].contains(&&*line.trim().to_lowercase()))
+        });
+        while asked.is_ok() && !self.world.stop.is_asked() {
+            match take.recv_timeout(LOOK) {
+                Err(RecvTimeoutError::Timeout) => {}
+                answer => return answer.unwrap_or(false),
+            }
+        }
+        // What comes next begins a line of its own.
+        self.say("");
+        false
     }
 
     /// Says how something failed.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,6 +35,8 @@ pub struct World {
     pub draws: bool,
     /// Whether data goes to a terminal.
     pub shows: bool,
+    /// Answers to questions come from here, if somebody is there who sees them.
+    pub answers: Option<Box<dyn BufRead + Send>>,
     /// Data goes here.
     pub out: Box<dyn Write + Send>,
     /// Talk goes here.
@@ -50,6 +52,7 @@ impl World {
     /// The current directory is gone.
     pub fn real(args: &[OsString]) -> io::Result<Self> {
         let uname = rustix::system::uname();
+        let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
         let typed: Vec<_> = args.iter().map(|a| a.to_string_lossy()).collect();
         Ok(Self {
             env: Env::system(),
@@ -61,6 +64,7 @@ impl World {
             command_line: typed.join(" "),
             draws: io::stderr().is_terminal(),
             shows: io::stdout().is_terminal(),
+            answers: asks.then(|| Box::new(BufReader::new(io::stdin())) as Box<dyn BufRead + Send>),
             out: Box::new(io::stdout()),
             err: Talk::new(io::stderr()),
             stop: Stop::on_signals()?,

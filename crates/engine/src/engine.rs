@@ -24,7 +24,7 @@ use base::limits::{CATALOG_ROOM_BYTES, TRY_BYTES};
 use base::{Env, Fault, JobId, MachineId, PointId, fault::Code};
 use jiff::tz::TimeZone;
 
-pub use groups::GroupChange;
+pub use groups::{GroupChange, PolicyChange};
 use known::Known;
 pub use members::{ProtectRequest, Protected, StopProtection};
 pub use points::{Expiring, PointView};

@@ -2,14 +2,17 @@
 //!
 //! [`plan`] is pure; what it returns is what a preview shows and what is carried out, once. The time is the
 //! pool's retention clock, never the wall clock. Points that are held stay; points that are being restored stay
-//! until the next round; a source's newest point always stays; a source that is not protected keeps everything.
+//! until the next round; a source's newest point always stays; a source that is not protected keeps everything. A change
+//! of policy is planned before it is made: whoever makes it says that the points may go.
+
+use std::collections::HashSet;
 
 use base::retention::{self, Verdict};
 use base::{Fault, PointId, SourceId, Timestamp, fault::Code};
 
 use crate::engine::Engine;
 use crate::jobs::JobContext;
-use crate::model::Policy;
+use crate::model::{Group, Policy};
 use crate::pool::Point;
 
 /// Points whose time is over.
@@ -41,7 +44,48 @@ pub(crate) fn plan(
     }
 }
 
+/// Points of a member that a change of its group's policy would let go at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The source.
+    pub address: String,
+    /// Oldest first; never empty.
+    pub points: Vec<Point>,
+}
+
 impl Engine {
+    /// Returns what of each member of a group would go at once by `policy`, that does not go anyway by the one in force. Points that are
+    /// held are not among it. A point that is being restored is: it goes in the next round.
+    ///
+    /// # Errors
+    /// The catalog's own.
+    pub(crate) fn expiring_by(&self, group: &Group, policy: &Policy) -> Result<Vec<Expiry>, Fault> {
+        let inventory = self.inventory();
+        // As what people see of a point: the pool's own clock may be behind that on the wall, and catches up.
+        let now = self.now().max(self.inner.pool.retention_now());
+        let mut expiries = Vec::new();
+        for (member, _) in inventory
+            .active_members()
+            .filter(|(_, of)| of.id == group.id)
+        {
+            let points = self.inner.catalog.points(Some(&member.source))?;
+            let is_held = |id: &PointId| inventory.holds.contains_key(id);
+            let anyway: HashSet<PointId> = plan(&points, &group.policy, now, is_held)
+                .points
+                .iter()
+                .map(|point| point.id)
+                .collect();
+            let mut points = plan(&points, policy, now, is_held).points;
+            points.retain(|point| !anyway.contains(&point.id));
+            if !points.is_empty() {
+                let address = inventory.address_of(&member.source);
+                expiries.push(Expiry { address, points });
+            }
+        }
+        expiries.sort_by(|a, b| a.address.cmp(&b.address));
+        Ok(expiries)
+    }
+
     /// Returns what would be deleted of a source now.
     pub(crate) fn expiry_plan(&self, source: &SourceId) -> Result<ExpiryPlan, Fault> {
         let inventory = self.inventory();

@@ -27,8 +27,9 @@ mod watchdog;
 pub use catalog::{Alert, Replica};
 pub use engine::{
     Engine, EngineConfig, Expiring, GroupChange, Health, JobQuery, MemberStatus, NewVolume,
-    PointView, ProtectRequest, Protected, RestoreRequest, Status, StopProtection,
+    PointView, PolicyChange, ProtectRequest, Protected, RestoreRequest, Status, StopProtection,
 };
+pub use expiry::Expiry;
 pub use home::Home;
 pub use jobs::{Job, JobContext, JobWatch};
 pub use pool::Pool;

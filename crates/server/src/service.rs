@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use api::request::{self, Destination, PointChoice};
 use api::view::{
-    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupListView, GroupView,
-    Health, JobListView, JobView, MemberListView, PointListView, PointView, PoolView,
-    ProtectedView, RangeListView, RestorePlanView, SourceListView, SourceView, StatusView,
+    DeletedView, DiffView, EntryListView, FindView, FullEntryListView, GroupChangeView,
+    GroupListView, GroupView, Health, JobListView, JobView, MemberListView, PointListView,
+    PointView, PoolView, ProtectedView, RangeListView, RestorePlanView, SourceListView, SourceView,
+    StatusView,
 };
 use api::{Operations, PathText, Problem, Time};
 use base::fault::Code;
@@ -17,7 +18,8 @@ use base::{Env, Fault, JobId, Lang};
 use engine::model::{Inventory, Policy};
 use engine::pool::VerifyOrder;
 use engine::{
-    Engine, JobQuery, NewVolume, ProtectRequest, RestoreRequest, Status, StopProtection, worker,
+    Engine, JobQuery, NewVolume, PolicyChange, ProtectRequest, RestoreRequest, Status,
+    StopProtection, worker,
 };
 
 use crate::look::{self, Eyes, Look};
@@ -451,11 +453,17 @@ impl Operations for Service {
     fn change_group(
         &self,
         name: &str,
-        request: &request::ChangeGoals,
-    ) -> Result<GroupView, Problem> {
-        let change = |policy| changed(policy, request);
-        let group = self.answer(self.engine.change_policy(name, change))?;
-        Ok(self.show_group(&group, &self.engine.inventory()))
+        request: &request::ChangeGroup,
+    ) -> Result<GroupChangeView, Problem> {
+        let change = |policy| changed(policy, &request.goals);
+        let mode = match (request.dry_run, request.expire) {
+            (true, _) => PolicyChange::Preview,
+            (false, false) => PolicyChange::Harmless,
+            (false, true) => PolicyChange::Any,
+        };
+        let (group, expiries) = self.answer(self.engine.change_policy(name, change, mode))?;
+        let group = self.show_group(&group, &self.engine.inventory());
+        Ok(views::group_change(group, &expiries))
     }
 
     fn add_members(

@@ -4,19 +4,21 @@
 //! two meet. Functions rather than `From`, because a view needs more than the value: names, a language, a time.
 
 use api::view::{
-    ConflictView, GoalsView, GroupView, JobState, JobView, Kept, OutcomeView, OwnerView,
-    PointStatsView, PointView, PolicyView, PoolView, ProgressView, ReplicaView, RestorePlanView,
-    RetentionView, SelectionView, SourceView, StepView, VolumeState, VolumeView, WarningView,
+    ConflictView, ExpiringPointView, ExpiringView, GoalsView, GroupChangeView, GroupView, JobState,
+    JobView, Kept, OutcomeView, OwnerView, PointStatsView, PointView, PolicyView, PoolView,
+    ProgressView, ReplicaView, RestorePlanView, RetentionView, SelectionView, SourceView, StepView,
+    VolumeState, VolumeView, WarningView,
 };
 use api::{PathText, Problem, Time};
+use base::limits::EXPIRING_LISTED_MAX;
 use base::{Lang, Timestamp};
 use engine::home::Home;
 use engine::jobs::{JobReport, JobState as State, Progress};
 use engine::model::{FileOptions, Group, Inventory, Policy, Source};
-use engine::pool::{PoolStatus, Volume, VolumeState as PoolVolume};
+use engine::pool::{Point, PoolStatus, Volume, VolumeState as PoolVolume};
 use engine::replica::State as ReplicaState;
 use engine::worker::{OnConflict, RestorePlan};
-use engine::{Expiring, Health, Job, MemberStatus};
+use engine::{Expiring, Expiry, Health, Job, MemberStatus};
 
 /// Returns a member of a group as a source.
 pub fn source(
@@ -104,6 +106,30 @@ pub fn group(group: &Group, inventory: &Inventory, now: Timestamp, language: Lan
         },
         members,
         policy: policy(&group.policy, language),
+    }
+}
+
+/// Returns a change of a group's policy with what goes by it.
+pub fn group_change(group: GroupView, expiries: &[Expiry]) -> GroupChangeView {
+    let point = |point: &Point| ExpiringPointView {
+        id: point.id.to_string(),
+        time: Time(point.at),
+    };
+    let member = |expiry: &Expiry| ExpiringView {
+        source: expiry.address.clone(),
+        count: expiry.points.len() as u64,
+        points: expiry
+            .points
+            .iter()
+            .take(EXPIRING_LISTED_MAX)
+            .map(point)
+            .collect(),
+    };
+    let members: Vec<ExpiringView> = expiries.iter().map(member).collect();
+    GroupChangeView {
+        group,
+        expiring: members.iter().map(|member| member.count).sum(),
+        members,
     }
 }
 

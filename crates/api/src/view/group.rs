@@ -72,6 +72,41 @@ pub struct RetentionView {
     pub yearly: u32,
 }
 
+/// A change of a group's policy, made or thought of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupChangeView {
+    /// The group as it is now, or would be.
+    pub group: GroupView,
+    /// How many recovery points go at once by that.
+    pub expiring: u64,
+    /// Of which members, by address; members that lose nothing are not named.
+    pub members: Vec<ExpiringView>,
+}
+
+impl View for GroupChangeView {
+    const SCHEMA: &'static str = "dozo.group.change/1";
+}
+
+/// Recovery points of a member that go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExpiringView {
+    /// The address of the source.
+    pub source: String,
+    /// How many.
+    pub count: u64,
+    /// The oldest few of them, oldest first.
+    pub points: Vec<ExpiringPointView>,
+}
+
+/// A recovery point that goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExpiringPointView {
+    /// Its id.
+    pub id: String,
+    /// When it was made.
+    pub time: Time,
+}
+
 /// Members that came or went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberListView {

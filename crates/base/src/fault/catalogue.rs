@@ -141,6 +141,8 @@ catalogue! {
     PointInUse Warning Retry 6 s[65] ids["40002"] (point job);
     /// A recovery point is held and cannot be deleted.
     PointHeld Warning FixInput 6 s[] ids[] (point reason);
+    /// A change of policy would let recovery points go at once.
+    PointsWouldExpire Warning Denied 5 s[] ids[] (group count);
     /// The reason for holding a recovery point is too long.
     HoldReasonTooLong Warning FixInput 2 s[] ids[] (limit);
     /// A recovery point's own object is not what was written.

@@ -1,7 +1,8 @@
 //! `dozo group`.
 
 use api::Problem;
-use api::request::{ChangeGoals, ChangeRetention, CreateGroup, Members};
+use api::request::{ChangeGoals, ChangeGroup, ChangeRetention, CreateGroup, Members};
+use base::fault::Code;
 
 use super::protect::named;
 use crate::args;
@@ -30,10 +31,18 @@ pub fn run(session: &mut Session<'_>, verb: &args::Group) -> Result<u8, Problem>
             let view = session.operations.create_group(&request)?;
             session.answer(view, show::group::one)?;
         }
-        args::Group::Set { group, goals } => {
-            let change = change(goals);
-            let view = session.operations.change_group(group, &change)?;
-            session.answer(view, show::group::one)?;
+        args::Group::Set {
+            group,
+            goals,
+            dry_run,
+            yes,
+        } => {
+            let request = ChangeGroup {
+                goals: change(goals),
+                dry_run: *dry_run,
+                expire: *yes,
+            };
+            set(session, group, &request)?;
         }
         args::Group::Add { group, sources } => {
             let request = members(session, sources);
@@ -47,6 +56,33 @@ pub fn run(session: &mut Session<'_>, verb: &args::Group) -> Result<u8, Problem>
         }
     }
     Ok(DONE)
+}
+
+/// Changes a policy. Whether recovery points may go by that is asked where somebody is there to answer.
+fn set(session: &mut Session<'_>, group: &str, request: &ChangeGroup) -> Result<(), Problem> {
+    if request.dry_run {
+        let view = session.operations.change_group(group, request)?;
+        return session.answer(view, show::group::preview);
+    }
+    let view = match session.operations.change_group(group, request) {
+        Err(refused) if refused.code() == Some(Code::PointsWouldExpire) && session.can_ask() => {
+            let mut request = ChangeGroup {
+                dry_run: true,
+                ..request.clone()
+            };
+            let view = session.operations.change_group(group, &request)?;
+            let shown = show::group::preview(&view, &session.here());
+            session.say(shown.trim_end());
+            let points = show::counted(view.expiring, "recovery point", "recovery points");
+            if !session.ask(&format!("Delete {points}?")) {
+                return Err(refused);
+            }
+            (request.dry_run, request.expire) = (false, true);
+            session.operations.change_group(group, &request)?
+        }
+        answer => answer?,
+    };
+    session.answer(view.group, show::group::one)
 }
 
 fn members(session: &Session<'_>, sources: &[String]) -> Members {

@@ -1,10 +1,10 @@
 //! Protection groups.
 
-use api::view::{GroupListView, GroupView, MemberListView};
+use api::view::{GroupChangeView, GroupListView, GroupView, MemberListView};
 
 use super::column::{Table, fields};
-use super::counted;
 use super::when::Here;
+use super::{counted, short};
 
 /// Returns all groups as a table.
 pub fn list(view: &GroupListView, here: &Here) -> String {
@@ -42,6 +42,37 @@ pub fn one(view: &GroupView, here: &Here) -> String {
         out.push_str("  ");
         out.push_str(member);
         out.push('\n');
+    }
+    out
+}
+
+/// Returns what a change of policy would be, and what it would delete.
+pub fn preview(view: &GroupChangeView, here: &Here) -> String {
+    let mut out = fields(&[
+        ("Group", view.group.name.clone()),
+        ("New policy", view.group.policy.sentence.clone()),
+        (
+            "Deletes at once",
+            match view.expiring {
+                0 => "no recovery point".to_owned(),
+                n => counted(n, "recovery point", "recovery points"),
+            },
+        ),
+    ]);
+    for member in &view.members {
+        let count = counted(member.count, "recovery point", "recovery points");
+        out.push_str(&format!("\n{}: {count}\n", member.source));
+        for point in &member.points {
+            out.push_str(&format!(
+                "  {}  {}\n",
+                short(&point.id),
+                here.time(point.time)
+            ));
+        }
+        match member.count - member.points.len() as u64 {
+            0 => {}
+            more => out.push_str(&format!("  and {} younger\n", base::units::count(more))),
+        }
     }
     out
 }

@@ -150,6 +150,7 @@ impl Bench {
             command_line: "dozo test".to_owned(),
             draws: false,
             shows: false,
+            answers: None,
             out: Box::new(out.clone()),
             err: cli::Talk::new(err.clone()),
             stop: Arc::new(Stop::default()),
@@ -164,7 +165,13 @@ impl Bench {
     }
 
     pub(crate) fn run_words(&self, words: &[&str]) -> Said {
+        self.run_answered(words, None)
+    }
+
+    /// Runs a command whose questions somebody answers so.
+    pub(crate) fn run_answered(&self, words: &[&str], answers: Option<&'static str>) -> Said {
         let (mut world, out, err) = self.world();
+        world.answers = answers.map(|text| Box::new(text.as_bytes()) as _);
         let args: Vec<OsString> = ["dozo"].iter().chain(words).map(OsString::from).collect();
         let exit = cli::run(&args, &mut world);
         Said {

@@ -20,6 +20,7 @@ mod mended;
 mod mount;
 mod nobody;
 mod owner;
+mod policy;
 mod program;
 mod read_only;
 mod silent;

@@ -3,6 +3,7 @@
 use base::{Fault, GroupId, fault::Code};
 
 use super::Engine;
+use crate::expiry::Expiry;
 use crate::model::{Group, Policy, check_group_name, config};
 
 /// What is to be different about a group; `None` leaves it.
@@ -12,6 +13,17 @@ pub struct GroupChange {
     pub name: Option<String>,
     /// Its policy, whole.
     pub policy: Option<Policy>,
+}
+
+/// How far a change of policy may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyChange {
+    /// Only say what it would be.
+    Preview,
+    /// As long as no recovery point goes at once.
+    Harmless,
+    /// Whatever goes.
+    Any,
 }
 
 impl Engine {
@@ -90,21 +102,33 @@ impl Engine {
         Ok(group)
     }
 
-    /// Changes a group's policy to what `change` makes of it, which nobody else changes meanwhile.
+    /// Changes a group's policy to what `change` makes of it, which nobody else changes meanwhile, as far as `mode` lets it. Returns
+    /// the group as it is then, or would be, and the points that go at once.
     ///
     /// # Errors
-    /// As [`Self::change_group`], or what `change` returned.
+    /// As [`Self::change_group`], or what `change` returned; `PointsWouldExpire`.
     pub fn change_policy(
         &self,
         name: &str,
         change: impl FnOnce(Policy) -> Result<Policy, Fault>,
-    ) -> Result<Group, Fault> {
+        mode: PolicyChange,
+    ) -> Result<(Group, Vec<Expiry>), Fault> {
         let _deciding = self.deciding();
-        let mut group = self.group(name)?;
-        group.policy = change(group.policy)?;
-        group.policy.check_sense()?;
-        self.put(&[config::group(&group)])?;
-        Ok(group)
+        let group = self.group(name)?;
+        let policy = change(group.policy.clone())?;
+        policy.check_sense()?;
+        let expiries = self.expiring_by(&group, &policy)?;
+        let count: usize = expiries.iter().map(|expiry| expiry.points.len()).sum();
+        if mode == PolicyChange::Harmless && count > 0 {
+            return Err(Fault::new(Code::PointsWouldExpire)
+                .with("group", &group.name)
+                .with("count", count));
+        }
+        let group = Group { policy, ..group };
+        if mode != PolicyChange::Preview {
+            self.put(&[config::group(&group)])?;
+        }
+        Ok((group, expiries))
     }
 
     /// Removes a group that has no members.

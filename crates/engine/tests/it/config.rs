@@ -9,7 +9,7 @@ use base::schedule::{self, Schedule};
 use base::{Fault, Lang, retention};
 use engine::model::{FileOptions, Policy};
 use engine::pool::Change;
-use engine::{GroupChange, ProtectRequest, StopProtection};
+use engine::{GroupChange, PolicyChange, ProtectRequest, StopProtection};
 
 use crate::world::{Act, World, code, open_alerts, protect};
 
@@ -294,12 +294,16 @@ fn two_changes_of_one_policy_at_the_same_time_are_both_made() {
                     policy.retention.weekly = 9;
                     Ok(policy)
                 };
-                beside.change_policy("Mail", weekly).unwrap();
+                beside
+                    .change_policy("Mail", weekly, PolicyChange::Any)
+                    .unwrap();
             });
             policy.retention.keep_days = 77;
             Ok(policy)
         };
-        engine.change_policy("Mail", days).unwrap();
+        engine
+            .change_policy("Mail", days, PolicyChange::Harmless)
+            .unwrap();
     });
     let kept = engine.group("Mail").unwrap().policy.retention;
     assert_eq!((kept.keep_days, kept.weekly), (77, 9));

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use base::Timestamp;
 use base::fault::Code;
+use base::{Fault, Timestamp};
 use engine::jobs::{Cause, Job, JobKind, JobState};
+use engine::model::Policy;
 use engine::worker::{Destination, OnConflict};
-use engine::{Engine, Expiring, GroupChange, JobQuery, RestoreRequest};
+use engine::{Engine, Expiring, GroupChange, JobQuery, PolicyChange, RestoreRequest};
 
 use crate::world::{World, code, protect, tick, time};
 
@@ -72,14 +73,10 @@ fn the_newest_point_and_held_ones_stay_for_ever() {
     let view = engine.point(&newest).unwrap();
     assert_eq!(view.expires, Expiring::WhenNotNewest);
     // The point due meanwhile would be the newest; without it only the round of the server goes.
-    world.act(crate::world::Act::Fail(base::Fault::new(
-        Code::SourcePathMissing,
-    )));
+    world.act(crate::world::Act::Fail(Fault::new(Code::SourcePathMissing)));
     tick(&engine, &world);
     world.pass(24);
-    world.act(crate::world::Act::Fail(base::Fault::new(
-        Code::SourcePathMissing,
-    )));
+    world.act(crate::world::Act::Fail(Fault::new(Code::SourcePathMissing)));
     tick(&engine, &world);
     assert_eq!(days(&world), ["01-01", "01-03"]);
 }
@@ -145,9 +142,7 @@ fn with_an_old_point() -> (Arc<World>, Engine) {
     // The newest one of all always stays.
     protect(&engine, &folder);
     world.pass(3 * 24);
-    world.act(crate::world::Act::Fail(base::Fault::new(
-        Code::SourcePathMissing,
-    )));
+    world.act(crate::world::Act::Fail(Fault::new(Code::SourcePathMissing)));
     assert_eq!(days(&world), ["01-01", "01-02"]);
     (world, engine)
 }
@@ -208,9 +203,7 @@ fn expiry_that_was_cut_off_is_repeated_once() {
     tick(&engine, &world);
     let killed = receive.recv().unwrap();
     let engine = killed.open();
-    killed.act(crate::world::Act::Fail(base::Fault::new(
-        Code::SourcePathMissing,
-    )));
+    killed.act(crate::world::Act::Fail(Fault::new(Code::SourcePathMissing)));
     tick(&engine, &killed);
     tick(&engine, &killed);
     let jobs = expiry_jobs(&engine);
@@ -244,6 +237,90 @@ fn nobody_begins_to_read_a_point_that_was_just_deleted() {
         .set_beside(move || beside.restore_plan(&request).map(drop));
     deleting.delete_point(&point.to_string()).unwrap();
     assert_eq!(code(begun.recv().unwrap()), Code::PointUnknown);
+}
+
+fn keep_days(days: u32) -> impl Fn(Policy) -> Result<Policy, Fault> {
+    move |mut policy| {
+        policy.retention.keep_days = days;
+        Ok(policy)
+    }
+}
+
+#[test]
+fn a_change_of_policy_says_what_goes_by_it_and_takes_that_alone() {
+    let world = World::new();
+    let engine = world.open();
+    let (a, b) = (world.folder("a"), world.folder("b"));
+    protect(&engine, &a);
+    keep(&engine, 30, 0);
+    live(&engine, &world, 10);
+    protect(&engine, &b);
+    let before = world.pool.points();
+    engine
+        .hold_point(&before[2].id.to_string(), Some("case 7"))
+        .unwrap();
+    let policy = engine.group("default").unwrap().policy;
+    let set = |days: u32, mode| engine.change_policy("default", keep_days(days), mode);
+
+    let (thought, expiries) = set(5, PolicyChange::Preview).unwrap();
+    assert_eq!(thought.policy.retention.keep_days, 5);
+    assert_eq!(
+        engine.group("default").unwrap().policy,
+        policy,
+        "nothing was changed"
+    );
+    let [expiry] = &expiries[..] else {
+        panic!("{expiries:?}");
+    };
+    assert!(expiry.address.ends_with("/a"), "{}", expiry.address);
+    let mut old: Vec<_> = before
+        .iter()
+        .filter(|p| p.at < before[5].at)
+        .cloned()
+        .collect();
+    old.retain(|point| point.id != before[2].id);
+    assert_eq!(expiry.points[..old.len()], old);
+    let refused = set(5, PolicyChange::Harmless).unwrap_err();
+    assert_eq!(refused.code, Code::PointsWouldExpire);
+    let count = expiry.points.len().to_string();
+    assert_eq!(refused.param("count"), Some(&*count));
+    assert_eq!(engine.group("default").unwrap().policy, policy);
+    // What takes nothing is nobody's question.
+    assert_eq!(set(20, PolicyChange::Harmless).unwrap().1, []);
+    assert_eq!(
+        engine.group("default").unwrap().policy.retention.keep_days,
+        20
+    );
+
+    let (_, gone) = set(5, PolicyChange::Any).unwrap();
+    assert_eq!(gone, expiries);
+    // What goes anyway by the policy in force is not the next change's.
+    let faster = |mut policy: Policy| {
+        policy.sync = "4h".parse()?;
+        Ok(policy)
+    };
+    let (_, none) = engine
+        .change_policy("default", faster, PolicyChange::Harmless)
+        .unwrap();
+    assert_eq!(none, []);
+    protect(&engine, &a);
+    let left = world.pool.points();
+    for point in &before {
+        let goes = expiries[0].points.contains(point);
+        assert_eq!(!left.contains(point), goes, "{point:?}");
+    }
+}
+
+#[test]
+fn what_is_not_protected_loses_nothing_by_a_change_of_policy() {
+    let world = World::new();
+    let engine = world.open();
+    protect(&engine, &world.folder("a"));
+    keep(&engine, 30, 0);
+    live(&engine, &world, 10);
+    engine.stop_all_members().unwrap();
+    let change = engine.change_policy("default", keep_days(1), PolicyChange::Harmless);
+    assert_eq!(change.unwrap().1, []);
 }
 
 #[test]

@@ -268,6 +268,15 @@ PointHeld-why = Somebody holds it, so that it neither expires nor is deleted. Re
 PointHeld-try =
     Run `dozo point release {$point}` if it is not needed any more, then delete it.
 
+PointsWouldExpire-what = The new policy of group {$group} would delete {$count ->
+        [one] a recovery point
+       *[other] {$count} recovery points
+    } at once
+PointsWouldExpire-why = The rules that keep them would be gone, and what is deleted cannot be got back. Nothing was changed. Points that are held are not among them.
+PointsWouldExpire-try =
+    See which they are: run the command again with `--dry-run`.
+    If they may go, run it again with `--yes`.
+
 HoldReasonTooLong-what = The reason is too long
 HoldReasonTooLong-why = The reason for holding a recovery point has at most {$limit} characters.
 HoldReasonTooLong-try =

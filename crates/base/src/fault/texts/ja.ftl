@@ -265,6 +265,12 @@ PointHeld-why = 期限切れにも削除の対象にもならないように保�
 PointHeld-try =
     不要になった場合は、`dozo point release {$point}` で保持を解除してから削除してください。
 
+PointsWouldExpire-what = 保護グループ「{$group}」の新しい保護ポリシーでは、回復ポイント {$count} 個が直ちに削除されます
+PointsWouldExpire-why = これらを保持する規則がなくなります。削除した回復ポイントは元に戻せません。何も変更していません。保留中の回復ポイントは含まれていません。
+PointsWouldExpire-try =
+    `--dry-run` を付けて実行し、対象の回復ポイントを確認してください。
+    削除してもよい場合は、`--yes` を付けてもう一度実行してください。
+
 HoldReasonTooLong-what = 理由が長すぎます
 HoldReasonTooLong-why = 回復ポイントを保持する理由は {$limit} 文字までです。
 HoldReasonTooLong-try =
