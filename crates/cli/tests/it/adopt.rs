@@ -247,8 +247,11 @@ fn what_is_no_pool_or_no_key_of_it_is_refused_and_left_as_it_is() {
     // Of a newer version: it stands behind the magic.
     let mut format = fs::read(place.path("newer/format")).unwrap();
     format[8] = 99;
-    fs::remove_file(place.path("newer/format")).unwrap();
-    fs::write(place.path("newer/format"), format).unwrap();
+    // So does its copy, or it would be mended.
+    for object in ["newer/format", "newer/copies/format"] {
+        fs::remove_file(place.path(object)).unwrap();
+        fs::write(place.path(object), &format).unwrap();
+    }
     adopt("newer", "usb.key", 5, "StoreVersionUnsupported");
     assert_eq!(contents(&place.path("moved")), before);
 }
