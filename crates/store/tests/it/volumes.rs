@@ -291,3 +291,46 @@ fn a_volume_that_is_lost_is_given_up_and_its_content_stored_anew() {
     again.commit(store::CommitSpec::sync_only()).unwrap();
     assert_eq!(violation(&store, &[], &[content]), None);
 }
+
+#[test]
+fn a_volume_that_does_not_know_its_copied_pool_is_taken_in_again_and_goes_on_draining() {
+    let (world, store) = World::new(9);
+    let content = files(&[("a", &Dice::new(9).bytes(50_000))]);
+    let made = backup(&store, world.source, &Files::new(), &content).unwrap();
+    let all = packs(&world);
+    store.add_volume("big", &world.path("big")).unwrap();
+    move_packs(&world, "big", &all);
+    drop(store);
+    let links = world.path("pool/volumes");
+    fs::rename(links.join("big"), links.join("big.draining")).unwrap();
+    fs::rename(world.path("pool"), world.path("original")).unwrap();
+    let (from, to) = (world.path("original"), world.path("pool"));
+    assert!(testkit::runs(
+        "cp",
+        ["-a", from.to_str().unwrap(), to.to_str().unwrap()]
+    ));
+    // What an attempt that was killed leaves.
+    std::os::unix::fs::symlink("/nowhere", links.join(".big")).unwrap();
+    fs::write(world.path("big/.volume"), "dozo vol").unwrap();
+
+    let store = world.open();
+    let state = |store: &Store| store.volumes().unwrap().remove(0).state;
+    assert!(matches!(state(&store), VolumeState::Away(_)));
+    // Neither an empty directory nor the pool's own take its place.
+    for other in ["empty", "original"] {
+        let refused = store.add_volume("big", &world.path(other)).unwrap_err();
+        assert_eq!(refused.code, Code::VolumeUnfit);
+    }
+    store.add_volume("big", &world.path("big")).unwrap();
+    assert_eq!(state(&store), VolumeState::Draining);
+    assert_eq!(read(&store, &made.root).unwrap(), content);
+    let again = store.add_volume("big", &world.path("big")).unwrap_err();
+    assert_eq!(again.code, Code::VolumeUnfit);
+    assert_eq!(store.volumes().unwrap().len(), 1);
+    drop(store);
+    // It belongs to the copy from here on.
+    let (original, index) = (world.path("original"), world.path("other-index"));
+    let unlock = world.key.unlock();
+    let store = Store::open_at(&original, &unlock, &world.env, &index, "test").unwrap();
+    assert!(matches!(state(&store), VolumeState::Away(_)));
+}
