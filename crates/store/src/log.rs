@@ -315,6 +315,11 @@ impl Log {
         self.stopped.get_or_insert(fault).clone()
     }
 
+    /// Returns what its opening may do.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// Returns the place of the last record.
     pub(crate) fn last(&self) -> u64 {
         self.chain.next - 1

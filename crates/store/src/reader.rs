@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::durable::object_name;
 use crate::faults;
 use crate::index::{Asker, Found, Location};
+use crate::log::{Mode, Source};
 use crate::volumes::Registry;
 
 /// Plain content kept for the next reader: bundles of small files are read once for all their files.
@@ -75,7 +76,11 @@ impl Core {
         read: impl Fn(&Found) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let find = || self.index.find_for(Asker::Reader, id);
-        let mut found = find()?.ok_or_else(|| self.missing(id))?;
+        let mut found = match find()? {
+            None if self.follow()? => find()?,
+            found => found,
+        }
+        .ok_or_else(|| self.missing(id))?;
         loop {
             let fault = match read(&found) {
                 Ok(read) => return Ok(read),
@@ -83,9 +88,30 @@ impl Core {
             };
             match find()? {
                 Some(newer) if newer != found => found = newer,
+                // Once the log has been followed to its end it says where the chunk is.
+                Some(_) if self.follow()? => {}
                 _ => return Err(fault),
             }
         }
+    }
+
+    /// Folds in what another process has written since, if this one only reads: its collection moves chunks, and knows nothing of
+    /// who reads. Returns whether there was anything.
+    fn follow(&self) -> Result<bool, Fault> {
+        let mut log = self.log();
+        if log.mode() == Mode::Write {
+            return Ok(false);
+        }
+        let source = Source {
+            objects: &*self.objects,
+            keys: &self.keys,
+            env: &self.env,
+            place: &self.place,
+            mode: Mode::Read,
+        };
+        let last = log.last();
+        *log = source.load(&self.index)?;
+        Ok(log.last() != last)
     }
 
     /// Returns the fault of a chunk that the index does not know: it may be on a volume that was away when the index was built.

@@ -384,6 +384,42 @@ fn of_two_copies_the_one_that_stays_is_found_by_an_index_built_anew() {
     assert_eq!(violation(&anew, &[], &[content]), None);
 }
 
+/// Another process reads the pool, and the owner's collection knows nothing of it (R14).
+#[test]
+fn who_only_reads_finds_what_was_moved_meanwhile() {
+    let (env, _) = testkit::env(18);
+    let mut dice = Dice::new(18);
+    let key = Key::new(&env);
+    let (pool, index) = (testkit::tempdir().unwrap(), testkit::tempdir().unwrap());
+    let store = Store::create_at(pool.path(), &key.slots(), &env, index.path(), "test").unwrap();
+    let source = SourceId::random(&env);
+    let mut content = Files::new();
+    for i in 0..70 {
+        let before = content.clone();
+        content.insert(format!("f{i}"), dice.bytes(2000));
+        backup(&store, source, &before, &content).unwrap();
+    }
+    let readers =
+        [(); 2].map(|()| Store::read_at(pool.path(), &key.unlock(), &env, Place::Memory).unwrap());
+    let points = store.points().unwrap();
+    for point in &points[..69] {
+        store.delete_point(&point.id).unwrap();
+    }
+    assert!(collect(&store).unwrap().packs > 100);
+    let root = points[69].root;
+    assert_eq!(read(&readers[0], &root).unwrap(), content);
+    // And again, after another one.
+    content.remove("f3");
+    let before = read(&store, &root).unwrap();
+    backup(&store, source, &before, &content).unwrap();
+    store.delete_point(&points[69].id).unwrap();
+    collect(&store).unwrap();
+    let root = store.points().unwrap()[0].root;
+    for reader in &readers {
+        assert_eq!(read(reader, &root).unwrap(), content);
+    }
+}
+
 #[test]
 fn many_small_packs_become_few() {
     let mut world = World::new(10);
