@@ -1,12 +1,13 @@
 //! `cargo xtask`: chores of the project that are programs, not scripts.
 //!
 //! `bench` measures Dozo beside its peers, `crash` tries what is left after crashes, `scale` measures what grows with what is
-//! stored, `parity` what mending costs, `fuzz` gives readers what no writer wrote. The style guide is held by `tests/tidy.rs`,
-//! which cargo runs with all other tests.
+//! stored, `parity` what mending costs, `fuzz` gives readers what no writer wrote, `mutants` switches defences off. The style
+//! guide is held by `tests/tidy.rs`, which cargo runs with all other tests.
 
 mod bench;
 mod crash;
 mod fuzz;
+mod mutants;
 mod parity;
 mod scale;
 
@@ -30,6 +31,8 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Try what crashes, faults, kills and power cuts leave of a store
     Crash(crash::Crash),
+    /// Switch off each defence in turn: a test must miss it
+    Mutants(mutants::Mutants),
     /// Measure what trees, index and log cost at sizes that nobody stores for a try
     Scale(scale::Scale),
     /// Measure what parity costs, what it mends, and how fast
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::main(args),
         Task::Fuzz(args) => fuzz::main(&args),
         Task::Crash(args) => crash::main(&args),
+        Task::Mutants(args) => mutants::main(&args),
         Task::Scale(args) => scale::main(&args),
         Task::Parity(args) => parity::main(&args),
     };

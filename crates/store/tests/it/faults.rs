@@ -579,3 +579,47 @@ fn what_is_too_small_to_mend_itself_is_mended_from_its_copy() {
         }
     }
 }
+
+/// Records of a session that was never over have no copies: one of them that is damaged takes nothing with it.
+#[test]
+fn a_damaged_record_of_unfinished_work_is_left_out() {
+    let (env, _) = testkit::env(6);
+    let (disk, key, store, content) = one_point();
+    let point = store.points().expect("as before the fault").remove(0).id;
+    let source = store.replicas().expect("as before the fault")[0].source;
+    let before = pack_paths(&disk, "log/").len();
+    let session = store.begin(SourceId::random(&env), None).expect("begun");
+    write(&session, &Files::new(), &content).expect("written");
+    let killed = disk.killed_at(disk.ops());
+    let record = pack_paths(&killed, "log/").pop().expect("a record");
+    assert_eq!(pack_paths(&killed, "log/").len(), before + 1);
+    killed.damage(&record, |bytes| bytes[90] ^= 1);
+    for damaged in [killed.copy(), killed] {
+        let store = key.open(place(&damaged), &env).expect("opened");
+        let known = [(point, &content)];
+        assert_eq!(violation(&store, &known, &[]), None);
+        assert_eq!(pack_paths(&damaged, "quarantine/log/").len(), 1);
+        backup(&store, source, &content, &files(&[("a", b"new")])).expect("goes on");
+        drop(store);
+        key.open(place(&damaged), &env).expect("opened again");
+    }
+}
+
+/// That a commit has no copy proves nothing: what it acknowledged is not left out because something before it is damaged.
+#[test]
+fn a_damaged_record_before_a_commit_without_a_copy_is_told() {
+    let (env, _) = testkit::env(6);
+    let (disk, key, store, content) = one_point();
+    let source = store.replicas().expect("as before the fault")[0].source;
+    let [log, copies] = ["log/", "copies/log/"].map(|class| pack_paths(&disk, class).len());
+    backup(&store, source, &content, &files(&[("a", b"new")])).expect("backed up");
+    drop(store);
+    for path in &pack_paths(&disk, "copies/log/")[copies..] {
+        let name = path.parse().expect("an object's name");
+        place(&disk).delete(&name).expect("deleted");
+    }
+    let record = &pack_paths(&disk, "log/")[log];
+    disk.damage(record, |bytes| bytes[90] ^= 1);
+    let fault = key.open(place(&disk), &env).unwrap_err();
+    assert_eq!(fault.code, Code::LogDamaged);
+}
