@@ -8,6 +8,7 @@
 //! It does not stand for a second disk: copies are where the log is.
 
 use base::Fault;
+use base::limits::QUARANTINED_MAX;
 use format::copies::{decode, encode, object_name, range_of, twin_name};
 use format::log::Body;
 use objects::{GetError, ObjectName, Objects, PutError};
@@ -18,9 +19,6 @@ use crate::open::named;
 
 /// Bytes after which copies are stored even if what they belong to is not over.
 const BYTES_MAX: usize = 1 << 20;
-/// Damaged originals of one object that are kept.
-const QUARANTINED_MAX: u32 = 100;
-
 /// Copies that are not stored yet.
 #[derive(Default)]
 pub(crate) struct Pending {
@@ -258,12 +256,20 @@ pub(crate) fn put_away(objects: &dyn Objects, place: &str, name: &ObjectName) ->
     gone.map_err(|error| faults::delete(place, error))
 }
 
-/// Replaces an object, and keeps what was there in the quarantine.
 fn keep(objects: &dyn Objects, name: &ObjectName, bytes: &[u8]) -> Result<(), PutError> {
+    replace(objects, name, bytes, &format!("quarantine/{name}"))
+}
+
+/// Replaces an object, and keeps what was there, durably, as the next number below `kept`.
+pub(crate) fn replace(
+    objects: &dyn Objects,
+    name: &ObjectName,
+    bytes: &[u8],
+    kept: &str,
+) -> Result<(), PutError> {
     let mut number = 1;
     loop {
-        let kept = named(format!("quarantine/{name}/{number}"));
-        match objects.mend(name, bytes, &kept) {
+        match objects.mend(name, bytes, &named(format!("{kept}/{number}"))) {
             Err(PutError::Exists { .. }) if number < QUARANTINED_MAX => number += 1,
             done => return done,
         }

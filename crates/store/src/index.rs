@@ -363,6 +363,14 @@ impl Index {
         self.add_to_filter(pack.entries().iter().map(|entry| &entry.id))?;
         if let Some(row) = packs::find(&write, &pack.name())?.filter(PackRow::is_bad) {
             packs::insert(&write, pack, PackState::Logged, &row.session, Copies::Stay)?;
+            if let Some(row) = packs::find(&write, &pack.name())? {
+                // It is looked at first by the next verification, and what was there is kept until then.
+                let row = PackRow {
+                    verified_s: 0,
+                    ..row
+                };
+                packs::put(&write, &row)?;
+            }
         }
         Ok(write.commit()?)
     }

@@ -13,17 +13,17 @@
 use std::ops::ControlFlow;
 
 use base::fault::Code;
-use base::limits::{OBJECT_BYTES_MAX, PACK_SECTOR_BYTES_MIN, QUARANTINED_MAX};
+use base::limits::{OBJECT_BYTES_MAX, PACK_SECTOR_BYTES_MIN};
 use base::{Fault, PackName};
 use format::pack::Class;
-use objects::{GetError, ObjectName, Objects, PutError};
+use objects::{GetError, ObjectName, Objects};
 
 use crate::Store;
 use crate::collect::Turn;
+use crate::copies::replace;
 use crate::core::Core;
 use crate::durable::{DurablePack, FindPackError, object_name};
 use crate::faults;
-use crate::open::named;
 use crate::space::Load;
 use crate::verify::{OnProgress, VerifyProgress};
 
@@ -155,14 +155,8 @@ impl Core {
     fn put_back(&self, class: Class, name: &PackName, bytes: &[u8]) -> Result<(), Fault> {
         self.check_room(Load::Copies)?;
         let object = object_name(class, name);
-        let mut number = 1;
-        loop {
-            let kept = named(format!("quarantine/{}/{name}/{number}", class.directory()));
-            match self.objects.mend(&object, bytes, &kept) {
-                Err(PutError::Exists { .. }) if number < QUARANTINED_MAX => number += 1,
-                done => return done.map_err(|error| self.write_fault(error)),
-            }
-        }
+        let kept = format!("quarantine/{}/{name}", class.directory());
+        replace(&*self.objects, &object, bytes, &kept).map_err(|error| self.write_fault(error))
     }
 
     /// Has writers rely on a pack again, unless its session is still open: as long as no record may name it, nobody else

@@ -1,5 +1,5 @@
 //! Objects that no record of the log names: packs and points' descriptions of writers that were killed or failed, and packs that
-//! were deleted and whose removal was interrupted.
+//! were deleted and whose removal was interrupted; and damaged packs in the quarantine, once what took their place was verified.
 //!
 //! That an object is named by nothing proves nothing as long as a session is open that may be about to name it. So strays are
 //! listed before the packs of the plan are condemned and looked at once more when every session of that time has ended.
@@ -11,6 +11,9 @@ use objects::{DeleteError, ObjectName};
 use crate::core::Core;
 use crate::durable::pack_name;
 use crate::faults;
+
+/// Where damaged objects are kept.
+const QUARANTINE: &str = "quarantine/";
 
 /// An object that nothing names.
 #[derive(Clone, Debug)]
@@ -27,6 +30,7 @@ pub(super) fn find(core: &Core) -> Result<Vec<Stray>, Fault> {
     let mut strays = Vec::new();
     let mut prefixes = vec![String::from("points/")];
     for class in [Class::Data, Class::Meta] {
+        prefixes.push(format!("{QUARANTINE}{}/", class.directory()));
         let directories = objects::fan_out(class.directory()).expect("a class is an object's name");
         prefixes.extend(directories.iter().map(|directory| format!("{directory}/")));
     }
@@ -51,6 +55,14 @@ fn is_named(core: &Core, object: &ObjectName) -> Result<bool, Fault> {
             Ok(point) => core.index.point(&point)?.is_some(),
             Err(_) => true,
         });
+    }
+    if let Some(kept) = object.as_str().strip_prefix(QUARANTINE) {
+        let pack = kept.split('/').nth(1).and_then(|name| name.parse().ok());
+        let Some(pack) = pack else {
+            return Ok(true);
+        };
+        let row = core.index.pack(&pack)?;
+        return Ok(row.is_some_and(|row| row.is_bad() || row.verified_s == 0));
     }
     Ok(match pack_name(object) {
         Some(pack) => core.index.pack(&pack)?.is_some(),

@@ -13,7 +13,7 @@ use store::VerifySpec;
 use store::{Parity, Place, RepairReport, Store};
 use testkit::{Call, Injection, SimDisk, Times};
 
-use crate::model::{Files, backup, read};
+use crate::model::{Files, backup, collect, read};
 use crate::repair::{World, go_on};
 
 const QUARANTINE: &str = "quarantine/";
@@ -66,6 +66,27 @@ fn damaged_packs_are_repaired_and_relied_upon_again() {
     assert_eq!(world.disk.files(), after);
     drop(store);
     world.assert_whole(&world.open());
+}
+
+/// What was damaged is kept until what took its place was verified; then a collection takes it.
+#[test]
+fn the_quarantine_is_emptied_once_what_was_mended_is_verified() {
+    let world = World::new(12);
+    world.damage("packs/");
+    let store = world.open();
+    assert_eq!(repair(&store).repaired.len(), 1);
+    let kept = || {
+        let paths = world.disk.files().into_keys();
+        paths.filter(|path| path.starts_with(QUARANTINE)).count()
+    };
+    collect(&store).unwrap();
+    assert_eq!(kept(), 1);
+    let report = store.verify(&VerifySpec::default(), &mut go_on).unwrap();
+    assert!(report.is_sound());
+    assert_eq!(kept(), 1);
+    collect(&store).unwrap();
+    assert_eq!(kept(), 0);
+    world.assert_whole(&store);
 }
 
 #[test]
