@@ -7,6 +7,8 @@ use anyhow::{Result, anyhow};
 use base::Env;
 use clap::{Args, Subcommand};
 use crash::faults;
+use crash::power::{self, Omitted};
+use crash::recorder::{BTRFS, EXT4, XFS};
 use crash::states::{self, Effort};
 
 /// Cores that the checks use.
@@ -28,6 +30,8 @@ enum Part {
     T4(States),
     /// Every call of every step fails or lies
     T5(Runs),
+    /// Power cuts on ext4, XFS and btrfs, as root
+    T13(Images),
 }
 
 #[derive(Args, Debug)]
@@ -50,6 +54,16 @@ struct Runs {
     seed: u64,
 }
 
+#[derive(Args, Debug)]
+struct Images {
+    /// On each file system
+    #[arg(long, default_value_t = 60)]
+    images: usize,
+    /// The first history
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -67,6 +81,7 @@ fn run(part: &Part) -> Result<()> {
     let said = match part {
         Part::T4(args) => t4(args)?,
         Part::T5(args) => t5(args)?,
+        Part::T13(args) => t13(args)?,
     };
     let seconds = (clock.since_boot() - began).as_secs_f64();
     println!("{said}, in {seconds:.0} s");
@@ -82,7 +97,42 @@ fn all(night: bool) -> Result<()> {
     run(&Part::T5(Runs {
         runs: 50_000 * times,
         seed: 1,
+    }))?;
+    run(&Part::T13(Images {
+        images: if night { 5000 } else { 60 },
+        seed: 1,
     }))
+}
+
+/// Images of one history; more only look at the same again.
+const IMAGES_OF_A_HISTORY: usize = 200;
+
+fn t13(args: &Images) -> Result<String> {
+    let mut said = Vec::new();
+    for kind in [EXT4, XFS, BTRFS] {
+        let (mut images, mut mounted, mut points, mut seed) = (0, 0, 0, args.seed);
+        while images < args.images {
+            let some = (args.images - images).min(IMAGES_OF_A_HISTORY);
+            let seen = power::cut(kind, Omitted::Nothing, seed, some);
+            let Some(seen) = seen.map_err(|what| anyhow!("{} {seed}: {what}", kind.name))? else {
+                break;
+            };
+            if !seen.violations.is_empty() {
+                let what = seen.violations.join("\n");
+                return Err(anyhow!("{}, history {seed}:\n{what}", kind.name));
+            }
+            images += seen.images;
+            mounted += seen.mounted;
+            points += seen.points;
+            seed += 1;
+        }
+        let (name, histories) = (kind.name, seed - args.seed);
+        said.push(format!(
+            "{name} {images} images of {histories} histories, {mounted} of them mounted, {points} points read in full"
+        ));
+    }
+    let (said, seed) = (said.join("; "), args.seed);
+    Ok(format!("T13: {said} (from seed {seed}); 0 lost, 0 broken"))
 }
 
 fn t5(args: &Runs) -> Result<String> {

@@ -1,4 +1,5 @@
 //! A bounded part of what `cargo xtask crash` does.
 
 mod faults;
+mod power;
 mod states;
