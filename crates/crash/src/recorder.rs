@@ -270,6 +270,12 @@ impl Tape {
             }
         }
         self.applied = flushed;
+        // Another file each time: somebody else's mount namespace may have kept the last one's loop device, and a mount of the
+        // same file would be that of before.
+        match fs::remove_file(&image) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         copy(&before, &image)?;
         let file = File::options().write(true).open(&image)?;
         for event in &self.events[flushed..k] {
