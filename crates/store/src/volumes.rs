@@ -428,24 +428,28 @@ impl Registry {
     /// Takes a volume out of the pool.
     fn remove(&self, name: &str, is_lost: bool) -> Result<(), Fault> {
         let link = self.link(name)?;
-        if !is_lost {
-            let place = self.place_of(&link)?;
-            let path = link.path.display().to_string();
-            let held = list(&*place, &path)?.len();
+        let path = link.path.display().to_string();
+        let place = match is_lost {
+            true => None,
+            false => Some(self.place_of(&link)?),
+        };
+        if let Some(place) = &place {
+            let held = list(&**place, &path)?.len();
             if held > 0 {
                 return Err(Fault::new(Code::VolumeNotEmpty)
                     .with("volume", name)
                     .with("count", held));
             }
-            match place.delete(&named(IDENTITY)) {
-                Ok(()) | Err(DeleteError::Missing { .. }) => {}
-                Err(error) => return Err(faults::delete(&path, error)),
-            }
         }
         let removed = fs::remove_file(self.link_path(name, link.drains));
         let done = removed.and_then(|()| self.sync_links());
         done.map_err(|error| unwritable(&self.pool, &error))?;
-        self.look().map(drop)
+        self.look()?;
+        // Last: a link to what is no volume any more would be one that is away, and wait for its disk for ever.
+        match place.map(|place| place.delete(&named(IDENTITY))) {
+            None | Some(Ok(()) | Err(DeleteError::Missing { .. })) => Ok(()),
+            Some(Err(error)) => Err(faults::delete(&path, error)),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod read_only;
 mod silent;
 mod story;
 mod strangers;
+mod struck;
 mod torture;
 mod trouble;
 mod unmounted;
