@@ -44,6 +44,8 @@ const DRAINING: &str = ".draining";
 const IDENTITY: &str = "volume";
 /// What may be in a directory that becomes a volume: a new file system has it.
 const LOST_AND_FOUND: &str = "lost+found";
+/// The directory of packs of a volume.
+const SHELVES: &str = "packs";
 
 /// How a volume is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -333,16 +335,19 @@ impl Registry {
             Some(_) => return Err(String::from("it belongs to another pool")),
             None => {
                 for entry in fs::read_dir(path).map_err(text)? {
-                    let name = entry.map_err(text)?.file_name();
+                    let entry = entry.map_err(text)?;
+                    let name = entry.file_name();
                     let name = name.to_string_lossy();
-                    if name != LOST_AND_FOUND && !name.starts_with('.') {
+                    let is_nothing = name == LOST_AND_FOUND || name.starts_with('.');
+                    // Left by a claim that was cut off, or by a volume that was taken out.
+                    if !is_nothing && !(name == SHELVES && is_bare(&entry.path()).map_err(text)?) {
                         return Err(format!("it is not empty: it holds {name}"));
                     }
                 }
             }
         }
         let place = Local::create_at(path).map_err(|error| faults::reason(&error))?;
-        let shelves = objects::fan_out("packs").map_err(|error| error.to_string())?;
+        let shelves = objects::fan_out(SHELVES).map_err(|error| error.to_string())?;
         let shelved = place.prepare(&shelves);
         shelved.map_err(|error| faults::reason(&error))?;
         // Last: without it the directory is no volume yet.
@@ -451,6 +456,17 @@ impl Registry {
             Some(Err(error)) => Err(faults::delete(&path, error)),
         }
     }
+}
+
+/// Returns whether these are shelves without anything on them.
+fn is_bare(shelves: &Path) -> io::Result<bool> {
+    for shelf in fs::read_dir(shelves)? {
+        let shelf = shelf?;
+        if !shelf.file_type()?.is_dir() || fs::read_dir(shelf.path())?.next().is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Store {
@@ -652,7 +668,7 @@ impl Needs<'_> {
 /// Returns the packs of a volume.
 fn list(place: &dyn Objects, path: &str) -> Result<Vec<Listed>, Fault> {
     let mut found = Vec::new();
-    for shelf in objects::fan_out("packs").expect("a class is an object's name") {
+    for shelf in objects::fan_out(SHELVES).expect("a class is an object's name") {
         let listed = place.list(&format!("{shelf}/"));
         found.extend(listed.map_err(|error| faults::list(path, error))?);
     }

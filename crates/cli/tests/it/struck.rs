@@ -82,7 +82,7 @@ const POOL_DEEDS: &[Deed] = &[
     Deed {
         name: "pool add",
         words: &["pool", "add", "big"],
-        prepare: |_| {},
+        prepare: |victim| drop(victim.place.directory("big")),
         exits: &[0, 5],
         done: Victim::has_volume,
     },

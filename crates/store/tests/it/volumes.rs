@@ -236,6 +236,29 @@ fn what_cannot_be_a_volume_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn what_a_claim_that_was_cut_off_and_a_volume_that_was_taken_out_left_can_be_a_volume() {
+    let (world, store) = World::new(7);
+    for shelf in [".tmp", "packs/00", "packs/01"] {
+        fs::create_dir_all(world.path("half").join(shelf)).unwrap();
+    }
+    store.add_volume("half", &world.path("half")).unwrap();
+    store.remove_volume("half", false).unwrap();
+    store.add_volume("half", &world.path("half")).unwrap();
+
+    // But not if it is somebody's.
+    for thing in ["packs/letter", "packs/00/letter"] {
+        let theirs = world.path("theirs").join(thing);
+        fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+        fs::write(&theirs, "dear reader").unwrap();
+        let fault = store
+            .add_volume("theirs", &world.path("theirs"))
+            .unwrap_err();
+        assert_eq!(fault.code, Code::VolumeUnfit);
+        fs::remove_file(theirs).unwrap();
+    }
+}
+
+#[test]
 fn a_copy_of_the_pool_does_not_get_its_volumes() {
     let (world, store) = World::new(6);
     let content = files(&[("a", &Dice::new(6).bytes(50_000))]);
