@@ -338,9 +338,11 @@ impl Registry {
                     let entry = entry.map_err(text)?;
                     let name = entry.file_name();
                     let name = name.to_string_lossy();
-                    let is_nothing = name == LOST_AND_FOUND || name.starts_with('.');
-                    // Left by a claim that was cut off, or by a volume that was taken out.
-                    if !is_nothing && !(name == SHELVES && is_bare(&entry.path()).map_err(text)?) {
+                    // Bare shelves are left by a claim that was cut off, or by a volume that was taken out.
+                    let is_nothing = name == LOST_AND_FOUND
+                        || name.starts_with('.')
+                        || (name == SHELVES && is_bare(&entry.path()).map_err(text)?);
+                    if !is_nothing {
                         return Err(format!("it is not empty: it holds {name}"));
                     }
                 }
