@@ -10,6 +10,8 @@ use crate::VERSION;
 use crate::wire::{Reader, Writer};
 
 const MAGIC: &[u8; 8] = b"DOZOCOPY";
+/// Most records whose copies are in one object.
+pub const COPIED_RECORDS_MAX: u64 = 10_000;
 /// Most bytes of a copied object's name.
 const NAME_BYTES_MAX: usize = (OBJECT_NAME_PART_BYTES_MAX + 1) * OBJECT_NAME_PARTS_MAX;
 
@@ -21,9 +23,13 @@ pub fn object_name(first: u64, last: u64) -> String {
 /// Returns which records an object of this name has copies of: the first and the last.
 pub fn range_of(name: &str) -> Option<(u64, u64)> {
     let (first, last) = name.strip_prefix("copies/log/")?.split_once('-')?;
-    let [first, last] = [first, last].map(|text| (text.len() == 20).then(|| text.parse().ok()));
-    let (first, last) = (first??, last??);
-    (1 <= first && first <= last).then_some((first, last))
+    let number = |text: &str| match text.len() {
+        20 => text.parse::<u64>().ok(),
+        _ => None,
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    let count = last.checked_sub(first)?;
+    (1 <= first && count < COPIED_RECORDS_MAX).then_some((first, last))
 }
 
 /// Returns the name of the copy of an object that is copied alone.

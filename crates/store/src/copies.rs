@@ -9,7 +9,7 @@
 
 use base::Fault;
 use base::limits::QUARANTINED_MAX;
-use format::copies::{decode, encode, object_name, range_of, twin_name};
+use format::copies::{COPIED_RECORDS_MAX, decode, encode, object_name, range_of, twin_name};
 use format::log::Body;
 use objects::{GetError, ObjectName, Objects, PutError};
 
@@ -47,9 +47,13 @@ impl Pending {
             self.first = seq;
         }
         self.add(format::log::object_name(seq), bytes);
-        if ends_something(body) || self.bytes >= BYTES_MAX {
+        if ends_something(body) || self.is_full(seq) {
             self.store(objects, seq);
         }
+    }
+
+    fn is_full(&self, last: u64) -> bool {
+        self.bytes >= BYTES_MAX || last - self.first + 1 >= COPIED_RECORDS_MAX
     }
 
     fn store(&mut self, objects: &dyn Objects, last: u64) {
@@ -182,7 +186,7 @@ pub(crate) fn fill(
                 pending.first = seq;
             }
             pending.add(format::log::object_name(seq), bytes);
-            if seq == *last || pending.bytes >= BYTES_MAX {
+            if seq == *last || pending.is_full(seq) {
                 pending.store(objects, seq);
             }
         }

@@ -67,7 +67,7 @@ impl Source<'_> {
     pub(crate) fn load(&self, index: &Index) -> Result<Log, Fault> {
         let key = LogKey::new(&self.keys.ring);
         let copies = Copies::find(self.objects);
-        let mut last = self.last_slot(&copies)?;
+        let mut last = self.last_slot(&copies, &key)?;
         let mut applied = self.start(index, &key, last, &copies)?;
         let mut chain = applied.chain;
         let sealer = self.keys.ring.first_domain().sealer();
@@ -134,7 +134,7 @@ impl Source<'_> {
     }
 
     /// Returns the highest slot in use, after checking that none below it is missing: neither the record nor its copy is there.
-    fn last_slot(&self, copies: &Copies) -> Result<u64, Fault> {
+    fn last_slot(&self, copies: &Copies, key: &LogKey) -> Result<u64, Fault> {
         let found = self
             .objects
             .list("log/")
@@ -142,19 +142,23 @@ impl Source<'_> {
         // Other names are not records.
         let seqs = found.iter().filter(|object| object.name.leaf().len() == 20);
         let seqs = seqs.filter_map(|object| object.name.leaf().parse::<u64>().ok());
-        let mut next = 1;
-        for seq in seqs.chain([copies.last() + 1]) {
-            if let Some(missing) = (next..seq).find(|seq| !copies.has(*seq)) {
+        let mut last = 0;
+        for seq in seqs {
+            if let Some(missing) = (last + 1..seq).find(|seq| !copies.has(*seq)) {
                 let fault = Fault::new(Code::LogDamaged).with("sequence", missing);
                 return Err(fault.with("reason", "the record is missing"));
             }
-            next = next.max(seq + 1);
+            last = seq;
         }
-        Ok(found
-            .last()
-            .and_then(|object| object.name.leaf().parse().ok())
-            .unwrap_or(0)
-            .max(copies.last()))
+        // Names of copies prove nothing; those of records that are gone are looked into.
+        let is_there = |seq: u64| {
+            let mut found = copies.of_record(self.objects, seq);
+            found.any(|bytes| key.open(&bytes).is_ok_and(|record| record.seq == seq))
+        };
+        while last < copies.last() && is_there(last + 1) {
+            last += 1;
+        }
+        Ok(last)
     }
 
     /// Returns how far the index has folded this very log, or empties it.

@@ -100,8 +100,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "records have no copies",
         file: "crates/store/src/copies.rs",
-        stands: "        if ends_something(body) || self.bytes >= BYTES_MAX {",
-        instead: "        if ends_something(body) && self.bytes >= BYTES_MAX {",
+        stands: "        if ends_something(body) || self.is_full(seq) {",
+        instead: "        if ends_something(body) && self.is_full(seq) {",
         package: "store",
         tests: "faults",
     },

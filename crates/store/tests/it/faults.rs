@@ -605,6 +605,35 @@ fn a_damaged_record_of_unfinished_work_is_left_out() {
     }
 }
 
+/// Names of copies prove nothing: whatever else is there, the log ends where it ends.
+#[test]
+fn copies_that_hold_nothing_do_no_harm() {
+    let (env, _) = testkit::env(6);
+    let (disk, key, store, content) = one_point();
+    let point = store.points().expect("as before the fault").remove(0).id;
+    drop(store);
+    let last = pack_paths(&disk, "log/").len() as u64;
+    for (first, to) in [
+        (last + 1, last + 5),
+        (1, last + 9),
+        (900, 1000),
+        (1, u64::MAX),
+    ] {
+        let junk = format::copies::object_name(first, to);
+        let name = junk.parse().expect("an object's name");
+        place(&disk).put_new(&name, b"junk").expect("put");
+    }
+    let store = key.open(place(&disk), &env).expect("opened");
+    assert_eq!(violation(&store, &[(point, &content)], &[]), None);
+    let spec = VerifySpec {
+        repair: true,
+        ..VerifySpec::default()
+    };
+    store.verify(&spec, &mut go_on).expect("verified");
+    let report = store.verify(&spec, &mut go_on).expect("verified");
+    assert!(report.is_sound(), "{report:?}");
+}
+
 /// That a commit has no copy proves nothing: what it acknowledged is not left out because something before it is damaged.
 #[test]
 fn a_damaged_record_before_a_commit_without_a_copy_is_told() {
