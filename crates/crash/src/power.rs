@@ -135,6 +135,10 @@ fn open(root: &Path, key: &Key, env: &Env, omitted: Omitted) -> Result<Store, Fa
         // Whatever an index syncs would be durable of the pool as well.
         _ => {
             let disk = Forgetful::new(&pool, omitted).expect("a directory");
+            if is_new {
+                // No copies: the sync of one takes along what was published before it, and hides what is left out.
+                fs::write(pool.join("copies"), "in the way").expect("a file");
+            }
             let local = Arc::new(Local::open(disk).expect("a disk that opens"));
             match is_new {
                 true => Store::create(local, &key.slots(), env, Place::Memory),
