@@ -283,6 +283,10 @@ pub const ACCOUNT_BYTES_MAX: usize = 16 << 20;
 pub const LOG_RECORD_BYTES_MAX: usize = 64 << 10;
 /// Pack names in one log record.
 pub const LOG_PACKS_MAX: usize = 1024;
+/// Bytes of copies of small objects after which they are stored even if what they belong to is not over.
+pub const COPIES_BYTES: usize = 1 << 20;
+/// Most records whose copies are in one object.
+pub const COPIES_RECORDS_MAX: u64 = 10_000;
 /// Chunks whose places an index keeps at hand, twice over: 4 MiB at most, with packs of average chunks.
 pub const INDEX_RECENT_CHUNKS: usize = 1 << 14;
 /// Packs whose places an index reads when it is asked for a chunk of the first of them.

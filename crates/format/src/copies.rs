@@ -4,14 +4,14 @@
 //! what they are is stored a second time elsewhere. Nothing vouches for an entry but the checks that its own object has to
 //! pass: a damaged entry is no copy, and takes only itself and those behind it with it. Byte table: docs/format.md, "Copies".
 
-use base::limits::{LOG_RECORD_BYTES_MAX, OBJECT_NAME_PART_BYTES_MAX, OBJECT_NAME_PARTS_MAX};
+use base::limits::{
+    COPIES_RECORDS_MAX, LOG_RECORD_BYTES_MAX, OBJECT_NAME_PART_BYTES_MAX, OBJECT_NAME_PARTS_MAX,
+};
 
 use crate::VERSION;
 use crate::wire::{Reader, Writer};
 
 const MAGIC: &[u8; 8] = b"DOZOCOPY";
-/// Most records whose copies are in one object.
-pub const COPIED_RECORDS_MAX: u64 = 10_000;
 /// Most bytes of a copied object's name.
 const NAME_BYTES_MAX: usize = (OBJECT_NAME_PART_BYTES_MAX + 1) * OBJECT_NAME_PARTS_MAX;
 
@@ -29,7 +29,7 @@ pub fn range_of(name: &str) -> Option<(u64, u64)> {
     };
     let (first, last) = (number(first)?, number(last)?);
     let count = last.checked_sub(first)?;
-    (1 <= first && count < COPIED_RECORDS_MAX).then_some((first, last))
+    (1 <= first && count < COPIES_RECORDS_MAX).then_some((first, last))
 }
 
 /// Returns the name of the copy of an object that is copied alone.

@@ -8,17 +8,15 @@
 //! It does not stand for a second disk: copies are where the log is.
 
 use base::Fault;
-use base::limits::QUARANTINED_MAX;
-use format::copies::{COPIED_RECORDS_MAX, decode, encode, object_name, range_of, twin_name};
-use format::log::Body;
+use base::limits::{COPIES_BYTES, COPIES_RECORDS_MAX, QUARANTINED_MAX};
+use format::copies::{decode, encode, object_name, range_of, twin_name};
+use format::log::{Body, LogKey};
 use objects::{GetError, ObjectName, Objects, PutError};
 
 use crate::faults;
-use crate::log::Mode;
+use crate::log::{Mode, read_record};
 use crate::open::named;
 
-/// Bytes after which copies are stored even if what they belong to is not over.
-const BYTES_MAX: usize = 1 << 20;
 /// Copies that are not stored yet.
 #[derive(Default)]
 pub(crate) struct Pending {
@@ -43,17 +41,18 @@ impl Pending {
         bytes: Vec<u8>,
         body: &Body,
     ) {
-        if self.first == 0 {
-            self.first = seq;
-        }
-        self.add(format::log::object_name(seq), bytes);
-        if ends_something(body) || self.is_full(seq) {
+        if self.push(seq, bytes) || ends_something(body) {
             self.store(objects, seq);
         }
     }
 
-    fn is_full(&self, last: u64) -> bool {
-        self.bytes >= BYTES_MAX || last - self.first + 1 >= COPIED_RECORDS_MAX
+    /// Takes in a record, and returns whether there is enough to be stored.
+    fn push(&mut self, seq: u64, bytes: Vec<u8>) -> bool {
+        if self.first == 0 {
+            self.first = seq;
+        }
+        self.add(format::log::object_name(seq), bytes);
+        self.bytes >= COPIES_BYTES || seq - self.first + 1 >= COPIES_RECORDS_MAX
     }
 
     fn store(&mut self, objects: &dyn Objects, last: u64) {
@@ -161,19 +160,15 @@ fn entry(objects: &dyn Objects, (first, last): (u64, u64), name: &str) -> Option
 }
 
 /// Stores copies of records, with the points that are named in them. What cannot be read has none.
-pub(crate) fn fill(
-    objects: &dyn Objects,
-    gaps: &[(u64, u64)],
-    read: impl Fn(u64) -> Result<(Vec<u8>, Body), Fault>,
-) {
+pub(crate) fn fill(objects: &dyn Objects, place: &str, key: &LogKey, gaps: &[(u64, u64)]) {
     for (first, last) in gaps {
         let mut pending = Pending::default();
         for seq in *first..=*last {
-            let Ok((bytes, body)) = read(seq) else {
+            let Ok((bytes, record)) = read_record(objects, place, key, seq) else {
                 pending.store(objects, seq - 1);
                 continue;
             };
-            if let Body::Commit(commit) = &body
+            if let Body::Commit(commit) = &record.body
                 && let Some(point) = &commit.point
             {
                 let name = format::point::object_name(commit.source, point.id);
@@ -182,11 +177,7 @@ pub(crate) fn fill(
                     pending.add(name, bytes);
                 }
             }
-            if pending.first == 0 {
-                pending.first = seq;
-            }
-            pending.add(format::log::object_name(seq), bytes);
-            if seq == *last || pending.is_full(seq) {
+            if pending.push(seq, bytes) || seq == *last {
                 pending.store(objects, seq);
             }
         }
@@ -201,63 +192,83 @@ pub(crate) fn put_twin(objects: &dyn Objects, name: &ObjectName, bytes: &[u8]) {
     }
 }
 
-/// Reads an object that is copied alone, and what `check` makes of it: of the copy if the object itself is not right.
-///
-/// # Errors
-/// What is wrong with the object itself.
-pub(crate) fn read_twin<T>(
-    objects: &dyn Objects,
-    place: &str,
-    mode: Mode,
-    name: &ObjectName,
-    check: impl Fn(Result<Vec<u8>, GetError>) -> Result<T, Fault>,
-) -> Result<T, Fault> {
-    let read = objects.get(name);
-    // A place that does not answer says nothing about the object.
-    let answers = !matches!(read, Err(GetError::Failed { .. } | GetError::Away { .. }));
-    let fault = match check(read) {
-        Err(fault) if answers => fault,
-        done => return done,
-    };
-    let Ok(bytes) = objects.get(&named(twin_name(name.as_str()))) else {
-        return Err(fault);
-    };
-    let Ok(found) = check(Ok(bytes.clone())) else {
-        return Err(fault);
-    };
-    tracing::warn!(%name, fault = ?fault, "an object is damaged, its copy is not");
-    if mode == Mode::Write {
-        put_back(objects, place, name, &bytes)?;
-    }
-    Ok(found)
+/// A place where what is damaged is read from its copy, and gets its bytes back if anything may be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Mender<'a> {
+    pub(crate) objects: &'a dyn Objects,
+    /// How people call it.
+    pub(crate) place: &'a str,
+    pub(crate) mode: Mode,
 }
 
-/// Puts an object's bytes in its place, and what is there, if anything is, into the quarantine.
-///
-/// # Errors
-/// The place does not take it.
-pub(crate) fn put_back(
-    objects: &dyn Objects,
-    place: &str,
-    name: &ObjectName,
-    bytes: &[u8],
-) -> Result<(), Fault> {
-    let failed = |error| faults::put(place, None, error);
-    match objects.put_new(name, bytes) {
-        Err(PutError::Exists { .. }) => {}
-        done => return done.map_err(failed),
+impl Mender<'_> {
+    /// Reads an object that is copied alone, and what `check` makes of it: of the copy if the object itself is not right.
+    ///
+    /// # Errors
+    /// What is wrong with the object itself.
+    pub(crate) fn read_twin<T>(
+        &self,
+        name: &ObjectName,
+        check: impl Fn(Result<Vec<u8>, GetError>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let read = self.objects.get(name);
+        // A place that does not answer says nothing about the object.
+        let answers = !matches!(read, Err(GetError::Failed { .. } | GetError::Away { .. }));
+        let fault = match check(read) {
+            Err(fault) if answers => fault,
+            done => return done,
+        };
+        let twin = self.objects.get(&named(twin_name(name.as_str()))).ok();
+        self.help(name, fault, twin, |bytes| check(Ok(bytes.to_vec())))
     }
-    keep(objects, name, bytes).map_err(failed)
-}
 
-/// Takes an object away and keeps what is there in the quarantine.
-///
-/// # Errors
-/// The place does not let it go.
-pub(crate) fn put_away(objects: &dyn Objects, place: &str, name: &ObjectName) -> Result<(), Fault> {
-    keep(objects, name, &[]).map_err(|error| faults::put(place, None, error))?;
-    let gone = objects.delete(name);
-    gone.map_err(|error| faults::delete(place, error))
+    /// Returns what `check` makes of the first copy that it takes of an object that is not right, and puts that in its place.
+    ///
+    /// # Errors
+    /// `fault`, which is what is wrong with the object, if there is none; the place does not take it.
+    pub(crate) fn help<T>(
+        &self,
+        name: &ObjectName,
+        fault: Fault,
+        copies: impl IntoIterator<Item = Vec<u8>>,
+        mut check: impl FnMut(&[u8]) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        for bytes in copies {
+            let Ok(found) = check(&bytes) else {
+                continue;
+            };
+            tracing::warn!(%name, fault = ?fault, "an object is damaged, its copy is not");
+            if self.mode == Mode::Write {
+                self.put_back(name, &bytes)?;
+            }
+            return Ok(found);
+        }
+        Err(fault)
+    }
+
+    /// Puts an object's bytes in its place, and what is there, if anything is, into the quarantine.
+    ///
+    /// # Errors
+    /// The place does not take it.
+    pub(crate) fn put_back(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), Fault> {
+        let failed = |error| faults::put(self.place, None, error);
+        match self.objects.put_new(name, bytes) {
+            Err(PutError::Exists { .. }) => {}
+            done => return done.map_err(failed),
+        }
+        keep(self.objects, name, bytes).map_err(failed)
+    }
+
+    /// Takes an object away and keeps what is there in the quarantine.
+    ///
+    /// # Errors
+    /// The place does not let it go.
+    pub(crate) fn put_away(&self, name: &ObjectName) -> Result<(), Fault> {
+        let kept = keep(self.objects, name, &[]);
+        kept.map_err(|error| faults::put(self.place, None, error))?;
+        let gone = self.objects.delete(name);
+        gone.map_err(|error| faults::delete(self.place, error))
+    }
 }
 
 fn keep(objects: &dyn Objects, name: &ObjectName, bytes: &[u8]) -> Result<(), PutError> {

@@ -16,7 +16,7 @@ use format::keys::{
 use format::pack::Parity;
 use objects::{GetError, ObjectName, Objects, PutError};
 
-use crate::copies::{put_back, put_twin, read_twin};
+use crate::copies::{Mender, put_twin};
 use crate::faults;
 use crate::log::Mode;
 use crate::open::named;
@@ -98,38 +98,45 @@ pub(crate) fn load(
     place: &str,
     mode: Mode,
 ) -> Result<Keys, Fault> {
-    let (format_object, header) =
-        read_twin(objects, place, mode, &format_object(), |read| match read {
-            Ok(bytes) => match Header::parse(&bytes) {
-                Ok(header) => Ok((bytes, header)),
-                Err(error) => Err(header_fault(place, error)),
-            },
-            Err(error @ GetError::Missing { .. }) => {
-                let fault = Fault::new(Code::PoolNotAPool).with("path", place);
-                Err(fault.because(error))
-            }
-            Err(error) => Err(faults::get(place, error)),
-        })?;
+    let mender = Mender {
+        objects,
+        place,
+        mode,
+    };
+    let (format_object, header) = mender.read_twin(&format_object(), |read| match read {
+        Ok(bytes) => match Header::parse(&bytes) {
+            Ok(header) => Ok((bytes, header)),
+            Err(error) => Err(header_fault(place, error)),
+        },
+        Err(error @ GetError::Missing { .. }) => {
+            let fault = Fault::new(Code::PoolNotAPool).with("path", place);
+            Err(fault.because(error))
+        }
+        Err(error) => Err(faults::get(place, error)),
+    })?;
     if mode == Mode::Write {
         let writable = header.check_writable();
         writable.map_err(|error| header_fault(place, error))?;
     }
-    let master = unlocked(objects, header.store, unlock, place, mode)?;
-    let ring = newest_ring(objects, &header, &master, place, mode)?;
+    let master = unlocked(mender, header.store, unlock)?;
+    let ring = newest_ring(mender, &header, &master)?;
     if mode == Mode::Write {
         // A killed owner may have published it without the sync that makes it stay, and chunks will be sealed with it.
         let name = named(ring_object_name(ring.number));
         objects
             .settle(&name)
             .map_err(|error| faults::put(place, None, error))?;
-        copy_all(objects, place)?;
     }
-    Ok(Keys {
+    let keys = Keys {
         ring,
         master,
         format_object,
         parity: header.parity(),
-    })
+    };
+    if mode == Mode::Write {
+        copy_all(objects, place, &keys)?;
+    }
+    Ok(keys)
 }
 
 /// Stores the next ring and returns it once it is durable; if an interrupted attempt has left one, that one.
@@ -178,47 +185,27 @@ pub(crate) fn put_ring(
 ///
 /// # Errors
 /// The place does not answer, or does not take what is mended.
-pub(crate) fn compare(
-    objects: &dyn Objects,
-    place: &str,
-    keys: &Keys,
-    repair: bool,
-) -> Result<Vec<(Fault, bool)>, Fault> {
-    let mut names = vec![format_object()];
-    for kind in ["slot", "ring"] {
-        names.extend(
-            numbered(objects, kind, place)?
-                .into_iter()
-                .map(|(_, name)| name),
-        );
-    }
-    let store = keys.ring.store;
-    let is_whole = |name: &ObjectName, bytes: &[u8]| match name.as_str() {
-        header::OBJECT_NAME => bytes == keys.format_object,
-        slot if slot.starts_with("keys/slot-") => !matches!(
-            check_slot(store, bytes),
-            Err(SlotError::Malformed(_) | SlotError::Damaged)
-        ),
-        _ => matches!(
-            Keyring::open(store, bytes, &keys.master),
-            Ok(_) | Err(RingError::OtherStore(_))
-        ),
-    };
+pub(crate) fn compare(mender: Mender<'_>, keys: &Keys) -> Result<Vec<(Fault, bool)>, Fault> {
+    let (objects, place) = (mender.objects, mender.place);
+    let repair = mender.mode == Mode::Write;
     let mut found = Vec::new();
-    for name in names {
+    for name in names(objects, place)? {
         let twin = named(twin_name(name.as_str()));
+        // What cannot be read is not whole, and not missing either.
         let read = |name: &ObjectName| match objects.get(name) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(GetError::Missing { .. } | GetError::Unreadable { .. }) => Ok(None),
+            Err(GetError::Missing { .. }) => Ok(None),
+            Err(GetError::Unreadable { .. }) => Ok(Some(Vec::new())),
             Err(error) => Err(faults::get(place, error)),
         };
         let (this, other) = (read(&name)?, read(&twin)?);
-        if this.is_some() && this == other {
+        let has_twin = other.is_some();
+        let are_equal = this == other;
+        let this = this.filter(|bytes| is_whole(keys, &name, bytes));
+        if this.is_some() && are_equal {
             continue;
         }
-        let has_twin = other.is_some();
-        let this = this.filter(|bytes| is_whole(&name, bytes));
-        let other = other.filter(|bytes| is_whole(&name, bytes));
+        let other = other.filter(|bytes| is_whole(keys, &name, bytes));
         let fault = |name: &ObjectName| {
             let reason = format!("{name}: the object is missing or damaged");
             let fault = Fault::new(Code::PoolUnreadable).with("reason", reason);
@@ -237,7 +224,7 @@ pub(crate) fn compare(
             }
             (None, Some(bytes)) => {
                 if repair {
-                    put_back(objects, place, &name, &bytes)?;
+                    mender.put_back(&name, &bytes)?;
                 }
                 found.push((fault(&name), repair));
             }
@@ -247,19 +234,38 @@ pub(crate) fn compare(
     Ok(found)
 }
 
-/// Gives `format` and every key a copy that has none.
-fn copy_all(objects: &dyn Objects, place: &str) -> Result<(), Fault> {
+/// Returns the names of all that is copied alone, of what is gone and has a copy too.
+fn names(objects: &dyn Objects, place: &str) -> Result<Vec<ObjectName>, Fault> {
     let mut names = vec![format_object()];
     for kind in ["slot", "ring"] {
-        names.extend(
-            numbered(objects, kind, place)?
-                .into_iter()
-                .map(|(_, name)| name),
-        );
+        let numbered = numbered(objects, kind, place)?;
+        names.extend(numbered.into_iter().map(|(_, name)| name));
     }
-    for name in names {
+    Ok(names)
+}
+
+/// Returns whether bytes are what `format` or a key was written as, as far as that can be told without its secret.
+fn is_whole(keys: &Keys, name: &ObjectName, bytes: &[u8]) -> bool {
+    let store = keys.ring.store;
+    match name.as_str() {
+        header::OBJECT_NAME => bytes == keys.format_object,
+        slot if slot.starts_with("keys/slot-") => !matches!(
+            check_slot(store, bytes),
+            Err(SlotError::Malformed(_) | SlotError::Damaged)
+        ),
+        _ => matches!(
+            Keyring::open(store, bytes, &keys.master),
+            Ok(_) | Err(RingError::OtherStore(_))
+        ),
+    }
+}
+
+/// Gives `format` and every key a copy that has none.
+fn copy_all(objects: &dyn Objects, place: &str, keys: &Keys) -> Result<(), Fault> {
+    for name in names(objects, place)? {
         if let Ok(None) = objects.head(&named(twin_name(name.as_str())))
             && let Ok(bytes) = objects.get(&name)
+            && is_whole(keys, &name, &bytes)
         {
             put_twin(objects, &name, &bytes);
         }
@@ -275,16 +281,11 @@ fn follows(ring: &Keyring, expected: &Keyring) -> bool {
 }
 
 /// Returns the master key from the first slot that the secret opens.
-fn unlocked(
-    objects: &dyn Objects,
-    store: StoreId,
-    unlock: &Unlock,
-    place: &str,
-    mode: Mode,
-) -> Result<MasterKey, Fault> {
+fn unlocked(mender: Mender<'_>, store: StoreId, unlock: &Unlock) -> Result<MasterKey, Fault> {
+    let place = mender.place;
     let (mut refused, mut damaged) = (None, None);
-    for (_, name) in numbered(objects, "slot", place)? {
-        let bytes = read_twin(objects, place, mode, &name, |read| {
+    for (_, name) in numbered(mender.objects, "slot", place)? {
+        let bytes = mender.read_twin(&name, |read| {
             let bytes = read.map_err(|error| faults::get(place, error))?;
             match check_slot(store, &bytes) {
                 Err(error @ (SlotError::Malformed(_) | SlotError::Damaged)) => {
@@ -320,16 +321,11 @@ fn unlocked(
 }
 
 /// Returns the newest ring of this store. An interrupted making may have left rings of a store that never was.
-fn newest_ring(
-    objects: &dyn Objects,
-    header: &Header,
-    master: &MasterKey,
-    place: &str,
-    mode: Mode,
-) -> Result<Keyring, Fault> {
+fn newest_ring(mender: Mender<'_>, header: &Header, master: &MasterKey) -> Result<Keyring, Fault> {
+    let place = mender.place;
     let mut refused = None;
-    for (_, name) in numbered(objects, "ring", place)?.into_iter().rev() {
-        let opened = read_twin(objects, place, mode, &name, |read| {
+    for (_, name) in numbered(mender.objects, "ring", place)?.into_iter().rev() {
+        let opened = mender.read_twin(&name, |read| {
             let bytes = read.map_err(|error| faults::get(place, error))?;
             match Keyring::open(header.store, &bytes, master) {
                 Ok(ring) => Ok(Some(ring)),

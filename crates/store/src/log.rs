@@ -19,7 +19,7 @@ use format::seal::Sealer;
 use objects::{GetError, ObjectName, Objects, PutError};
 
 use self::replay::Ahead;
-use crate::copies::{self, Copies, Pending};
+use crate::copies::{self, Copies, Mender, Pending};
 use crate::durable::DurablePack;
 use crate::faults;
 use crate::index::{Applied, Entry, Index};
@@ -113,12 +113,7 @@ impl Source<'_> {
             self.objects
                 .settle(&slot(last))
                 .map_err(|error| faults::put(self.place, None, error))?;
-            copies::fill(self.objects, &copies.gaps(last), |seq| {
-                let bytes = read_slot(self.objects, self.place, seq)?;
-                let record = key.open(&bytes);
-                let record = record.map_err(|error| damaged_record(seq, error))?;
-                Ok((bytes, record.body))
-            });
+            copies::fill(self.objects, self.place, &key, &copies.gaps(last));
         }
         let retention = RetentionClock::resume(self.env, applied.retention_now_ns, index.anchor()?);
         Ok(Log {
@@ -205,25 +200,23 @@ impl Source<'_> {
             Err(fault) if fault.code == Code::LogDamaged => fault,
             Err(fault) => return Err(fault),
         };
-        for bytes in copies.of_record(self.objects, seq) {
-            let Ok(found) = accept(&bytes) else {
-                continue;
-            };
-            tracing::warn!(seq, fault = ?fault, "a record is damaged, its copy is not");
-            if self.mode == Mode::Write {
-                copies::put_back(self.objects, self.place, &slot(seq), &bytes)?;
-            }
-            return Ok(found);
+        let copies = copies.of_record(self.objects, seq);
+        self.mender().help(&slot(seq), fault, copies, accept)
+    }
+
+    fn mender(&self) -> Mender<'_> {
+        Mender {
+            objects: self.objects,
+            place: self.place,
+            mode: self.mode,
         }
-        Err(fault)
     }
 
     /// Returns whether one of some records says that something is over.
     fn ends_something(&self, key: &LogKey, first: u64, last: u64) -> bool {
         (first..=last).any(|seq| {
-            let read = read_slot(self.objects, self.place, seq).ok();
-            let record = read.and_then(|bytes| key.open(&bytes).ok());
-            record.is_some_and(|record| copies::ends_something(&record.body))
+            let read = read_record(self.objects, self.place, key, seq);
+            read.is_ok_and(|(_, record)| copies::ends_something(&record.body))
         })
     }
 
@@ -236,7 +229,7 @@ impl Source<'_> {
         }
         // From the end, so that whoever is cut off leaves a damaged record where there was one.
         for seq in (first..=last).rev() {
-            copies::put_away(self.objects, self.place, &slot(seq))?;
+            self.mender().put_away(&slot(seq))?;
         }
         Ok(())
     }
@@ -324,6 +317,15 @@ impl Log {
         self.mode
     }
 
+    /// Returns whether somebody has written a record behind the last one that is known here.
+    ///
+    /// # Errors
+    /// The place does not answer.
+    pub(crate) fn has_more(&self, objects: &dyn Objects, place: &str) -> Result<bool, Fault> {
+        let next = objects.head(&slot(self.chain.next));
+        Ok(next.map_err(|error| faults::get(place, error))?.is_some())
+    }
+
     /// Returns the place of the last record.
     pub(crate) fn last(&self) -> u64 {
         self.chain.next - 1
@@ -404,7 +406,23 @@ pub(crate) fn read_slot(objects: &dyn Objects, place: &str, seq: u64) -> Result<
     })
 }
 
-fn slot(seq: u64) -> ObjectName {
+/// Reads and opens a record, wherever it stands in the chain.
+///
+/// # Errors
+/// As [`read_slot`]; `LogDamaged` if it is not one of this store.
+pub(crate) fn read_record(
+    objects: &dyn Objects,
+    place: &str,
+    key: &LogKey,
+    seq: u64,
+) -> Result<(Vec<u8>, Record), Fault> {
+    let bytes = read_slot(objects, place, seq)?;
+    let record = key.open(&bytes);
+    let record = record.map_err(|error| damaged_record(seq, error))?;
+    Ok((bytes, record))
+}
+
+pub(crate) fn slot(seq: u64) -> ObjectName {
     named(object_name(seq))
 }
 

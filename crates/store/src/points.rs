@@ -11,10 +11,10 @@ use format::tree::Totals;
 use objects::{DeleteError, GetError};
 
 use crate::Store;
-use crate::copies::{Copies, put_back};
+use crate::copies::{Copies, Mender};
 use crate::core::Core;
 use crate::faults;
-use crate::log::{nanoseconds, read_slot};
+use crate::log::{Mode, nanoseconds, read_slot};
 use crate::open::named;
 
 /// A source's replica.
@@ -192,16 +192,21 @@ impl Store {
         };
         let (core, info) = (self.core(), self.point(id)?);
         let name = named(object_name(info.source, *id));
-        let copies = Copies::find(&*core.objects);
-        let mut copies = copies.of_object(&*core.objects, &name);
-        let Some(bytes) = copies.find(|bytes| PointHash::of(bytes) == info.object) else {
-            return Err(fault);
+        let mender = Mender {
+            objects: &*core.objects,
+            place: &core.place,
+            mode: match self.read_only() {
+                None => Mode::Write,
+                Some(_) => Mode::Read,
+            },
         };
-        tracing::warn!(%name, fault = ?fault, "a point's object is damaged, its copy is not");
-        if self.read_only().is_none() {
-            put_back(&*core.objects, &core.place, &name, &bytes)?;
-        }
-        Point::open(&core.keys.ring, info.source, *id, &bytes).map_err(|_| fault)
+        let copies = Copies::find(mender.objects);
+        let copies = copies.of_object(mender.objects, &name);
+        mender.help(&name, fault.clone(), copies, |bytes| {
+            let opened = Point::open(&core.keys.ring, info.source, *id, bytes);
+            let opened = opened.ok().filter(|_| PointHash::of(bytes) == info.object);
+            opened.ok_or_else(|| fault.clone())
+        })
     }
 
     /// As [`Self::point_object`], without help.

@@ -99,7 +99,8 @@ impl Core {
     /// who reads. Returns whether there was anything.
     fn follow(&self) -> Result<bool, Fault> {
         let mut log = self.log();
-        if log.mode() == Mode::Write {
+        // One look tells: loading lists and opens more than that.
+        if log.mode() == Mode::Write || !log.has_more(&*self.objects, &self.place)? {
             return Ok(false);
         }
         let source = Source {
@@ -109,9 +110,8 @@ impl Core {
             place: &self.place,
             mode: Mode::Read,
         };
-        let last = log.last();
         *log = source.load(&self.index)?;
-        Ok(log.last() != last)
+        Ok(true)
     }
 
     /// Returns the fault of a chunk that the index does not know: it may be on a volume that was away when the index was built.

@@ -4,12 +4,12 @@ use base::Fault;
 use base::fault::Code;
 use format::copies::{decode, object_name};
 use format::log::{LogKey, RecordHash};
-use objects::Objects;
+use objects::{ObjectName, Objects};
 
 use super::Run;
-use crate::copies::{self, Copies};
+use crate::copies::{self, Copies, Mender};
 use crate::keys;
-use crate::log::{damaged_record, read_slot};
+use crate::log::{Mode, damaged_record, read_slot, slot};
 use crate::open::named;
 
 impl Run<'_> {
@@ -17,25 +17,29 @@ impl Run<'_> {
     /// has its bytes back.
     pub(super) fn read_small(&mut self, last: u64, repair: bool) -> Result<(), Fault> {
         let core = self.core;
+        let mender = Mender {
+            objects: &*core.objects,
+            place: &core.place,
+            mode: if repair { Mode::Write } else { Mode::Read },
+        };
         let key = LogKey::new(&core.keys.ring);
-        for (fault, is_mended) in keys::compare(&*core.objects, &core.place, &core.keys, repair)? {
+        for (fault, is_mended) in keys::compare(mender, &core.keys)? {
             self.report.add(fault);
             self.report.mended += u64::from(is_mended);
         }
-        let copies = Copies::find(&*core.objects);
-        self.read_log(&key, &copies, last, repair)?;
-        self.read_copies(&key, &copies, last, repair)
+        let copies = Copies::find(mender.objects);
+        self.read_log(mender, &key, &copies, last)?;
+        self.read_copies(mender, &key, &copies, last)
     }
 
     /// Reads every record: each was sealed by this store for its place, and names the one before it.
     fn read_log(
         &mut self,
+        mender: Mender<'_>,
         key: &LogKey,
         copies: &Copies,
         last: u64,
-        repair: bool,
     ) -> Result<(), Fault> {
-        let core = self.core;
         let mut previous: Option<RecordHash> = None;
         for seq in 1..=last {
             let check = |bytes: &[u8]| {
@@ -47,19 +51,20 @@ impl Run<'_> {
                 let fault = Fault::new(Code::LogDamaged).with("sequence", seq);
                 Err(fault.with("reason", "it does not follow the record before it"))
             };
-            let read = read_slot(&*core.objects, &core.place, seq);
+            let read = read_slot(mender.objects, mender.place, seq);
             previous = match read.and_then(|bytes| check(&bytes)) {
                 Ok(hash) => Some(hash),
                 Err(fault) if fault.code == Code::LogDamaged => {
-                    let mut copies = copies.of_record(&*core.objects, seq);
-                    let copy = copies.find_map(|bytes| Some((check(&bytes).ok()?, bytes)));
-                    self.report.add(fault);
-                    if let (Some((_, bytes)), true) = (&copy, repair) {
-                        let name = named(format::log::object_name(seq));
-                        copies::put_back(&*core.objects, &core.place, &name, bytes)?;
-                        self.report.mended += 1;
+                    self.report.add(fault.clone());
+                    let copies = copies.of_record(mender.objects, seq);
+                    match mender.help(&slot(seq), fault, copies, check) {
+                        Ok(hash) => {
+                            self.report.mended += u64::from(mender.mode == Mode::Write);
+                            Some(hash)
+                        }
+                        Err(fault) if fault.code == Code::LogDamaged => None,
+                        Err(fault) => return Err(fault),
                     }
-                    copy.map(|(hash, _)| hash)
                 }
                 Err(fault) => return Err(fault),
             };
@@ -72,51 +77,42 @@ impl Run<'_> {
     /// Reads every copy of records, and makes those anew that are not whole.
     fn read_copies(
         &mut self,
+        mender: Mender<'_>,
         key: &LogKey,
         copies: &Copies,
         last: u64,
-        repair: bool,
     ) -> Result<(), Fault> {
-        let core = self.core;
+        let (objects, repair) = (mender.objects, mender.mode == Mode::Write);
         for (first, end) in copies.ranges() {
-            if is_whole(&*core.objects, key, *first, *end) {
+            let name = named(object_name(*first, *end));
+            if is_whole(objects, key, &name, *first, *end) {
                 continue;
             }
             let fault = Fault::new(Code::LogDamaged).with("sequence", first);
             self.report
                 .add(fault.with("reason", "the copy of it, and of what follows, is damaged"));
-            if repair
-                && core
-                    .objects
-                    .delete(&named(object_name(*first, *end)))
-                    .is_ok()
-            {
-                self.report.mended += 1;
-            }
+            self.report.mended += u64::from(repair && objects.delete(&name).is_ok());
             self.read(0)?;
         }
         if repair {
-            let gaps = Copies::find(&*core.objects).gaps(last);
-            copies::fill(&*core.objects, &gaps, |seq| {
-                let bytes = read_slot(&*core.objects, &core.place, seq)?;
-                let record = key.open(&bytes).map_err(|e| damaged_record(seq, e))?;
-                Ok((bytes, record.body))
-            });
+            let gaps = Copies::find(objects).gaps(last);
+            copies::fill(objects, mender.place, key, &gaps);
         }
         Ok(())
     }
 }
 
-fn is_whole(objects: &dyn Objects, key: &LogKey, first: u64, last: u64) -> bool {
-    let Ok(bytes) = objects.get(&named(object_name(first, last))) else {
+/// Returns whether an object has copies of all the records that its name says, in their order.
+fn is_whole(objects: &dyn Objects, key: &LogKey, name: &ObjectName, first: u64, last: u64) -> bool {
+    let Ok(bytes) = objects.get(name) else {
         return false;
     };
-    let entries = decode(&bytes);
-    let is_it = |seq: u64| {
-        let name = format::log::object_name(seq);
-        let mut found = entries.iter().filter(|(entry, _)| *entry == name);
-        let opened = found.next().and_then(|(_, bytes)| key.open(bytes).ok());
-        opened.is_some_and(|record| record.seq == seq)
-    };
-    (first..=last).all(is_it)
+    let mut next = first;
+    for (entry, bytes) in decode(&bytes) {
+        let is_next = entry == format::log::object_name(next);
+        if is_next && key.open(bytes).is_ok_and(|record| record.seq == next) {
+            next += 1;
+        }
+    }
+    next > last
 }
