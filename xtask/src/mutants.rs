@@ -13,7 +13,7 @@ use clap::Args;
 
 mod table;
 
-use self::table::{MUTANTS, Mutant};
+use self::table::{Edit, MUTANTS, Mutant};
 
 /// `cargo xtask mutants`.
 #[derive(Args, Debug)]
@@ -39,9 +39,11 @@ pub(crate) fn main(args: &Mutants) -> Result<()> {
     for mutant in chosen {
         count += 1;
         copy(&root, &place)?;
-        let file = place.join(mutant.file);
-        let text = fs::read_to_string(&file).with_context(|| mutant.file.to_owned())?;
-        fs::write(&file, mutant.applied(&text)?)?;
+        for edit in mutant.edits {
+            let file = place.join(edit.file);
+            let text = fs::read_to_string(&file).with_context(|| edit.file.to_owned())?;
+            fs::write(&file, edit.applied(&text)?)?;
+        }
         let noticed = try_one(&place, mutant)?;
         println!(
             "{}: {}",
@@ -129,7 +131,7 @@ fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
-impl Mutant {
+impl Edit {
     /// Returns a source without the defence.
     ///
     /// # Errors
@@ -138,8 +140,8 @@ impl Mutant {
         let count = text.matches(self.stands).count();
         if count != 1 {
             bail!(
-                "{}: stands in {} {count} times, not once",
-                self.name,
+                "{:?} stands in {} {count} times, not once",
+                self.stands,
                 self.file
             );
         }
@@ -154,9 +156,12 @@ mod tests {
     #[test]
     fn every_defence_stands_where_it_is_said_to_stand() {
         for mutant in MUTANTS {
-            let text = fs::read_to_string(root().join(mutant.file)).expect(mutant.file);
-            let mutated = mutant.applied(&text).expect("it stands there");
-            assert_ne!(mutated, text, "{}", mutant.name);
+            for edit in mutant.edits {
+                let text = fs::read_to_string(root().join(edit.file)).expect(edit.file);
+                let mutated = edit.applied(&text);
+                let mutated = mutated.unwrap_or_else(|error| panic!("{}: {error}", mutant.name));
+                assert_ne!(mutated, text, "{}", mutant.name);
+            }
         }
     }
 }

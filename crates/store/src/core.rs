@@ -243,3 +243,49 @@ impl Core {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use base::{ChunkId, SessionId};
+    use format::keys::{KeyFile, NewSlot};
+    use objects::Memory;
+
+    use super::*;
+    use crate::{Place, Store};
+
+    /// A source has one session at a time, and a collection waits for every session: that a commit looks all the same is seen
+    /// only by whoever goes past both.
+    #[test]
+    fn a_commit_looks_whether_what_it_stands_on_is_still_there() {
+        let (env, _) = testkit::env(1);
+        let slots = [NewSlot::KeyFile(KeyFile::random(&env))];
+        let place = Arc::new(Memory::new());
+        let store = Store::create(place, &slots, &env, Place::Memory).unwrap();
+        let core = store.core();
+        let source = SourceId::random(&env);
+        let commit = |base: Option<u8>, root: u8| {
+            let session = SessionId::random(&env);
+            core.append(Body::Open { session, source }).unwrap();
+            Commit {
+                session,
+                source,
+                base: base.map(|byte| ChunkId([byte; 32])),
+                root: ChunkId([root; 32]),
+                packs: Vec::new(),
+                point: None,
+            }
+        };
+        let nothing = BTreeSet::new();
+        core.append_commit(commit(None, 1), &nothing).unwrap();
+        for base in [None, Some(7)] {
+            let refused = core.append_commit(commit(base, 2), &nothing);
+            assert_eq!(refused.unwrap_err().code, Code::ReplicaBusy, "{base:?}");
+        }
+        let gone = BTreeSet::from([999]);
+        let refused = core.append_commit(commit(Some(1), 2), &gone);
+        assert_eq!(refused.unwrap_err().code, Code::SessionOvertaken);
+        core.append_commit(commit(Some(1), 2), &nothing).unwrap();
+        let replica = store.replica(&source).unwrap().unwrap();
+        assert_eq!(replica.root, ChunkId([2; 32]));
+    }
+}
